@@ -1,0 +1,211 @@
+/*
+ * teleport/directive.h - how a module says, once, everything about its directives.
+ *
+ * One row of a directive table gives name, contexts, arguments, types, units,
+ * default, range, one sentence, since when, and what a reload does with it.
+ * From it come parsing, inheritance, the messages of `teleport -t`, the output
+ * of `teleport -T` and the reference manual.  There are no merge functions: a
+ * value written in an inner block wins, else the outer block's, else .preset.
+ *
+ * Threads: tables are constant; conf structs are written while a configuration
+ * is loaded and constant afterwards.
+ */
+#ifndef TELEPORT_DIRECTIVE_H
+#define TELEPORT_DIRECTIVE_H
+
+#include <teleport/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Blocks of the configuration: ROW(NAME, bit, word, sentence). */
+/* clang-format off */
+#define TP_CONTEXT_TABLE(ROW)                                                             \
+    ROW(MAIN,   1u << 0, "main",   "The top of the file, outside every block.")           \
+    ROW(EVENTS, 1u << 1, "events", "How each worker's event loop runs.")                  \
+    ROW(PEER,   1u << 2, "peer",   "One end of conversations: what its servers share.")   \
+    ROW(SERVER, 1u << 3, "server", "A set of listening addresses and how they are served.")
+/* clang-format on */
+
+enum tp_context {
+#define TP_CONTEXT_ENUM_ROW(name, bit, word, sentence) TP_IN_##name = (int) (bit),
+    TP_CONTEXT_TABLE(TP_CONTEXT_ENUM_ROW)
+#undef TP_CONTEXT_ENUM_ROW
+};
+
+/* What a reload does with a changed value: ROW(NAME, word, sentence). */
+/* clang-format off */
+#define TP_APPLIES_TABLE(ROW)                                                                   \
+    ROW(IN_PLACE,     "in place",     "A reload applies it to everything that runs.")           \
+    ROW(NEW_SESSIONS, "new sessions", "A reload applies it to sessions that begin afterwards.") \
+    ROW(NEW_WORKERS,  "new workers",  "It applies to workers that are started afterwards.")     \
+    ROW(RESTART,      "restart",      "It applies when the server is next started.")
+/* clang-format on */
+
+enum tp_applies {
+#define TP_APPLIES_ENUM_ROW(name, word, sentence) TP_APPLIES_##name,
+    TP_APPLIES_TABLE(TP_APPLIES_ENUM_ROW)
+#undef TP_APPLIES_ENUM_ROW
+};
+
+/* Types of values: ROW(NAME, word of the manual, what a wrong value is told it should be). */
+/* clang-format off */
+#define TP_VALUE_TABLE(ROW)                                                            \
+    ROW(FLAG,   "on | off",  "\"on\" or \"off\"")                                      \
+    ROW(NUMBER, "number",    "a whole number such as 16 or 4096")                      \
+    ROW(SIZE,   "size",      "a size such as 512, 64k, 1m or 2g")                      \
+    ROW(TIME,   "time",      "a duration such as 500ms, 30s, 5m or 1h")                \
+    ROW(TEXT,   "text",      "a text")                                                 \
+    ROW(PATH,   "path",      "a path; a relative one is taken from the prefix")        \
+    ROW(WORD,   "word",      "one of the words listed")                                \
+    ROW(CUSTOM, "",          "")
+/* clang-format on */
+
+enum tp_value_type {
+#define TP_VALUE_ENUM_ROW(name, word, wanted) TP_VALUE_##name,
+    TP_VALUE_TABLE(TP_VALUE_ENUM_ROW)
+#undef TP_VALUE_ENUM_ROW
+};
+
+/*
+ * A word a value may be besides (NUMBER, SIZE, TIME) or instead of (WORD) its
+ * own form, and the number it stands for: bytes, milliseconds or an enum's.
+ */
+struct tp_word {
+    const char *word;
+    int64_t value;
+};
+
+/*
+ * A type of a module's own.  `parse` reads `text` (terminated, lives as long as
+ * the configuration) into `field` and returns NULL, or a sentence fragment that
+ * says what would be valid, as in: "allow" takes <fragment>.
+ */
+struct tp_custom_type {
+    const char *word;
+    const char *(*parse)(struct tp_str text, void *field);
+};
+
+/* What a value is and where it is stored; shared by directives and arguments. */
+#define TP_VALUE_MEMBERS                                                           \
+    enum tp_value_type type;                                                       \
+    size_t offset;                                                                 \
+    const struct tp_word *words; /* ended by a row whose word is NULL */           \
+    const struct tp_custom_type *custom;                                           \
+    const char *preset; /* text parsed when nothing is written; NULL: all zeros */ \
+    const char *min;    /* lowest and highest valid value, as one would write it */ \
+    const char *max;
+
+enum tp_argument_kind {
+    TP_ARGUMENT_REQUIRED, /* by position; all required ones come first */
+    TP_ARGUMENT_OPTIONAL, /* by position */
+    TP_ARGUMENT_NAMED,    /* name=value, in any order after the positions */
+    TP_ARGUMENT_SWITCH,   /* the bare name sets a bool */
+};
+
+/* One argument of a directive that takes several. */
+struct tp_argument {
+    const char *name;
+    enum tp_argument_kind kind;
+    TP_VALUE_MEMBERS
+    const char *brief; /* one sentence for the manual */
+};
+
+/*
+ * One directive.  Without .arguments it takes exactly one value, described in
+ * line; with TP_ARGUMENTS() it takes those.  A block directive (.opens) stores
+ * its arguments in the new block's conf of the same module.
+ */
+struct tp_directive {
+    const char *name;
+    unsigned where; /* TP_IN_… bits */
+    TP_VALUE_MEMBERS
+    const struct tp_argument *arguments;
+    size_t argument_count;
+    size_t item_size;      /* TP_REPEATED(): each use fills one item of a struct tp_items */
+    size_t items_offset;   /* of that struct tp_items in the conf */
+    enum tp_context opens; /* 0: not a block */
+    bool may_repeat;       /* a block that may stand several times in its parent */
+    bool takes_nothing;    /* a block without arguments */
+    enum tp_applies applies;
+    const char *since;
+    const char *brief; /* one sentence for the manual and for "did you mean" */
+};
+
+/* The uses of a repeatable directive, in the order written; an inner block replaces all of them. */
+struct tp_items {
+    void *items; /* array of the directive's item struct */
+    size_t count;
+};
+
+/*
+ * The members of a value, with the field's type checked by the compiler: a
+ * TP_SIZE() on an int does not compile.
+ */
+#define TP_FIELD_OFFSET(struct_type, field, field_type) \
+    (offsetof(struct_type, field) +                     \
+     0 * sizeof(_Generic(((struct_type *) 0)->field, field_type : (char) 0)))
+
+#define TP_FLAG(struct_type, field) \
+    .type = TP_VALUE_FLAG, .offset = TP_FIELD_OFFSET(struct_type, field, bool)
+#define TP_NUMBER(struct_type, field) \
+    .type = TP_VALUE_NUMBER, .offset = TP_FIELD_OFFSET(struct_type, field, int64_t)
+#define TP_SIZE(struct_type, field) \
+    .type = TP_VALUE_SIZE, .offset = TP_FIELD_OFFSET(struct_type, field, struct tp_size)
+#define TP_TIME(struct_type, field) \
+    .type = TP_VALUE_TIME, .offset = TP_FIELD_OFFSET(struct_type, field, struct tp_msec)
+#define TP_TEXT(struct_type, field) \
+    .type = TP_VALUE_TEXT, .offset = TP_FIELD_OFFSET(struct_type, field, struct tp_str)
+#define TP_PATH(struct_type, field) \
+    .type = TP_VALUE_PATH, .offset = TP_FIELD_OFFSET(struct_type, field, struct tp_str)
+#define TP_WORD(struct_type, field, word_table)                                               \
+    .type = TP_VALUE_WORD, .offset = TP_FIELD_OFFSET(struct_type, field, int),                \
+    .words = (word_table)
+#define TP_CUSTOM(struct_type, field, field_type, custom_type)                                \
+    .type = TP_VALUE_CUSTOM, .offset = TP_FIELD_OFFSET(struct_type, field, field_type),       \
+    .custom = (custom_type)
+
+#define TP_ARGUMENTS(table) .arguments = (table), .argument_count = TP_COUNT_OF(table)
+#define TP_REPEATED(struct_type, field, item_type)                              \
+    .items_offset = TP_FIELD_OFFSET(struct_type, field, struct tp_items),       \
+    .item_size = sizeof(item_type)
+#define TP_OPENS(context) .opens = (context)
+
+/* A directive of a module that is in the source tree but was not built. */
+struct tp_absent_directive {
+    const char *directive;
+    const char *module;
+};
+
+/* A block of a loaded configuration: see the accessors below. */
+struct tp_block;
+struct tp_module;
+
+/* The conf struct of `module` in `block`; NULL when the module has none (conf_size 0). */
+void *tp_block_conf(const struct tp_block *block, const struct tp_module *module);
+
+/* Which context `block` is. */
+enum tp_context tp_block_context(const struct tp_block *block);
+
+/* The block that holds `block`; NULL for main. */
+const struct tp_block *tp_block_parent(const struct tp_block *block);
+
+/* The first block of `context` in `parent`, and the next one after `block`; NULL when none. */
+const struct tp_block *tp_block_first(const struct tp_block *parent, enum tp_context context);
+const struct tp_block *tp_block_next(const struct tp_block *block);
+
+/*
+ * Reports a mistake found by a module's .validate.  It is shown with file, line,
+ * source line and caret of the `item`-th use (0 for directives that do not
+ * repeat) of `directive` in `block` or in the block it was inherited from; where
+ * it was not written, at the block's own line.
+ */
+void tp_conf_complain(const struct tp_block *block, const char *directive, size_t item,
+                      const char *format, ...) TP_PRINTF(4, 5);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

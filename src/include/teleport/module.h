@@ -1,0 +1,80 @@
+/*
+ * teleport/module.h - what a module is made of.  The only header a module
+ * needs; it brings base, log, address and directive with it.
+ *
+ * The module API is a source API of one version: a module is compiled together
+ * with the server (`./configure --add-module=DIR`), nothing is loaded later.
+ *
+ * Threads: all functions of a module run in the worker's (or, for .validate,
+ * the loading process's) only loop thread.
+ */
+#ifndef TELEPORT_MODULE_H
+#define TELEPORT_MODULE_H
+
+#include <teleport/address.h>
+#include <teleport/base.h>
+#include <teleport/directive.h>
+#include <teleport/log.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One end's half of a conversation; only its accessors are public. */
+struct tp_session;
+
+/* The session's number: 64 bits, never used twice while the server runs. */
+uint64_t tp_session_number(const struct tp_session *session);
+
+/* The other end's address; borrowed from the session. */
+const struct tp_address *tp_session_remote(const struct tp_session *session);
+
+/* The log of the session's server. */
+const struct tp_log *tp_session_log(const struct tp_session *session);
+
+struct tp_module {
+    const char *name;
+    const char *brief; /* one sentence, shown by ./configure --help and the manual */
+
+    /* One such struct per block in which the module has directives, zeroed first. */
+    size_t conf_size;
+    const struct tp_directive *directives;
+    size_t directive_count;
+
+    /* Modules whose hooks run before this one's, separated by spaces. */
+    const char *run_after;
+
+    /* The ids this module logs with. */
+    const struct tp_log_id *log_ids;
+    size_t log_id_count;
+
+    /*
+     * Checks what one row cannot: called once per block with the module's conf
+     * in it, inner blocks first, after inheritance.  Reports with
+     * tp_conf_complain(), as many mistakes as it finds; may compute fields that
+     * no directive fills.
+     */
+    void (*validate)(const struct tp_block *block, void *conf);
+
+    /*
+     * Hook post_accept: runs when a connection was accepted, before a byte is
+     * read, with the conf of the server's block.  TP_OK lets it pass, TP_DENIED
+     * closes it with the reason "refused".
+     */
+    enum tp_result (*post_accept)(struct tp_session *session, const void *conf);
+};
+
+#define TP_DIRECTIVES(table) .directives = (table), .directive_count = TP_COUNT_OF(table)
+#define TP_LOG_IDS(table) .log_ids = (table), .log_id_count = TP_COUNT_OF(table)
+
+/* A list of modules, in the order their hooks run. */
+struct tp_module_list {
+    const struct tp_module *const *modules;
+    size_t count;
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
