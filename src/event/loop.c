@@ -1,0 +1,235 @@
+/*
+ * loop.c - turns of the event loop.
+ *
+ * A handler may unwatch and free any watcher while the turn's events are handed
+ * out, so unwatching also strikes the watcher's event from the batch that is
+ * still to be handed out.
+ *
+ * Runs in: every process that has a loop (master, workers, a library's host).
+ * Read next: timer.c, backend/epoll.c.
+ */
+#include "event/loop.h"
+
+#include "base/clock.h"
+#include "event/backend/backend.h"
+
+#include <stdlib.h>
+
+struct tp_loop {
+    struct tp_backend backend;
+    struct tp_timer_wheel timers;
+    struct tp_list_node posted;
+    struct tp_loop_counters counters;
+    bool is_stopping;
+
+    /* The batch being handed out; events before `batch_next` have been. */
+    size_t batch_next;
+    size_t batch_count;
+    struct tp_backend_event batch[TP_BACKEND_BATCH_MAX];
+};
+
+static int64_t loop_sleep_ms(const struct tp_loop *loop, int64_t wait_max_ms);
+static void loop_hand_out_events(struct tp_loop *loop);
+static void loop_run_posted(struct tp_loop *loop);
+static void loop_forget_events(struct tp_loop *loop, const struct tp_watcher *watcher);
+
+enum tp_result
+tp__loop_create(struct tp_loop **made)
+{
+    struct tp_loop *loop = calloc(1, sizeof(*loop));
+
+    if (loop == NULL) {
+        return TP_NO_MEMORY;
+    }
+    enum tp_result result = tp__backend_open(&loop->backend);
+
+    if (result != TP_OK) {
+        free(loop);
+        return result;
+    }
+    tp__timer_wheel_init(&loop->timers, tp__clock_monotonic_ms());
+    tp__list_init(&loop->posted);
+    *made = loop;
+    return TP_OK;
+}
+
+void
+tp__loop_destroy(struct tp_loop **loop)
+{
+    if (*loop == NULL) {
+        return;
+    }
+    tp__backend_close(&(*loop)->backend);
+    free(*loop);
+    *loop = NULL;
+}
+
+void
+tp__loop_run(struct tp_loop *loop)
+{
+    loop->is_stopping = false;
+    while (!loop->is_stopping) {
+        tp__loop_turn(loop, -1);
+    }
+}
+
+void
+tp__loop_stop(struct tp_loop *loop)
+{
+    loop->is_stopping = true;
+}
+
+void
+tp__loop_turn(struct tp_loop *loop, int64_t wait_max_ms)
+{
+    int64_t sleep_ms = loop_sleep_ms(loop, wait_max_ms);
+
+    loop->batch_next = 0;
+    loop->batch_count = tp__backend_wait(&loop->backend, loop->batch, sleep_ms);
+
+    int64_t woken_us = tp__clock_monotonic_us();
+
+    tp__timer_wheel_advance(&loop->timers, woken_us / 1000);
+    loop_hand_out_events(loop);
+    loop_run_posted(loop);
+
+    int64_t turn_us = tp__clock_monotonic_us() - woken_us;
+
+    loop->counters.turns++;
+    if (turn_us > loop->counters.turn_max_us) {
+        loop->counters.turn_max_us = turn_us;
+    }
+}
+
+int64_t
+tp__loop_now_ms(const struct tp_loop *loop)
+{
+    return loop->timers.clock_ms;
+}
+
+const struct tp_loop_counters *
+tp__loop_get_counters(const struct tp_loop *loop)
+{
+    return &loop->counters;
+}
+
+size_t
+tp__loop_timer_count(const struct tp_loop *loop)
+{
+    return loop->timers.running_count;
+}
+
+enum tp_result
+tp__loop_watch(struct tp_loop *loop, struct tp_watcher *watcher, unsigned interest)
+{
+    TP_ASSERT(watcher->fd >= 0 && interest != 0);
+    if (interest == watcher->interest) {
+        return TP_OK;
+    }
+    enum tp_result result = tp__backend_change(&loop->backend, watcher, interest);
+
+    if (result == TP_OK) {
+        watcher->interest = interest;
+    }
+    return result;
+}
+
+void
+tp__loop_unwatch(struct tp_loop *loop, struct tp_watcher *watcher)
+{
+    if (watcher->interest == 0) {
+        return;
+    }
+    /* It fails only for a descriptor that was closed too early: ours would be the mistake. */
+    enum tp_result result = tp__backend_change(&loop->backend, watcher, 0);
+
+    TP_ASSERT(result == TP_OK);
+    watcher->interest = 0;
+    loop_forget_events(loop, watcher);
+}
+
+void
+tp__loop_start_timer(struct tp_loop *loop, struct tp_timer *timer, int64_t delay_ms)
+{
+    tp__timer_wheel_start(&loop->timers, timer, delay_ms);
+}
+
+void
+tp__loop_stop_timer(struct tp_loop *loop, struct tp_timer *timer)
+{
+    tp__timer_wheel_stop(&loop->timers, timer);
+}
+
+void
+tp__work_init(struct tp_work *work, tp_work_fn run)
+{
+    work->run = run;
+    tp__list_init(&work->node);
+}
+
+void
+tp__loop_post(struct tp_loop *loop, struct tp_work *work)
+{
+    if (tp__list_is_empty(&work->node)) {
+        tp__list_append(&loop->posted, &work->node);
+    }
+}
+
+void
+tp__work_cancel(struct tp_work *work)
+{
+    tp__list_remove(&work->node);
+}
+
+static int64_t
+loop_sleep_ms(const struct tp_loop *loop, int64_t wait_max_ms)
+{
+    int64_t sleep_ms = tp__timer_wheel_sleep_ms(&loop->timers);
+
+    if (!tp__list_is_empty(&loop->posted) || loop->is_stopping) {
+        return 0;
+    }
+    if (sleep_ms == -1 || (wait_max_ms != -1 && wait_max_ms < sleep_ms)) {
+        return wait_max_ms;
+    }
+    return sleep_ms;
+}
+
+static void
+loop_hand_out_events(struct tp_loop *loop)
+{
+    while (loop->batch_next < loop->batch_count) {
+        struct tp_backend_event *event = &loop->batch[loop->batch_next++];
+
+        if (event->watcher != NULL) {
+            loop->counters.events++;
+            event->watcher->on_event(event->watcher, event->events);
+        }
+    }
+}
+
+/* Work posted by this work waits for the next turn, so that a turn always ends. */
+static void
+loop_run_posted(struct tp_loop *loop)
+{
+    struct tp_list_node works;
+    struct tp_list_node *node;
+
+    tp__list_init(&works);
+    tp__list_move_all(&works, &loop->posted);
+    while ((node = tp__list_take_first(&works)) != NULL) {
+        struct tp_work *work = TP_CONTAINER_OF(node, struct tp_work, node);
+
+        work->run(work);
+    }
+}
+
+static void
+loop_forget_events(struct tp_loop *loop, const struct tp_watcher *watcher)
+{
+    for (size_t i = loop->batch_next; i < loop->batch_count; i++) {
+        if (loop->batch[i].watcher == watcher) {
+            loop->batch[i].watcher = NULL;
+        }
+    }
+}
