@@ -1,0 +1,43 @@
+# auto/install.mk - what leaves the object directory: install, demo, the generated manual.
+
+INSTALL_SHARE := $(PREFIX)/share/doc/teleport
+INSTALL_INCLUDE := $(PREFIX)/include/teleport
+INSTALL_UNIT := $(PREFIX)/lib/systemd/system
+reference := directives logs counters reasons
+to = $(DESTDIR)$(1)
+
+install: $(program)
+	@echo "Installing below $(DESTDIR)$(PREFIX)"
+	$(Q)install -d $(call to,$(dir $(SBIN_PATH))) $(call to,$(dir $(CONF_PATH))examples) \
+		$(call to,$(PREFIX)/logs) $(call to,$(INSTALL_SHARE)) $(call to,$(INSTALL_INCLUDE)) \
+		$(call to,$(INSTALL_UNIT))
+	$(Q)install -m 755 $(program) $(call to,$(SBIN_PATH)).new
+	$(Q)mv -f $(call to,$(SBIN_PATH)).new $(call to,$(SBIN_PATH))
+	$(Q)install -m 644 conf/teleport.conf $(call to,$(CONF_PATH)).default
+	$(Q)test -e $(call to,$(CONF_PATH)) || cp $(call to,$(CONF_PATH)).default $(call to,$(CONF_PATH))
+	$(Q)for file in conf/examples/*; do \
+		test ! -f "$$file" || install -m 644 "$$file" $(call to,$(dir $(CONF_PATH))examples); done
+	$(Q)install -m 644 src/include/teleport/*.h $(call to,$(INSTALL_INCLUDE))
+	$(Q)for file in README.md CHANGES.md LICENSE docs; do \
+		test ! -e "$$file" || cp -R "$$file" $(call to,$(INSTALL_SHARE)); done
+	$(Q)sed -e 's|@SBIN_PATH@|$(SBIN_PATH)|g' -e 's|@CONF_PATH@|$(CONF_PATH)|g' \
+		-e 's|@PREFIX@|$(PREFIX)|g' auto/teleport.service \
+		>$(call to,$(INSTALL_UNIT)/teleport.service)
+	@echo "Start it with:   $(SBIN_PATH)"
+	@echo "or by systemd:   systemctl enable --now $(INSTALL_UNIT)/teleport.service"
+
+demo: $(program)
+	$(Q)auto/demo $(OBJS)
+
+docs: $(program)
+	@mkdir -p docs/reference
+	$(Q)for page in $(reference); do \
+		$(program) -h $$page >$(OBJS)/page || exit 1; \
+		cp $(OBJS)/page docs/reference/$$page.md; done
+
+docs-check: $(program)
+	$(Q)for page in $(reference); do \
+		$(program) -h $$page >$(OBJS)/page || exit 1; \
+		diff -u docs/reference/$$page.md $(OBJS)/page || { \
+			echo "docs/reference/$$page.md is stale: run make docs"; exit 1; }; done
+	@echo "docs/reference is what the tables say."
