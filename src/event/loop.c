@@ -89,8 +89,10 @@ tp__loop_turn(struct tp_loop *loop, int64_t wait_max_ms)
 
     int64_t woken_us = tp__clock_monotonic_us();
 
-    tp__timer_wheel_advance(&loop->timers, woken_us / 1000);
+    /* Events before timers: what has arrived must not be timed out for having waited here. */
+    tp__timer_wheel_set_clock(&loop->timers, woken_us / 1000);
     loop_hand_out_events(loop);
+    tp__timer_wheel_expire(&loop->timers);
     loop_run_posted(loop);
 
     int64_t turn_us = tp__clock_monotonic_us() - woken_us;

@@ -3,7 +3,7 @@
  *
  * The level of a timer follows from the highest bit in which its deadline
  * differs from now: deadlines in the same group of 64 ms as now are on level 0,
- * those in the same group of 64 * 64 ms on level 1, and so on.  Advancing jumps
+ * those in the same group of 64 * 64 ms on level 1, and so on.  Expiring jumps
  * from one occupied slot to the next with a bit scan, so idle time costs nothing.
  *
  * Runs in: whichever thread owns the wheel.  Read next: loop.c.
@@ -78,19 +78,23 @@ tp__timer_wheel_stop(struct tp_timer_wheel *wheel, struct tp_timer *timer)
 }
 
 void
-tp__timer_wheel_advance(struct tp_timer_wheel *wheel, int64_t now_ms)
+tp__timer_wheel_set_clock(struct tp_timer_wheel *wheel, int64_t now_ms)
+{
+    if (now_ms > wheel->clock_ms) {
+        wheel->clock_ms = now_ms;
+    }
+}
+
+void
+tp__timer_wheel_expire(struct tp_timer_wheel *wheel)
 {
     struct wheel_next next;
 
-    if (now_ms <= wheel->clock_ms) {
-        return;
-    }
-    wheel->clock_ms = now_ms;
-    while (wheel_find_next(wheel, &next) && next.at_ms <= now_ms) {
+    while (wheel_find_next(wheel, &next) && next.at_ms <= wheel->clock_ms) {
         wheel->now_ms = next.at_ms;
         wheel_open_slot(wheel, &next);
     }
-    wheel->now_ms = now_ms;
+    wheel->now_ms = wheel->clock_ms;
 }
 
 int64_t

@@ -31,8 +31,8 @@ struct tp_timer {
 };
 
 struct tp_timer_wheel {
-    int64_t clock_ms; /* the time last advanced to: delays count from here */
-    int64_t now_ms;   /* how far slots have been opened; behind clock_ms only during an advance */
+    int64_t clock_ms; /* the time last set: delays count from here */
+    int64_t now_ms;   /* how far slots have been opened; behind clock_ms until timers have expired */
     uint64_t occupied[TP_TIMER_LEVELS]; /* one bit per slot that holds timers */
     struct tp_list_node slots[TP_TIMER_LEVELS][TP_TIMER_SLOTS];
     size_t running_count;
@@ -50,12 +50,15 @@ void tp__timer_wheel_start(struct tp_timer_wheel *wheel, struct tp_timer *timer,
 /* Stops `timer`; does nothing when it is not running. */
 void tp__timer_wheel_stop(struct tp_timer_wheel *wheel, struct tp_timer *timer);
 
+/* Sets the time to `now_ms`; nothing expires yet, but delays count from here. */
+void tp__timer_wheel_set_clock(struct tp_timer_wheel *wheel, int64_t now_ms);
+
 /*
- * Sets the time to `now_ms` and calls on_expire of every timer whose deadline has
- * come, in the order of their deadlines (to the millisecond).  The callbacks may
- * start and stop any timer; none that they start expires in the same call.
+ * Calls on_expire of every timer whose deadline has come, in the order of their
+ * deadlines (to the millisecond).  The callbacks may start and stop any timer; none
+ * that they start expires in the same call.
  */
-void tp__timer_wheel_advance(struct tp_timer_wheel *wheel, int64_t now_ms);
+void tp__timer_wheel_expire(struct tp_timer_wheel *wheel);
 
 /*
  * How long one may sleep without missing a deadline, in milliseconds: 0 when one

@@ -1,0 +1,40 @@
+/*
+ * os/address.h - addresses as the system's calls want them, and endpoints: what
+ * one listens on or dials.
+ */
+#ifndef TP_OS_ADDRESS_H
+#define TP_OS_ADDRESS_H
+
+#include <teleport/address.h>
+
+#include <sys/socket.h>
+
+enum {
+    TP_ENDPOINT_TEXT_MAX = 128, /* any endpoint's canonical form and its terminator fit */
+};
+
+/* An address, or the path of a Unix socket (terminated, borrowed from where it was parsed). */
+struct tp_endpoint {
+    struct tp_address address;
+    struct tp_str path;
+};
+
+/*
+ * Reads "9090", "127.0.0.1:9090", "*:9090", "localhost:9090", "[::1]:9090" or
+ * "unix:/path".  Returns NULL, or a sentence fragment that says what would be valid.
+ * The path of a Unix socket is a part of `text`, which must be terminated.
+ */
+const char *tp__endpoint_parse(struct tp_str text, struct tp_endpoint *endpoint);
+
+/*
+ * The canonical form, the same for all spellings of one endpoint, written into
+ * `text` of TP_ENDPOINT_TEXT_MAX bytes; returns text.
+ */
+const char *tp__endpoint_format(const struct tp_endpoint *endpoint, char *text);
+
+/* From and to the system's form.  `path` is for Unix sockets, else "". */
+socklen_t tp__address_to_system(const struct tp_address *address, struct tp_str path,
+                                struct sockaddr_storage *system);
+struct tp_address tp__address_from_system(const struct sockaddr_storage *system);
+
+#endif

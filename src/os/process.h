@@ -1,0 +1,76 @@
+/*
+ * os/process.h - processes: starting, ending, limits, users.
+ */
+#ifndef TP_OS_PROCESS_H
+#define TP_OS_PROCESS_H
+
+#include <teleport/base.h>
+
+#include "base/text.h"
+
+/* How a child ended: by exit with `exit_code`, or by `signal` when that is not 0. */
+struct tp_process_end {
+    int pid;
+    int exit_code;
+    int signal;
+};
+
+/* A user to become. */
+struct tp_process_user {
+    char name[64];
+    unsigned uid;
+    unsigned gid;
+};
+
+/* This process's id. */
+int tp__process_id(void);
+
+/* Forks; *child is 0 in the child. */
+enum tp_result tp__process_fork(int *child) TP_MUST_CHECK;
+
+/* The next child that has ended; TP_AGAIN when none has, TP_NOT_FOUND when there are no children. */
+enum tp_result tp__process_reap(struct tp_process_end *end) TP_MUST_CHECK;
+
+/* Ends `pid` at once: SIGKILL. */
+void tp__process_kill(int pid);
+
+/* Ends this process without running exit handlers. */
+void tp__process_exit(int code) TP_NORETURN;
+
+/*
+ * Goes on in a child in a session of its own, with the standard streams from and to
+ * /dev/null but standard error; the calling process waits for a byte on the pipe
+ * behind *ready_fd and exits with it.  The caller writes its exit code there and
+ * closes it when the server runs or has failed to start.
+ */
+enum tp_result tp__process_daemonize(int *ready_fd) TP_MUST_CHECK;
+
+/* Tells the process that waits in tp__process_daemonize() to exit with `code`; detaches standard error. */
+void tp__process_daemon_ready(int *ready_fd, int code);
+
+/* Looks up `user` and, unless it is empty, `group`.  TP_NOT_FOUND names no such one. */
+enum tp_result tp__process_find_user(const char *user, const char *group,
+                                     struct tp_process_user *found) TP_MUST_CHECK;
+
+/* Becomes `user` for good.  Does nothing, successfully, when this process is that user already. */
+enum tp_result tp__process_become(const struct tp_process_user *user) TP_MUST_CHECK;
+
+/* True when this process runs as root. */
+bool tp__process_is_root(void);
+
+/* Sets the limit of open descriptors; the limit in force afterwards is written to *limit. */
+enum tp_result tp__process_set_descriptor_limit(uint64_t wanted, uint64_t *limit) TP_MUST_CHECK;
+
+/* Sets the title that ps shows, as far as `argv`'s own memory has room for it. */
+void tp__process_set_title(char **argv, const char *title);
+
+/* How many processors this process may run on; at least 1. */
+unsigned tp__process_cpu_count(void);
+
+/* Appends the machine's name. */
+void tp__process_get_hostname(struct tp_text *text);
+
+/* Memory of this process that is resident, in bytes. */
+uint64_t tp__process_resident_bytes(void);
+
+#endif

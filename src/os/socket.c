@@ -1,0 +1,299 @@
+/*
+ * socket.c - sockets: listening, accepting, connecting, options.
+ */
+#include "os/socket.h"
+
+#include "base/result.h"
+#include "os/file.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* What goes beside a message when a descriptor is passed. */
+union message_control {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+static enum tp_result socket_bind(int fd, const struct tp_endpoint *endpoint);
+static bool socket_is_abandoned(const struct tp_endpoint *endpoint);
+static enum tp_result socket_set_int(int fd, int level, int option, int value);
+static enum tp_result socket_set_keepalive(int fd, const struct tp_socket_options *options);
+static enum tp_result socket_set_buffers(int fd, const struct tp_socket_options *options);
+
+enum tp_result
+tp__socket_listen(const struct tp_endpoint *endpoint, const struct tp_listen_options *options,
+                  int *made_fd)
+{
+    struct sockaddr_storage system;
+    enum tp_result result = TP_OK;
+
+    tp__address_to_system(&endpoint->address, endpoint->path, &system);
+    int fd = socket(system.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd == -1) {
+        return tp__result_from_errno();
+    }
+    if (system.ss_family != AF_UNIX) {
+        result = socket_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    }
+    if (result == TP_OK && options->reuseport) {
+        result = socket_set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    }
+    if (result == TP_OK && system.ss_family == AF_INET6) {
+        result = socket_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->ipv6only);
+    }
+    if (result == TP_OK) {
+        result = socket_bind(fd, endpoint);
+    }
+    if (result == TP_OK && listen(fd, options->backlog) == -1) {
+        result = tp__result_from_errno();
+    }
+    if (result != TP_OK) {
+        tp__descriptor_close(&fd);
+        return result;
+    }
+    *made_fd = fd;
+    return TP_OK;
+}
+
+enum tp_result
+tp__socket_set_backlog(int fd, int backlog)
+{
+    return listen(fd, backlog) == -1 ? tp__result_from_errno() : TP_OK;
+}
+
+enum tp_result
+tp__socket_accept(int listener_fd, int *fd, struct tp_address *remote)
+{
+    struct sockaddr_storage system = { 0 };
+    socklen_t system_len = sizeof(system);
+
+    *fd = accept4(listener_fd, (struct sockaddr *) &system, &system_len,
+                  SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (*fd == -1) {
+        /* These are errors of the connection that is taken off the queue, not of the listener. */
+        bool is_lost = errno == ECONNABORTED || errno == EPROTO || errno == EINTR
+                       || errno == ENETDOWN || errno == EHOSTDOWN || errno == EHOSTUNREACH
+                       || errno == ENETUNREACH || errno == ENONET || errno == EPERM
+                       || errno == ETIMEDOUT || errno == ENOPROTOOPT || errno == EOPNOTSUPP;
+
+        return is_lost ? TP_GONE : tp__result_from_errno();
+    }
+    *remote = tp__address_from_system(&system);
+    return TP_OK;
+}
+
+enum tp_result
+tp__socket_set_options(int fd, const struct tp_address *remote,
+                       const struct tp_socket_options *options)
+{
+    enum tp_result result = socket_set_buffers(fd, options);
+
+    if (result != TP_OK || remote->family == TP_ADDRESS_UNIX) {
+        return result;
+    }
+    if (options->tcp_nodelay) {
+        result = socket_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    }
+    if (result == TP_OK && options->keepalive) {
+        result = socket_set_keepalive(fd, options);
+    }
+    return result;
+}
+
+enum tp_result
+tp__socket_connect_unix(const char *path, int *made_fd)
+{
+    struct sockaddr_storage system;
+    struct tp_address address = { .family = TP_ADDRESS_UNIX };
+    struct tp_str path_str = { path, strlen(path) };
+
+    if (path_str.len >= sizeof(((struct sockaddr_un *) 0)->sun_path)) {
+        return TP_TOO_LARGE;
+    }
+    socklen_t system_len = tp__address_to_system(&address, path_str, &system);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd == -1) {
+        return tp__result_from_errno();
+    }
+    if (connect(fd, (struct sockaddr *) &system, system_len) == -1) {
+        enum tp_result result = tp__result_from_errno();
+
+        tp__descriptor_close(&fd);
+        return result;
+    }
+    *made_fd = fd;
+    return TP_OK;
+}
+
+enum tp_result
+tp__socket_pair(bool keeps_messages, int fds[2])
+{
+    int type = keeps_messages ? SOCK_SEQPACKET : SOCK_STREAM;
+
+    if (socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == -1) {
+        return tp__result_from_errno();
+    }
+    return TP_OK;
+}
+
+enum tp_result
+tp__socket_read(int fd, void *bytes, size_t room, size_t *count)
+{
+    ssize_t read_count = recv(fd, bytes, room, 0);
+
+    if (read_count == -1) {
+        return tp__result_from_errno();
+    }
+    *count = (size_t) read_count;
+    return TP_OK;
+}
+
+enum tp_result
+tp__socket_write(int fd, const void *bytes, size_t len, size_t *count)
+{
+    ssize_t written = send(fd, bytes, len, MSG_NOSIGNAL);
+
+    if (written == -1) {
+        return tp__result_from_errno();
+    }
+    *count = (size_t) written;
+    return TP_OK;
+}
+
+enum tp_result
+tp__socket_send_message(int fd, const void *bytes, size_t len, int passed_fd)
+{
+    struct iovec part = { .iov_base = (void *) (uintptr_t) bytes, .iov_len = len };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+    union message_control control;
+
+    if (passed_fd != -1) {
+        memset(&control, 0, sizeof(control));
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof(control.bytes);
+
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &passed_fd, sizeof(int));
+    }
+    return sendmsg(fd, &message, MSG_NOSIGNAL) == -1 ? tp__result_from_errno() : TP_OK;
+}
+
+enum tp_result
+tp__socket_receive_message(int fd, void *bytes, size_t room, size_t *len, int *passed_fd)
+{
+    struct iovec part = { .iov_base = bytes, .iov_len = room };
+    union message_control control;
+    struct msghdr message = {
+        .msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = sizeof(control.bytes),
+    };
+
+    *passed_fd = -1;
+    ssize_t received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+
+    if (received == -1) {
+        return tp__result_from_errno();
+    }
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+    if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+        memcpy(passed_fd, CMSG_DATA(header), sizeof(int));
+    }
+    if (received == 0) {
+        return TP_GONE;
+    }
+    if (message.msg_flags & MSG_TRUNC) {
+        tp__descriptor_close(passed_fd);
+        return TP_TOO_LARGE;
+    }
+    *len = (size_t) received;
+    return TP_OK;
+}
+
+static enum tp_result
+socket_bind(int fd, const struct tp_endpoint *endpoint)
+{
+    struct sockaddr_storage system;
+    socklen_t system_len =
+        tp__address_to_system(&endpoint->address, endpoint->path, &system);
+
+    if (bind(fd, (struct sockaddr *) &system, system_len) == 0) {
+        return TP_OK;
+    }
+    enum tp_result result = tp__result_from_errno();
+
+    if (result != TP_IN_USE || endpoint->address.family != TP_ADDRESS_UNIX
+        || !socket_is_abandoned(endpoint)) {
+        return result;
+    }
+    if (unlink(endpoint->path.data) == -1
+        || bind(fd, (struct sockaddr *) &system, system_len) == -1) {
+        return tp__result_from_errno();
+    }
+    return TP_OK;
+}
+
+/* True when a Unix socket is there and nobody listens on it: a process left it behind. */
+static bool
+socket_is_abandoned(const struct tp_endpoint *endpoint)
+{
+    int fd;
+    enum tp_result result = tp__socket_connect_unix(endpoint->path.data, &fd);
+
+    if (result == TP_OK) {
+        tp__descriptor_close(&fd);
+        return false;
+    }
+    return result == TP_GONE;
+}
+
+static enum tp_result
+socket_set_int(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof(value)) == -1 ? tp__result_from_errno()
+                                                                      : TP_OK;
+}
+
+static enum tp_result
+socket_set_keepalive(int fd, const struct tp_socket_options *options)
+{
+    enum tp_result result = socket_set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+
+    if (result == TP_OK && options->keepalive_idle_s > 0) {
+        result = socket_set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, options->keepalive_idle_s);
+    }
+    if (result == TP_OK && options->keepalive_interval_s > 0) {
+        result = socket_set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, options->keepalive_interval_s);
+    }
+    if (result == TP_OK && options->keepalive_count > 0) {
+        result = socket_set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, options->keepalive_count);
+    }
+    return result;
+}
+
+static enum tp_result
+socket_set_buffers(int fd, const struct tp_socket_options *options)
+{
+    enum tp_result result = TP_OK;
+
+    if (options->receive_buffer_bytes > 0) {
+        result = socket_set_int(fd, SOL_SOCKET, SO_RCVBUF, options->receive_buffer_bytes);
+    }
+    if (result == TP_OK && options->send_buffer_bytes > 0) {
+        result = socket_set_int(fd, SOL_SOCKET, SO_SNDBUF, options->send_buffer_bytes);
+    }
+    return result;
+}

@@ -1,0 +1,79 @@
+/*
+ * os/socket.h - sockets: listening, accepting, connecting, options.
+ *
+ * All descriptors are non-blocking and close on exec.
+ */
+#ifndef TP_OS_SOCKET_H
+#define TP_OS_SOCKET_H
+
+#include "os/address.h"
+
+struct tp_listen_options {
+    int backlog;
+    bool reuseport; /* several sockets may share the address; the kernel spreads connections */
+    bool ipv6only;  /* an IPv6 wildcard does not take IPv4 connections */
+};
+
+/* Options of a connection; bytes 0 leaves the system's default. */
+struct tp_socket_options {
+    bool tcp_nodelay;
+    bool keepalive;
+    int keepalive_idle_s; /* 0 leaves the system's default for these three */
+    int keepalive_interval_s;
+    int keepalive_count;
+    int receive_buffer_bytes;
+    int send_buffer_bytes;
+};
+
+/*
+ * Opens a listening socket.  A Unix socket path on which nobody listens any more
+ * is replaced.  TP_IN_USE: somebody listens there; else as errno says.
+ */
+enum tp_result tp__socket_listen(const struct tp_endpoint *endpoint,
+                                 const struct tp_listen_options *options, int *fd) TP_MUST_CHECK;
+
+/* Changes the length of the accept queue of a listening socket. */
+enum tp_result tp__socket_set_backlog(int fd, int backlog) TP_MUST_CHECK;
+
+/*
+ * Accepts one connection.  TP_AGAIN: none waits; TP_GONE: that one has already
+ * left, try the next; TP_NO_DESCRIPTORS, TP_NO_MEMORY: pause.
+ */
+enum tp_result tp__socket_accept(int listener_fd, int *fd, struct tp_address *remote) TP_MUST_CHECK;
+
+/* Applies `options`; what does not fit the socket's family is skipped. */
+enum tp_result tp__socket_set_options(int fd, const struct tp_address *remote,
+                                      const struct tp_socket_options *options) TP_MUST_CHECK;
+
+/* Connects to a Unix socket, waiting for it.  TP_NOT_FOUND or TP_GONE: nobody listens there. */
+enum tp_result tp__socket_connect_unix(const char *path, int *fd) TP_MUST_CHECK;
+
+/* A connected pair of Unix sockets; `keeps_messages`: sequenced packets, else a stream. */
+enum tp_result tp__socket_pair(bool keeps_messages, int fds[2]) TP_MUST_CHECK;
+
+/*
+ * Reads up to `room` bytes; *count 0 means the other end has finished sending.
+ * TP_AGAIN: nothing there; TP_GONE: the connection broke.
+ */
+enum tp_result tp__socket_read(int fd, void *bytes, size_t room, size_t *count) TP_MUST_CHECK;
+
+/* Writes what fits and says how much; TP_AGAIN: nothing fits now; TP_GONE: nobody reads any more. */
+enum tp_result tp__socket_write(int fd, const void *bytes, size_t len,
+                                size_t *count) TP_MUST_CHECK;
+
+/*
+ * Sends one message over a sequenced-packet pair, together with a descriptor
+ * (the receiver gets a copy) unless `passed_fd` is -1.
+ */
+enum tp_result tp__socket_send_message(int fd, const void *bytes, size_t len,
+                                       int passed_fd) TP_MUST_CHECK;
+
+/*
+ * Receives one message of at most `room` bytes and, if one came with it, a descriptor,
+ * which the caller owns; else *passed_fd is -1.  TP_GONE: the other end has closed;
+ * TP_TOO_LARGE: the message did not fit and is lost.
+ */
+enum tp_result tp__socket_receive_message(int fd, void *bytes, size_t room, size_t *len,
+                                          int *passed_fd) TP_MUST_CHECK;
+
+#endif
