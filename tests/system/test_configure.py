@@ -1,0 +1,213 @@
+"""configure, as one who builds the server meets it: help, mistakes, modules, speed."""
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+BUILD_VARIABLES = ("CC", "CFLAGS", "LDFLAGS", "CI", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+
+MODULE = """#include <teleport/module.h>
+
+const struct tp_module tp_module_{name} = {{
+    .name = "{name}",
+    .brief = "Says {name} to those who ask.",
+    .run_after = "{after}",
+}};
+"""
+
+
+def run(command):
+    """Runs a command in the source tree as if no other make or compiler had been named."""
+    inherited = {name: value for name, value in os.environ.items() if name not in BUILD_VARIABLES}
+    return subprocess.run([str(word) for word in command], cwd=ROOT, env=inherited,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=240, check=False)
+
+
+def configure(*arguments):
+    return run(["./configure", *arguments])
+
+
+def write_module(folder, name, after=""):
+    """A module outside the tree; returns its folder."""
+    home = folder / name
+    home.mkdir()
+    (home / f"{name}.c").write_text(MODULE.format(name=name, after=after))
+    return home
+
+
+def write_compiler(folder, body):
+    """A compiler that does `body` before it is the real one; "$*" are its words."""
+    compiler = folder / "compiler"
+    compiler.write_text(f'#!/bin/sh\n{body}\nexec cc "$@"\n')
+    compiler.chmod(0o755)
+    return compiler
+
+
+def test_help_lists_options_and_modules():
+    answer = configure("--help")
+
+    assert answer.returncode == 0
+    for word in ("--prefix=DIR", "--with-sanitizers", "--with-debug", "--add-module=DIR",
+                 "--install-deps", "--with-module=NAME"):
+        assert word in answer.stdout
+    for source in ROOT.glob("modules/*/*/*.c"):
+        if source.stem == source.parent.name:
+            assert f"  {source.stem} " in answer.stdout
+
+
+@pytest.mark.parametrize("typed, meant", [
+    ("--prefx=/opt", "Did you mean --prefix?"),
+    ("--with-sanitisers", "Did you mean --with-sanitizers?"),
+    ("--without-acces", "Did you mean --without-access?"),
+    ("--with-module=acess", "Did you mean --with-access?"),
+])
+def test_a_slip_is_answered_with_what_was_meant(typed, meant):
+    answer = configure(typed)
+
+    assert answer.returncode == 1
+    assert "configure: error: " in answer.stdout
+    assert meant in answer.stdout
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--prefix"], "--prefix needs a value: --prefix=DIR"),
+    (["--prefix="], "--prefix needs a value"),
+    (["--prefix=opt"], "give the whole path"),
+    (["--prefix=/a b"], "may not contain spaces"),
+    (["--with-debug=yes"], "--with-debug takes no value"),
+    (["--install-deps=some"], "--install-deps takes build, test or all"),
+    (["everything"], 'unknown option "everything"'),
+])
+def test_a_wrong_value_is_refused(arguments, message):
+    answer = configure(*arguments)
+
+    assert answer.returncode == 1
+    assert message in answer.stdout
+
+
+def test_a_missing_library_is_named_with_its_package(tmp_path):
+    compiler = write_compiler(tmp_path,
+                              'case "$*" in *pthread*) echo "no such library"; exit 1 ;; esac')
+
+    answer = configure(f"--objs={tmp_path}/objs", f"--cc={compiler}")
+
+    assert answer.returncode == 1
+    assert 'needs "threads", which was not found' in answer.stdout
+    assert "apt-get install libc6-dev" in answer.stdout
+    log = (tmp_path / "objs" / "configure.log").read_text()
+    assert "no such library" in log and "pthread_create" in log
+
+
+def test_a_missing_compiler_is_named_with_its_package(tmp_path):
+    answer = configure(f"--objs={tmp_path}/objs", "--cc=nobodys-compiler")
+
+    assert answer.returncode == 1
+    assert "apt-get install gcc libc6-dev" in answer.stdout
+
+
+def test_run_after_in_a_circle_names_the_modules(tmp_path):
+    first = write_module(tmp_path, "chicken", after="hatching")
+    second = write_module(tmp_path, "hatching", after="chicken")
+
+    answer = configure(f"--objs={tmp_path}/objs", f"--add-module={first}", f"--add-module={second}")
+
+    assert answer.returncode == 1
+    assert "run_after goes in a circle" in answer.stdout
+    assert "chicken" in answer.stdout and "hatching" in answer.stdout
+
+
+def test_run_after_orders_the_modules(tmp_path):
+    early = write_module(tmp_path, "zebra")
+    late = write_module(tmp_path, "ant", after="zebra limit")
+
+    answer = configure(f"--objs={tmp_path}/objs", f"--add-module={late}", f"--add-module={early}")
+
+    assert answer.returncode == 0, answer.stdout
+    written = (tmp_path / "objs" / "modules.c").read_text()
+    order = [line.strip() for line in written.splitlines() if line.startswith("    &")]
+    assert order.index("&tp_module_ant,") > order.index("&tp_module_zebra,")
+    assert order.index("&tp_module_ant,") > order.index("&tp_module_access,")
+
+
+def test_a_second_run_asks_the_compiler_nothing(tmp_path):
+    calls = tmp_path / "calls"
+    compiler = write_compiler(tmp_path, f'echo "$*" >>{calls}')
+    arguments = (f"--objs={tmp_path}/objs", f"--cc={compiler}")
+    assert configure(*arguments).returncode == 0
+    assert "-o" in calls.read_text()
+    calls.unlink()
+
+    begin = time.monotonic()
+    assert configure(*arguments).returncode == 0
+    print(f"the second run took {time.monotonic() - begin:.2f} s")
+
+    assert calls.read_text() == "--version\n"
+
+
+@pytest.fixture(scope="module", name="build")
+def built_tree(tmp_path_factory):
+    """One real build: without a module of the tree, with one from outside."""
+    folder = tmp_path_factory.mktemp("build")
+    added = write_module(folder, "greeter")
+    arguments = ("--without-access", f"--add-module={added}", "--with-debug")
+    configured = configure(f"--objs={folder}/objs", *arguments)
+    assert configured.returncode == 0, configured.stdout
+    made = run(["make", "-j2", "-f", f"{folder}/objs/Makefile"])
+    assert made.returncode == 0, made.stdout
+    return folder / "objs", arguments
+
+
+def test_the_program_knows_how_it_was_configured(build):
+    objs, arguments = build
+
+    answer = run([objs / "teleport", "-V"])
+
+    assert answer.returncode == 0
+    for argument in arguments:
+        assert argument in answer.stdout
+
+
+def test_an_absent_directive_names_the_option_that_brings_it(build):
+    objs, _ = build
+    directive = next(line.split('"')[1] for line in (objs / "modules.c").read_text().splitlines()
+                     if '", "access" }' in line)
+    conf = objs / "absent.conf"
+    conf.write_text(f"events {{ }}\npeer {{ server {{ listen 127.0.0.1:1; {directive} all; }} }}\n")
+
+    answer = run([objs / "teleport", "-t", "-p", objs, "-c", conf])
+
+    assert answer.returncode == 1
+    assert "--with-access" in answer.stdout
+
+
+def test_a_second_make_has_nothing_to_do(build):
+    objs, _ = build
+
+    again = run(["make", "-f", objs / "Makefile"])
+
+    assert again.returncode == 0
+    assert "  CC " not in again.stdout and "  LINK " not in again.stdout
+
+
+def test_install_keeps_a_configuration_that_is_there(build, tmp_path):
+    objs, _ = build
+    home = tmp_path / "usr/local/teleport"
+    install = ["make", "-f", objs / "Makefile", "install", f"DESTDIR={tmp_path}"]
+    assert run(install).returncode == 0
+    for name in ("sbin/teleport", "conf/teleport.conf", "include/teleport/module.h", "logs",
+                 "lib/systemd/system/teleport.service"):
+        assert (home / name).exists(), name
+    conf = home / "conf/teleport.conf"
+    conf.write_text("# mine\n")
+
+    again = run(install)
+
+    assert again.returncode == 0, again.stdout
+    assert conf.read_text() == "# mine\n"
+    shipped = (ROOT / "conf/teleport.conf").read_text()
+    assert (home / "conf/teleport.conf.default").read_text() == shipped
