@@ -75,28 +75,6 @@ tp__arena_try_alloc(struct tp_arena *arena, size_t size)
     return memory;
 }
 
-static struct tp_arena_chunk *
-arena_add_chunk(struct tp_arena *arena, size_t size)
-{
-    bool is_oversized = size > arena->chunk_bytes;
-    size_t chunk_size = is_oversized ? size : arena->chunk_bytes;
-    struct tp_arena_chunk *chunk = calloc(1, sizeof(*chunk) + chunk_size);
-
-    if (chunk == NULL) {
-        return NULL;
-    }
-    chunk->size = chunk_size;
-    if (is_oversized && arena->chunks != NULL) {
-        chunk->next = arena->chunks->next;
-        arena->chunks->next = chunk;
-    } else {
-        chunk->next = arena->chunks;
-        arena->chunks = chunk;
-    }
-    arena->total_bytes += sizeof(*chunk) + chunk_size;
-    return chunk;
-}
-
 struct tp_str
 tp__arena_copy(struct tp_arena *arena, struct tp_str text)
 {
@@ -133,4 +111,26 @@ tp__arena_vformat(struct tp_arena *arena, const char *format, va_list args)
 
     vsnprintf(text, (size_t) len + 1, format, args);
     return (struct tp_str){ text, (size_t) len };
+}
+
+static struct tp_arena_chunk *
+arena_add_chunk(struct tp_arena *arena, size_t size)
+{
+    bool is_oversized = size > arena->chunk_bytes;
+    size_t chunk_size = is_oversized ? size : arena->chunk_bytes;
+    struct tp_arena_chunk *chunk = calloc(1, sizeof(*chunk) + chunk_size);
+
+    if (chunk == NULL) {
+        return NULL;
+    }
+    chunk->size = chunk_size;
+    if (is_oversized && arena->chunks != NULL) {
+        chunk->next = arena->chunks->next;
+        arena->chunks->next = chunk;
+    } else {
+        chunk->next = arena->chunks;
+        arena->chunks = chunk;
+    }
+    arena->total_bytes += sizeof(*chunk) + chunk_size;
+    return chunk;
 }

@@ -16,7 +16,7 @@ enum {
 int64_t tp__clock_monotonic_us(void);
 int64_t tp__clock_monotonic_ms(void);
 
-/* Local wall time with milliseconds, written into `text` of TP_CLOCK_TEXT_MAX bytes; returns text. */
+/* Writes local wall time with milliseconds into `text` of TP_CLOCK_TEXT_MAX bytes; returns text. */
 const char *tp__clock_format_now(char *text);
 
 #endif

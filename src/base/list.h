@@ -74,8 +74,8 @@ tp__list_take_first(struct tp_list_node *head)
 }
 
 /* Visits every node; the visited node may be removed meanwhile. */
-#define TP_LIST_EACH(node, head)                                                          \
-    for (struct tp_list_node *node = (head)->next, *node##_next = node->next;             \
-         node != (head); node = node##_next, node##_next = node->next)
+#define TP_LIST_EACH(node, head)                                                              \
+    for (struct tp_list_node *node = (head)->next, *node##_next = node->next; node != (head); \
+         node = node##_next, node##_next = node->next)
 
 #endif

@@ -15,7 +15,7 @@ enum {
     LOG_LINE_MAX = 4000, /* bytes, '\n' included; under PIPE_BUF, so lines of processes never mix */
 };
 
-/* A line being written; `len` never exceeds the room left for ", while …" and the line's end. */
+/* A line being written; what does not fit is cut, and room for the line's end always stays. */
 struct log_line {
     char bytes[LOG_LINE_MAX];
     size_t len;
@@ -26,8 +26,8 @@ static void line_vprintf(struct log_line *line, const char *format, va_list args
 static void line_mask_controls(struct log_line *line);
 
 void
-tp_log_write(const struct tp_log *log, enum tp_log_level level, const char *id,
-             const char *format, ...)
+tp_log_write(const struct tp_log *log, enum tp_log_level level, const char *id, const char *format,
+             ...)
 {
     int saved_errno = errno;
     char time[TP_CLOCK_TEXT_MAX];
@@ -60,13 +60,6 @@ tp__log_level_word(enum tp_log_level level)
     }
     return "unknown";
 }
-
-const struct tp_log_id tp__log_ids[] = {
-#define LOG_ID_ROW(id, sentence) { id, sentence },
-    TP_LOG_ID_TABLE(LOG_ID_ROW)
-#undef LOG_ID_ROW
-    { NULL, NULL },
-};
 
 static void
 line_printf(struct log_line *line, const char *format, ...)
@@ -101,3 +94,12 @@ line_mask_controls(struct log_line *line)
         }
     }
 }
+
+/* clang-format off */
+const struct tp_log_id tp__log_ids[] = {
+#define LOG_ID_ROW(id, sentence) { id, sentence },
+    TP_LOG_ID_TABLE(LOG_ID_ROW)
+#undef LOG_ID_ROW
+    { NULL, NULL },
+};
+/* clang-format on */

@@ -15,7 +15,7 @@ tp__str_cut(struct tp_str text, char separator, struct tp_str *rest)
     const char *found = text.len == 0 ? NULL : memchr(text.data, separator, text.len);
 
     if (found == NULL) {
-        *rest = (struct tp_str){ text.data + text.len, 0 };
+        *rest = tp__str_skip(text, text.len);
         return text;
     }
     size_t len = (size_t) (found - text.data);
@@ -60,21 +60,21 @@ tp__str_distance(struct tp_str left, struct tp_str right)
     size_t *before = rows[0], *above = rows[1], *current = rows[2];
 
     if (left.len > NAME_LEN_MAX || right.len > NAME_LEN_MAX) {
-        return NAME_LEN_MAX;
+        return left.len > right.len ? left.len : right.len;
     }
-    for (size_t j = 0; j <= right.len; j++) {
-        above[j] = j;
-        before[j] = j;
+    for (size_t at = 0; at <= right.len; at++) {
+        above[at] = at;
+        before[at] = at;
     }
     for (size_t i = 1; i <= left.len; i++) {
         current[0] = i;
-        for (size_t j = 1; j <= right.len; j++) {
-            size_t replace = above[j - 1] + (left.data[i - 1] == right.data[j - 1] ? 0 : 1);
+        for (size_t at = 1; at <= right.len; at++) {
+            size_t replace = above[at - 1] + (left.data[i - 1] == right.data[at - 1] ? 0 : 1);
 
-            current[j] = str_smallest(above[j] + 1, current[j - 1] + 1, replace);
-            if (i > 1 && j > 1 && left.data[i - 1] == right.data[j - 2]
-                && left.data[i - 2] == right.data[j - 1] && before[j - 2] + 1 < current[j]) {
-                current[j] = before[j - 2] + 1;
+            current[at] = str_smallest(above[at] + 1, current[at - 1] + 1, replace);
+            if (i > 1 && at > 1 && left.data[i - 1] == right.data[at - 2]
+                && left.data[i - 2] == right.data[at - 1] && before[at - 2] + 1 < current[at]) {
+                current[at] = before[at - 2] + 1;
             }
         }
         size_t *oldest = before;

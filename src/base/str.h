@@ -36,7 +36,8 @@ tp__str_skip(struct tp_str text, size_t count)
     if (count > text.len) {
         count = text.len;
     }
-    return (struct tp_str){ text.data + count, text.len - count };
+    /* An empty slice may be NULL, to which not even 0 may be added. */
+    return count == 0 ? text : (struct tp_str){ text.data + count, text.len - count };
 }
 
 /*
@@ -54,7 +55,7 @@ enum tp_result tp__str_to_int64(struct tp_str text, int64_t *number) TP_MUST_CHE
 /*
  * How many letters must be inserted, removed, replaced or swapped with their
  * neighbour to make one name of the other (restricted Damerau-Levenshtein
- * distance).  Names over 64 bytes count as entirely different.
+ * distance).  A name over 64 bytes counts as different in every letter.
  */
 size_t tp__str_distance(struct tp_str left, struct tp_str right);
 

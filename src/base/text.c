@@ -77,12 +77,13 @@ tp__text_get(const struct tp_text *text)
 static bool
 text_reserve(struct tp_text *text, size_t more)
 {
-    size_t needed = text->len + more + 1;
-
-    if (text->is_cut || needed < more) {
+    /* With half the address space as the bound, doubling below cannot overflow. */
+    if (text->is_cut || more >= SIZE_MAX / 2 - text->len) {
         text->is_cut = true;
         return false;
     }
+    size_t needed = text->len + more + 1;
+
     if (needed <= text->capacity) {
         return true;
     }
