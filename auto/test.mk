@@ -73,7 +73,7 @@ bench: $(program)
 	$(Q)auto/bench $(abspath $(program))
 
 tidy:
-	$(Q)/usr/bin/env python3 auto/tidy
+	$(Q)python3 auto/tidy
 
 format:
-	$(Q)git ls-files -z --cached --others --exclude-standard '*.c' '*.h' | xargs -0 clang-format -i
+	$(Q)python3 auto/tidy --format
