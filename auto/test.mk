@@ -29,6 +29,7 @@ test-needs:
 
 # A suite is called from the generated main() alone, so no header declares it.
 $(OBJS)/tests/unit/%.o: WARNING_FLAGS += -Wno-missing-prototypes
+$(OBJS)/tests/unit/%.o: INCLUDE_SRC += -Itests/unit
 
 $(unit_program): $(call objects_of,$(unit_sources)) $(unit_main).o $(server) $(library)
 	$(call say,LINK,$@)

@@ -37,7 +37,7 @@ main(int argc, char **argv)
         }
         total += count;
     }
-    printf("%s: replayed %d inputs\n", argv[0], total);
+    printf("Replayed %d inputs of %s\n", total, argc > 1 ? argv[1] : "nothing");
     return total > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
