@@ -70,7 +70,8 @@ enum tp_value_type {
 
 /*
  * A word a value may be besides (NUMBER, SIZE, TIME) or instead of (WORD) its
- * own form, and the number it stands for: bytes, milliseconds or an enum's.
+ * own form, and the number it stands for: bytes, milliseconds or an enum's.  A
+ * PATH that is one of its words stays that word; its number means nothing.
  */
 struct tp_word {
     const char *word;
