@@ -71,6 +71,15 @@ tp__use_create(struct tp_conf *conf, const struct tp_conf_place *place, size_t s
     return use;
 }
 
+struct tp_str
+tp__slot_text(const struct tp_conf_slot *slot, size_t index, const struct tp_conf_use *use)
+{
+    if (use != NULL && use->values[index].data != NULL) {
+        return use->values[index];
+    }
+    return slot->preset == NULL ? (struct tp_str){ NULL, 0 } : tp__str(slot->preset);
+}
+
 const struct tp_conf_setting *
 tp__block_written(const struct tp_block *block, const struct tp_conf_entry *entry)
 {

@@ -68,6 +68,10 @@ void tp__block_add_use(struct tp_block *block, const struct tp_conf_entry *entry
 struct tp_conf_use *tp__use_create(struct tp_conf *conf, const struct tp_conf_place *place,
                                    size_t slot_count);
 
+/* What counts for the `index`-th slot: its text in `use`, else its preset, else NULL data. */
+struct tp_str tp__slot_text(const struct tp_conf_slot *slot, size_t index,
+                            const struct tp_conf_use *use);
+
 /* What is written in `block` itself about the directive of `entry`; NULL when nothing. */
 const struct tp_conf_setting *tp__block_written(const struct tp_block *block,
                                                 const struct tp_conf_entry *entry);

@@ -10,7 +10,6 @@
 #include "conf/catalogue.h"
 
 #include "base/str.h"
-#include "conf/value.h"
 
 #include <ctype.h>
 
@@ -30,8 +29,6 @@ struct catalogue_candidate {
 
 static void candidate_offer(struct catalogue_candidate *best, struct tp_str name,
                             const struct tp_directive *directive, enum tp_context context);
-static void usage_describe_slot(const struct tp_conf_slot *slot, bool is_argument,
-                                struct tp_text *text);
 static void usage_describe_value(const struct tp_conf_slot *slot, const char *word,
                                  struct tp_text *text);
 static void text_append_upper(struct tp_text *text, const char *word);
@@ -184,9 +181,36 @@ tp__usage_describe(const struct tp_directive *directive, struct tp_text *text)
         struct tp_conf_slot slot = tp__slot_get(directive, i);
 
         tp__text_append(text, TP_STR(" "));
-        usage_describe_slot(&slot, directive->arguments != NULL, text);
+        if (directive->arguments == NULL) {
+            usage_describe_value(&slot, NULL, text);
+        } else {
+            tp__usage_describe_slot(&slot, text);
+        }
     }
     tp__text_append(text, directive->opens != 0 ? TP_STR(" { … }") : TP_STR(";"));
+}
+
+void
+tp__usage_describe_slot(const struct tp_conf_slot *slot, struct tp_text *text)
+{
+    switch (slot->kind) {
+    case TP_ARGUMENT_REQUIRED:
+        usage_describe_value(slot, slot->name, text);
+        break;
+    case TP_ARGUMENT_OPTIONAL:
+        tp__text_append(text, TP_STR("["));
+        usage_describe_value(slot, slot->name, text);
+        tp__text_append(text, TP_STR("]"));
+        break;
+    case TP_ARGUMENT_NAMED:
+        tp__text_printf(text, "[%s=", slot->name);
+        usage_describe_value(slot, NULL, text);
+        tp__text_append(text, TP_STR("]"));
+        break;
+    case TP_ARGUMENT_SWITCH:
+        tp__text_printf(text, "[%s]", slot->name);
+        break;
+    }
 }
 
 /* Nearer wins; among equals what may stand in `context`, then what came first. */
@@ -203,29 +227,6 @@ candidate_offer(struct catalogue_candidate *best, struct tp_str name,
         return;
     }
     *best = (struct catalogue_candidate){ directive, distance, is_allowed };
-}
-
-static void
-usage_describe_slot(const struct tp_conf_slot *slot, bool is_argument, struct tp_text *text)
-{
-    switch (slot->kind) {
-    case TP_ARGUMENT_REQUIRED:
-        usage_describe_value(slot, is_argument ? slot->name : NULL, text);
-        break;
-    case TP_ARGUMENT_OPTIONAL:
-        tp__text_append(text, TP_STR("["));
-        usage_describe_value(slot, slot->name, text);
-        tp__text_append(text, TP_STR("]"));
-        break;
-    case TP_ARGUMENT_NAMED:
-        tp__text_printf(text, "[%s=", slot->name);
-        usage_describe_value(slot, NULL, text);
-        tp__text_append(text, TP_STR("]"));
-        break;
-    case TP_ARGUMENT_SWITCH:
-        tp__text_printf(text, "[%s]", slot->name);
-        break;
-    }
 }
 
 /* on | off, debug | info, NUMBER | auto; `word` or else the type's word stands for the value. */

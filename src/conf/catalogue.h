@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "conf/value.h"
 
 /* A directive of a module; `number` is its place in all arrays that have one row per directive. */
 struct tp_conf_entry {
@@ -68,5 +69,8 @@ void tp__contexts_describe(unsigned where, struct tp_text *text);
 
 /* Appends: listen ADDRESS [backlog=NUMBER] [reuseport]; */
 void tp__usage_describe(const struct tp_directive *directive, struct tp_text *text);
+
+/* Appends how one argument is written: [backlog=NUMBER] */
+void tp__usage_describe_slot(const struct tp_conf_slot *slot, struct tp_text *text);
 
 #endif

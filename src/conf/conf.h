@@ -82,7 +82,7 @@ void tp__conf_dump(const struct tp_conf *conf, struct tp_text *text);
 void tp__conf_describe_waiting(const struct tp_conf *before, const struct tp_conf *after,
                                struct tp_text *text);
 
-/* The same for a file on its own: one line for each written directive that does not apply in place. */
+/* The same for a file on its own: one line for each directive written that has to wait. */
 void tp__conf_describe_not_in_place(const struct tp_conf *conf, struct tp_text *text);
 
 /*

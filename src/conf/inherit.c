@@ -21,7 +21,6 @@ static void inherit_items(struct tp_block *block, const struct tp_conf_entry *en
 static void inherit_fill(struct tp_conf *conf, const struct tp_directive *directive,
                          const struct tp_conf_use *use, void *container);
 static void inherit_add_unwritten(struct tp_block *block);
-static bool inherit_has_all_presets(const struct tp_directive *directive);
 
 void
 tp__inherit(struct tp_conf *conf)
@@ -114,12 +113,9 @@ inherit_fill(struct tp_conf *conf, const struct tp_directive *directive,
 {
     for (size_t i = 0; i < tp__slot_count(directive); i++) {
         struct tp_conf_slot slot = tp__slot_get(directive, i);
-        struct tp_str text = { slot.preset, slot.preset == NULL ? 0 : strlen(slot.preset) };
+        struct tp_str text = tp__slot_text(&slot, i, use);
         const char *wanted;
 
-        if (use != NULL && use->values[i].data != NULL) {
-            text = use->values[i];
-        }
         if (text.data != NULL) {
             TP_ASSERT(tp__value_store(&slot, text, &conf->room, container, &wanted)
                       == TP_CONF_FITS);
@@ -138,22 +134,9 @@ inherit_add_unwritten(struct tp_block *block)
         if (directive->opens == 0 || directive->may_repeat
             || (directive->where & (unsigned) block->context) == 0
             || tp_block_first(block, directive->opens) != NULL
-            || !inherit_has_all_presets(directive)) {
+            || !tp__directive_has_presets(directive)) {
             continue;
         }
         tp__block_attach(tp__block_create(block->conf, block, directive->opens));
     }
-}
-
-static bool
-inherit_has_all_presets(const struct tp_directive *directive)
-{
-    for (size_t i = 0; i < tp__slot_count(directive); i++) {
-        struct tp_conf_slot slot = tp__slot_get(directive, i);
-
-        if (slot.kind == TP_ARGUMENT_REQUIRED && slot.preset == NULL) {
-            return false;
-        }
-    }
-    return true;
 }

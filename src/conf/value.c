@@ -87,6 +87,19 @@ tp__slot_get(const struct tp_directive *directive, size_t index)
     };
 }
 
+bool
+tp__directive_has_presets(const struct tp_directive *directive)
+{
+    for (size_t i = 0; i < tp__slot_count(directive); i++) {
+        struct tp_conf_slot slot = tp__slot_get(directive, i);
+
+        if (slot.kind == TP_ARGUMENT_REQUIRED && slot.preset == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 enum tp_conf_verdict
 tp__value_store(const struct tp_conf_slot *slot, struct tp_str text,
                 const struct tp_conf_room *room, void *container, const char **wanted)

@@ -40,6 +40,9 @@ size_t tp__slot_count(const struct tp_directive *directive);
 /* The `index`-th of them. */
 struct tp_conf_slot tp__slot_get(const struct tp_directive *directive, size_t index);
 
+/* True when `directive` means something without any of its values written. */
+bool tp__directive_has_presets(const struct tp_directive *directive);
+
 /*
  * Reads `text`, which is terminated and outlives the conf, into the slot's field
  * of `container`.  When it does not fit the field is left in any state, and

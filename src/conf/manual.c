@@ -1,0 +1,232 @@
+/*
+ * manual.c - the reference manual, written from the directive tables: all of it
+ * in Markdown, or one entry for a terminal.
+ *
+ * Runs in: the program that makes docs/reference/directives.md, and `teleport`
+ * when asked about a directive.  Owns: nothing.
+ * Read next: tables.c, which sees to it that there is something to write.
+ */
+#include "conf/catalogue.h"
+#include "conf/conf.h"
+#include "conf/value.h"
+
+#include "base/str.h"
+
+/* Where an entry is written to, and how code is marked there. */
+struct manual {
+    struct tp_text *text;
+    const char *code; /* before and behind what is to be typed */
+    const char *item; /* before a line of a list */
+};
+
+static void manual_write_contents(const struct tp_module *module, struct tp_text *text);
+static void manual_write_module(const struct manual *manual, const struct tp_module *module);
+static void manual_write_directive(const struct manual *manual,
+                                   const struct tp_directive *directive);
+static void manual_write_usage(const struct manual *manual, const struct tp_directive *directive);
+static void manual_write_where(const struct manual *manual, const struct tp_directive *directive);
+static void manual_write_value(const struct manual *manual, const struct tp_directive *directive);
+static void manual_write_applies(const struct manual *manual, const struct tp_directive *directive);
+static void manual_write_arguments(const struct manual *manual,
+                                   const struct tp_directive *directive);
+static void manual_write_argument(const struct manual *manual, const struct tp_conf_slot *slot);
+static const struct tp_directive *manual_find(const struct tp_module *module,
+                                              struct tp_str directive);
+
+void
+tp__conf_manual(struct tp_module_list modules, struct tp_text *text)
+{
+    const struct manual manual = { .text = text, .code = "`", .item = "- " };
+
+    tp__text_append(text,
+                    TP_STR("# Directives\n\n"
+                           "Written by `make docs` from the directive tables: what the "
+                           "server reads and what\nstands here come from the same rows.\n\n"));
+    manual_write_contents(&tp__conf_language, text);
+    for (size_t i = 0; i < modules.count; i++) {
+        manual_write_contents(modules.modules[i], text);
+    }
+    manual_write_module(&manual, &tp__conf_language);
+    for (size_t i = 0; i < modules.count; i++) {
+        manual_write_module(&manual, modules.modules[i]);
+    }
+}
+
+enum tp_result
+tp__conf_manual_entry(struct tp_module_list modules, const char *directive, struct tp_text *text)
+{
+    const struct manual manual = { .text = text, .code = "", .item = "    " };
+    struct tp_str name = tp__str(directive);
+    const struct tp_directive *found = tp__language_find(name);
+    struct tp_arena arena;
+    struct tp_conf_catalogue catalogue;
+
+    for (size_t i = 0; i < modules.count && found == NULL; i++) {
+        found = manual_find(modules.modules[i], name);
+    }
+    if (found != NULL) {
+        tp__text_printf(text, "%s\n", found->name);
+        manual_write_directive(&manual, found);
+        return TP_OK;
+    }
+    tp__arena_init(&arena, 4096);
+    tp__catalogue_init(&catalogue, modules, NULL, &arena);
+    found = tp__catalogue_nearest(&catalogue, name, TP_IN_MAIN);
+    if (found != NULL) {
+        tp__text_append(text, tp__str(found->name));
+    }
+    tp__arena_fini(&arena);
+    return TP_NOT_FOUND;
+}
+
+static void
+manual_write_contents(const struct tp_module *module, struct tp_text *text)
+{
+    const char *separator = "";
+
+    if (module->directive_count == 0) {
+        return;
+    }
+    tp__text_printf(text, "- %s: ", module->name);
+    for (size_t i = 0; i < module->directive_count; i++) {
+        const char *name = module->directives[i].name;
+
+        tp__text_printf(text, "%s[%s](#%s)", separator, name, name);
+        separator = ", ";
+    }
+    tp__text_append(text, TP_STR("\n"));
+}
+
+static void
+manual_write_module(const struct manual *manual, const struct tp_module *module)
+{
+    if (module->directive_count == 0) {
+        return;
+    }
+    tp__text_printf(manual->text, "\n## The module %s\n\n%s\n", module->name, module->brief);
+    for (size_t i = 0; i < module->directive_count; i++) {
+        tp__text_printf(manual->text, "\n### %s\n\n", module->directives[i].name);
+        manual_write_directive(manual, &module->directives[i]);
+    }
+}
+
+static void
+manual_write_directive(const struct manual *manual, const struct tp_directive *directive)
+{
+    tp__text_printf(manual->text, "%s\n\n", directive->brief);
+    manual_write_usage(manual, directive);
+    manual_write_where(manual, directive);
+    if (directive->arguments == NULL) {
+        manual_write_value(manual, directive);
+    }
+    tp__text_printf(manual->text, "%sSince: %s\n", manual->item, directive->since);
+    manual_write_applies(manual, directive);
+    manual_write_arguments(manual, directive);
+}
+
+static void
+manual_write_usage(const struct manual *manual, const struct tp_directive *directive)
+{
+    tp__text_printf(manual->text, "%sSyntax: %s", manual->item, manual->code);
+    tp__usage_describe(directive, manual->text);
+    tp__text_printf(manual->text, "%s\n", manual->code);
+}
+
+static void
+manual_write_where(const struct manual *manual, const struct tp_directive *directive)
+{
+    const char *separator = "";
+
+    tp__text_printf(manual->text, "%sMay stand in: ", manual->item);
+    for (unsigned bit = 1; bit != 0 && bit <= directive->where; bit <<= 1) {
+        if (directive->where & bit) {
+            tp__text_printf(manual->text, "%s%s", separator,
+                            tp__context_word((enum tp_context) bit));
+            separator = ", ";
+        }
+    }
+    if (directive->item_size > 0) {
+        tp__text_append(manual->text, TP_STR("; several times; an inner block replaces them all"));
+    } else if (directive->may_repeat) {
+        tp__text_append(manual->text, TP_STR("; several times"));
+    }
+    tp__text_append(manual->text, TP_STR("\n"));
+}
+
+/* Default and range of a directive's only value. */
+static void
+manual_write_value(const struct manual *manual, const struct tp_directive *directive)
+{
+    if (tp__slot_count(directive) == 0) {
+        return;
+    }
+    struct tp_conf_slot slot = tp__slot_get(directive, 0);
+
+    tp__text_printf(manual->text, "%sDefault: ", manual->item);
+    if (slot.preset == NULL) {
+        tp__text_append(manual->text, TP_STR("none\n"));
+    } else {
+        tp__text_printf(manual->text, "%s%s%s\n", manual->code,
+                        slot.preset[0] == '\0' ? "\"\"" : slot.preset, manual->code);
+    }
+    if (slot.min != NULL || slot.max != NULL) {
+        tp__text_printf(manual->text, "%sRange: ", manual->item);
+        tp__value_describe_range(&slot, manual->text);
+        tp__text_append(manual->text, TP_STR("\n"));
+    }
+}
+
+static void
+manual_write_applies(const struct manual *manual, const struct tp_directive *directive)
+{
+    static const char *const sentences[] = {
+#define APPLIES_SENTENCE_ROW(name, word, sentence) word ".  " sentence,
+        TP_APPLIES_TABLE(APPLIES_SENTENCE_ROW)
+#undef APPLIES_SENTENCE_ROW
+    };
+
+    tp__text_printf(manual->text, "%sOn reload: %s\n", manual->item, sentences[directive->applies]);
+}
+
+static void
+manual_write_arguments(const struct manual *manual, const struct tp_directive *directive)
+{
+    if (directive->arguments == NULL) {
+        return;
+    }
+    tp__text_printf(manual->text, "%sArguments:\n", manual->item);
+    for (size_t i = 0; i < directive->argument_count; i++) {
+        struct tp_conf_slot slot = tp__slot_get(directive, i);
+
+        manual_write_argument(manual, &slot);
+    }
+}
+
+static void
+manual_write_argument(const struct manual *manual, const struct tp_conf_slot *slot)
+{
+    tp__text_printf(manual->text, "  %s%s", manual->item, manual->code);
+    tp__usage_describe_slot(slot, manual->text);
+    tp__text_printf(manual->text, "%s: %s", manual->code, slot->brief);
+    if (slot->preset != NULL && slot->kind != TP_ARGUMENT_SWITCH) {
+        tp__text_printf(manual->text, "  Default: %s%s%s.", manual->code,
+                        slot->preset[0] == '\0' ? "\"\"" : slot->preset, manual->code);
+    }
+    if (slot->min != NULL || slot->max != NULL) {
+        tp__text_append(manual->text, TP_STR("  Range: "));
+        tp__value_describe_range(slot, manual->text);
+        tp__text_append(manual->text, TP_STR("."));
+    }
+    tp__text_append(manual->text, TP_STR("\n"));
+}
+
+static const struct tp_directive *
+manual_find(const struct tp_module *module, struct tp_str directive)
+{
+    for (size_t i = 0; i < module->directive_count; i++) {
+        if (tp__str_equal(tp__str(module->directives[i].name), directive)) {
+            return &module->directives[i];
+        }
+    }
+    return NULL;
+}
