@@ -22,7 +22,7 @@
 enum {
     TP_ZONE_NAME_MAX = 31,   /* bytes */
     TP_ZONE_CELL_ALIGN = 64, /* cells begin on a cache line; their size is rounded up to it */
-    TP_ZONE_LOCK_WAIT_MAX_MS = 1000,
+    TP_ZONE_LOCK_WAIT_MAX_MS = 250,
 };
 
 struct tp_zone;

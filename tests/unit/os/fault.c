@@ -3,48 +3,27 @@
  */
 #include "os/fault.h"
 
-#include "children.h"
+#include "../children.h"
+#include "../scratch.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-enum {
-    PATH_MAX_BYTES = 256,
-};
-
-/* A directory with a file of faults, which the environment names. */
-struct fixture {
-    char directory[64];
-    char path[PATH_MAX_BYTES];
-    char claim[PATH_MAX_BYTES];
-};
 
 Suite *tp_suite_os_fault(void);
 
+/* Lets the environment name a file of these faults. */
 static void
-fixture_open(struct fixture *fixture, const char *lines)
+arm(struct tp_scratch *scratch, const char *lines)
 {
-    snprintf(fixture->directory, sizeof(fixture->directory), "/tmp/teleport-fault-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(fixture->directory));
-    snprintf(fixture->path, sizeof(fixture->path), "%s/faults", fixture->directory);
-    snprintf(fixture->claim, sizeof(fixture->claim), "%s/door.claimed", fixture->directory);
-
-    FILE *file = fopen(fixture->path, "w");
-
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_ge(fputs(lines, file), 0);
-    ck_assert_int_eq(0, fclose(file));
-    ck_assert_int_eq(0, setenv("TELEPORT_FAULTS", fixture->path, 1));
+    tp__scratch_open(scratch);
+    ck_assert_int_eq(0, setenv("TELEPORT_FAULTS", tp__scratch_write(scratch, "faults", lines), 1));
 }
 
 static void
-fixture_close(struct fixture *fixture)
+disarm(struct tp_scratch *scratch)
 {
     unsetenv("TELEPORT_FAULTS");
-    unlink(fixture->path);
-    unlink(fixture->claim);
-    ck_assert_int_eq(0, rmdir(fixture->directory));
+    tp__scratch_close(scratch);
 }
 
 static void
@@ -71,55 +50,55 @@ letter_from_the_door(void)
 
 START_TEST(nothing_happens_unasked)
 {
-    struct fixture fixture;
+    struct tp_scratch scratch;
 
     unsetenv("TELEPORT_FAULTS");
     ck_assert_int_eq(TP_OK, tp__fault("door"));
-    fixture_open(&fixture, "# door fail\n\nindoor fail\ndoors die\ndoor frown\n");
+    arm(&scratch, "# door fail\n\nindoor fail\ndoors die\ndoor frown\n");
     ck_assert_int_eq(TP_OK, tp__fault("door"));
-    ck_assert_int_eq(0, unlink(fixture.path));
+    ck_assert_int_eq(0, unlink(tp__scratch_path(&scratch, "faults")));
     ck_assert_int_eq(TP_OK, tp__fault("door"));
-    fixture_close(&fixture);
+    disarm(&scratch);
 }
 END_TEST
 
 START_TEST(fails_until_told_otherwise)
 {
-    struct fixture fixture;
+    struct tp_scratch scratch;
 
-    fixture_open(&fixture, "window die\n  door   fail");
+    arm(&scratch, "window die\n  door   fail");
     for (int i = 0; i < 2; i++) {
         errno = 0;
         ck_assert_int_eq(TP_SYSTEM, tp__fault("door"));
         ck_assert_int_eq(EIO, errno);
     }
-    ck_assert_int_eq(0, truncate(fixture.path, 0));
+    ck_assert_int_eq(0, truncate(tp__scratch_path(&scratch, "faults"), 0));
     ck_assert_int_eq(TP_OK, tp__fault("door"));
-    fixture_close(&fixture);
+    disarm(&scratch);
 }
 END_TEST
 
 START_TEST(dies_each_time)
 {
-    struct fixture fixture;
+    struct tp_scratch scratch;
 
-    fixture_open(&fixture, "door die\n");
+    arm(&scratch, "door die\n");
     ck_assert_int_eq(0, letter_from_the_door());
     ck_assert_int_eq(0, letter_from_the_door());
-    fixture_close(&fixture);
+    disarm(&scratch);
 }
 END_TEST
 
 START_TEST(strikes_one_process_with_once)
 {
-    struct fixture fixture;
+    struct tp_scratch scratch;
 
-    fixture_open(&fixture, "door die once\n");
+    arm(&scratch, "door die once\n");
     ck_assert_int_eq(0, letter_from_the_door());
     ck_assert_int_eq('p', letter_from_the_door());
-    ck_assert_int_eq(0, unlink(fixture.claim));
+    ck_assert_int_eq(0, unlink(tp__scratch_path(&scratch, "door.claimed")));
     ck_assert_int_eq(0, letter_from_the_door());
-    fixture_close(&fixture);
+    disarm(&scratch);
 }
 END_TEST
 
@@ -140,10 +119,10 @@ hang_at_the_door(struct child *self, void *argument)
 
 START_TEST(hangs_through_signals_until_killed)
 {
-    struct fixture fixture;
+    struct tp_scratch scratch;
     struct child child;
 
-    fixture_open(&fixture, "door hang\n");
+    arm(&scratch, "door hang\n");
     child_start(&child, hang_at_the_door, NULL);
     ck_assert_int_eq('b', child_hear(&child));
     ck_assert_int_eq(0, kill(child.pid, SIGUSR1));
@@ -151,7 +130,7 @@ START_TEST(hangs_through_signals_until_killed)
     /* Nothing more was said before the end. */
     ck_assert_int_eq(0, child_hear(&child));
     ck_assert(WIFSIGNALED(child_wait(&child)));
-    fixture_close(&fixture);
+    disarm(&scratch);
 }
 END_TEST
 

@@ -5,8 +5,8 @@
  * Parent and child wait for each other's letters, so that no test has to sleep and
  * hope.  A child checks with TP_ASSERT: Check's own assertions belong to the parent.
  */
-#ifndef TP_TESTS_CHILDREN_H
-#define TP_TESTS_CHILDREN_H
+#ifndef TP_TESTS_UNIT_CHILDREN_H
+#define TP_TESTS_UNIT_CHILDREN_H
 
 #include <teleport/base.h>
 
