@@ -141,7 +141,7 @@ START_TEST(keeps_it_beyond_its_time_to_live)
 {
     struct fixture fixture;
     struct part *part = &fixture.parts[0];
-    const int64_t ttl_ms = 600;
+    const int64_t ttl_ms = 300;
 
     fixture_open(&fixture);
     part_start(&fixture, 0, ttl_ms);
