@@ -21,6 +21,8 @@ struct tp_loop {
     struct tp_list_node posted;
     struct tp_loop_counters counters;
     bool is_stopping;
+    bool is_abandoned;
+    bool is_in_turn;
 
     /* The batch being handed out; events before `batch_next` have been. */
     size_t batch_next;
@@ -65,6 +67,12 @@ tp__loop_destroy(struct tp_loop **loop)
 }
 
 void
+tp__loop_abandon(struct tp_loop *loop)
+{
+    loop->is_abandoned = true;
+}
+
+void
 tp__loop_run(struct tp_loop *loop)
 {
     loop->is_stopping = false;
@@ -82,8 +90,11 @@ tp__loop_stop(struct tp_loop *loop)
 void
 tp__loop_turn(struct tp_loop *loop, int64_t wait_max_ms)
 {
+    /* The sleep is counted from now, not from the start of a turn that may have taken long. */
+    tp__timer_wheel_set_clock(&loop->timers, tp__clock_monotonic_ms());
     int64_t sleep_ms = loop_sleep_ms(loop, wait_max_ms);
 
+    loop->is_in_turn = true;
     loop->batch_next = 0;
     loop->batch_count = tp__backend_wait(&loop->backend, loop->batch, sleep_ms);
 
@@ -94,6 +105,7 @@ tp__loop_turn(struct tp_loop *loop, int64_t wait_max_ms)
     loop_hand_out_events(loop);
     tp__timer_wheel_expire(&loop->timers);
     loop_run_posted(loop);
+    loop->is_in_turn = false;
 
     int64_t turn_us = tp__clock_monotonic_us() - woken_us;
 
@@ -142,10 +154,12 @@ tp__loop_unwatch(struct tp_loop *loop, struct tp_watcher *watcher)
     if (watcher->interest == 0) {
         return;
     }
-    /* It fails only for a descriptor that was closed too early: ours would be the mistake. */
-    enum tp_result result = tp__backend_change(&loop->backend, watcher, 0);
+    if (!loop->is_abandoned) {
+        /* It fails only for a descriptor that was closed too early: ours would be the mistake. */
+        enum tp_result result = tp__backend_change(&loop->backend, watcher, 0);
 
-    TP_ASSERT(result == TP_OK);
+        TP_ASSERT(result == TP_OK);
+    }
     watcher->interest = 0;
     loop_forget_events(loop, watcher);
 }
@@ -153,6 +167,10 @@ tp__loop_unwatch(struct tp_loop *loop, struct tp_watcher *watcher)
 void
 tp__loop_start_timer(struct tp_loop *loop, struct tp_timer *timer, int64_t delay_ms)
 {
+    /* While a program starts, the loop does not turn and its clock stands still. */
+    if (!loop->is_in_turn) {
+        tp__timer_wheel_set_clock(&loop->timers, tp__clock_monotonic_ms());
+    }
     tp__timer_wheel_start(&loop->timers, timer, delay_ms);
 }
 
@@ -201,11 +219,18 @@ static void
 loop_hand_out_events(struct tp_loop *loop)
 {
     while (loop->batch_next < loop->batch_count) {
-        struct tp_backend_event *event = &loop->batch[loop->batch_next++];
+        const struct tp_backend_event *event = &loop->batch[loop->batch_next++];
+        struct tp_watcher *watcher = event->watcher;
 
-        if (event->watcher != NULL) {
+        if (watcher == NULL) {
+            continue;
+        }
+        /* A handler before this one may have changed what the watcher waits for. */
+        unsigned events = event->events & (watcher->interest | TP_EVENT_BROKEN);
+
+        if (events != 0) {
             loop->counters.events++;
-            event->watcher->on_event(event->watcher, event->events);
+            watcher->on_event(watcher, events);
         }
     }
 }

@@ -54,8 +54,14 @@ struct tp_loop_counters {
 /* Makes a loop; TP_NO_DESCRIPTORS or TP_NO_MEMORY when that cannot be had. */
 enum tp_result tp__loop_create(struct tp_loop **loop) TP_MUST_CHECK;
 
-/* Frees the loop and makes *loop NULL.  Watched descriptors stay open; timers and work are forgotten. */
+/* Frees the loop, makes *loop NULL.  Descriptors stay open; timers and work are forgotten. */
 void tp__loop_destroy(struct tp_loop **loop);
+
+/*
+ * In a new process made by fork(): the set of watched descriptors is still shared with
+ * the parent.  From here on unwatching does not touch it; destroy the loop next.
+ */
+void tp__loop_abandon(struct tp_loop *loop);
 
 /* Runs turns until tp__loop_stop() is called from one of them. */
 void tp__loop_run(struct tp_loop *loop);
@@ -66,7 +72,7 @@ void tp__loop_stop(struct tp_loop *loop);
 /* Runs one turn that waits at most `wait_max_ms` (-1: until something happens). */
 void tp__loop_turn(struct tp_loop *loop, int64_t wait_max_ms);
 
-/* The monotonic time at the start of this turn. */
+/* The monotonic time when this turn's events came. */
 int64_t tp__loop_now_ms(const struct tp_loop *loop);
 
 const struct tp_loop_counters *tp__loop_get_counters(const struct tp_loop *loop);
@@ -81,23 +87,30 @@ tp__watcher_init(struct tp_watcher *watcher, int fd, tp_watcher_fn on_event)
 }
 
 /*
- * Watches watcher->fd for `interest` (TP_EVENT_READ and/or TP_EVENT_WRITE), level triggered;
- * replaces the interest it had.  on_event may unwatch and free any watcher, its
- * own included.
+ * Watches watcher->fd for `interest` (TP_EVENT_READ and/or TP_EVENT_WRITE), level
+ * triggered; replaces the interest it had, but an exclusive one must be unwatched
+ * first.  on_event may unwatch and free any watcher, its own included.
  */
 enum tp_result tp__loop_watch(struct tp_loop *loop, struct tp_watcher *watcher,
                               unsigned interest) TP_MUST_CHECK;
 
-/* Ends watching; call it before the descriptor is closed.  Nothing happens when it is not watched. */
+/* Ends watching; call it before the descriptor is closed.  Does nothing when it is not watched. */
 void tp__loop_unwatch(struct tp_loop *loop, struct tp_watcher *watcher);
 
+/*
+ * Lets `timer` expire `delay_ms` from now: within a turn that is tp__loop_now_ms(),
+ * else the present.  Stopping a timer that does not run does nothing.
+ */
 void tp__loop_start_timer(struct tp_loop *loop, struct tp_timer *timer, int64_t delay_ms);
 void tp__loop_stop_timer(struct tp_loop *loop, struct tp_timer *timer);
 
 /* A work that is not posted. */
 void tp__work_init(struct tp_work *work, tp_work_fn run);
 
-/* Runs `work` at the end of this turn (from posted work: of the next); posting twice is posting once. */
+/*
+ * Runs `work` at the end of this turn, or of the next when posted by other work;
+ * posting twice is posting once.
+ */
 void tp__loop_post(struct tp_loop *loop, struct tp_work *work);
 
 /* Takes posted work back; does nothing when it is not posted. */

@@ -14,8 +14,11 @@ enum {
     TIMER_SLOT_MASK = TP_TIMER_SLOTS - 1,
 };
 
-/* The farthest deadline the wheels can hold; later ones are clamped to it (more than two years). */
-#define TIMER_RANGE_MS (((int64_t) 1 << (TP_TIMER_LEVELS * TP_TIMER_SLOT_BITS)) - 1)
+/*
+ * Longer delays are cut to this, more than a year: half of what the wheels span, so
+ * that a clock that runs ahead of the opened slots cannot lap them.
+ */
+#define TIMER_DELAY_MAX_MS ((int64_t) 1 << (TP_TIMER_LEVELS * TP_TIMER_SLOT_BITS - 1))
 
 /* The slot whose time comes next. */
 struct wheel_next {
@@ -56,8 +59,8 @@ tp__timer_wheel_start(struct tp_timer_wheel *wheel, struct tp_timer *timer, int6
     if (delay_ms < 1) {
         delay_ms = 1;
     }
-    if (delay_ms > TIMER_RANGE_MS / 2) {
-        delay_ms = TIMER_RANGE_MS / 2;
+    if (delay_ms > TIMER_DELAY_MAX_MS) {
+        delay_ms = TIMER_DELAY_MAX_MS;
     }
     tp__timer_wheel_stop(wheel, timer);
     timer->deadline_ms = wheel->clock_ms + delay_ms;
@@ -169,7 +172,7 @@ wheel_find_next(const struct tp_timer_wheel *wheel, struct wheel_next *next)
     return false;
 }
 
-/* Lets the timers of a level 0 slot expire; spreads those of a higher slot over the levels below. */
+/* Lets the timers of a level 0 slot expire; spreads those of a higher one over the levels below. */
 static void
 wheel_open_slot(struct tp_timer_wheel *wheel, const struct wheel_next *next)
 {

@@ -32,7 +32,7 @@ struct tp_timer {
 
 struct tp_timer_wheel {
     int64_t clock_ms; /* the time last set: delays count from here */
-    int64_t now_ms;   /* how far slots have been opened; behind clock_ms until timers have expired */
+    int64_t now_ms;   /* how far slots have been opened; behind clock_ms until timers expire */
     uint64_t occupied[TP_TIMER_LEVELS]; /* one bit per slot that holds timers */
     struct tp_list_node slots[TP_TIMER_LEVELS][TP_TIMER_SLOTS];
     size_t running_count;
@@ -44,7 +44,10 @@ void tp__timer_init(struct tp_timer *timer, tp_timer_fn on_expire);
 /* An empty wheel whose clock shows `now_ms` (not negative). */
 void tp__timer_wheel_init(struct tp_timer_wheel *wheel, int64_t now_ms);
 
-/* Lets `timer` expire `delay_ms` (at least 1) after the wheel's time; restarts a running one. */
+/*
+ * Lets `timer` expire `delay_ms` (at least 1, at most 2^35: more than a year) after the
+ * wheel's time; restarts a running one.
+ */
 void tp__timer_wheel_start(struct tp_timer_wheel *wheel, struct tp_timer *timer, int64_t delay_ms);
 
 /* Stops `timer`; does nothing when it is not running. */
