@@ -10,11 +10,11 @@
 
 /* A sanitizer's allocator ends the process where malloc() returns NULL. */
 #if defined(__SANITIZE_ADDRESS__)
-#define TP_TEST_HAS_SANITIZER 1
+#    define TP_TEST_HAS_SANITIZER 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define TP_TEST_HAS_SANITIZER 1
-#endif
+#    if __has_feature(address_sanitizer)
+#        define TP_TEST_HAS_SANITIZER 1
+#    endif
 #endif
 
 enum {

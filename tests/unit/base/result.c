@@ -3,7 +3,7 @@
  */
 #include "base/result.h"
 
-#include "../scratch.h"
+#include "scratch.h"
 
 #include <check.h>
 #include <errno.h>
@@ -59,12 +59,15 @@ START_TEST(errno_becomes_a_result_and_stays)
         int error;
         enum tp_result result;
     } cases[] = {
-        { EAGAIN, TP_AGAIN },        { EWOULDBLOCK, TP_AGAIN },     { EINTR, TP_INTERRUPTED },
-        { ENOMEM, TP_NO_MEMORY },    { ENOBUFS, TP_NO_MEMORY },     { EMFILE, TP_NO_DESCRIPTORS },
-        { EPIPE, TP_GONE },          { ECONNRESET, TP_GONE },       { ECONNREFUSED, TP_GONE },
-        { ENOENT, TP_NOT_FOUND },    { EEXIST, TP_EXISTS },         { EADDRINUSE, TP_IN_USE },
-        { EACCES, TP_DENIED },       { EPERM, TP_DENIED },          { ETIMEDOUT, TP_TIMED_OUT },
-        { ENFILE, TP_NO_DESCRIPTORS }, { EIO, TP_SYSTEM },          { 0, TP_SYSTEM },
+        { EAGAIN, TP_AGAIN },        { EWOULDBLOCK, TP_AGAIN },
+        { EINTR, TP_INTERRUPTED },   { ENOMEM, TP_NO_MEMORY },
+        { ENOBUFS, TP_NO_MEMORY },   { EMFILE, TP_NO_DESCRIPTORS },
+        { EPIPE, TP_GONE },          { ECONNRESET, TP_GONE },
+        { ECONNREFUSED, TP_GONE },   { ENOENT, TP_NOT_FOUND },
+        { EEXIST, TP_EXISTS },       { EADDRINUSE, TP_IN_USE },
+        { EACCES, TP_DENIED },       { EPERM, TP_DENIED },
+        { ETIMEDOUT, TP_TIMED_OUT }, { ENFILE, TP_NO_DESCRIPTORS },
+        { EIO, TP_SYSTEM },          { 0, TP_SYSTEM },
     };
 
     for (size_t i = 0; i < TP_COUNT_OF(cases); i++) {

@@ -152,10 +152,13 @@ START_TEST(long_names_differ_in_every_letter)
     char name[300];
 
     memset(name, 'x', sizeof(name));
-    ck_assert_uint_eq(0, tp__str_distance((struct tp_str){ name, 64 }, (struct tp_str){ name, 64 }));
+    ck_assert_uint_eq(0,
+                      tp__str_distance((struct tp_str){ name, 64 }, (struct tp_str){ name, 64 }));
     ck_assert_uint_eq(64, tp__str_distance((struct tp_str){ name, 64 }, nothing));
-    ck_assert_uint_eq(65, tp__str_distance((struct tp_str){ name, 65 }, (struct tp_str){ name, 1 }));
-    ck_assert_uint_eq(65, tp__str_distance((struct tp_str){ name, 1 }, (struct tp_str){ name, 65 }));
+    ck_assert_uint_eq(65,
+                      tp__str_distance((struct tp_str){ name, 65 }, (struct tp_str){ name, 1 }));
+    ck_assert_uint_eq(65,
+                      tp__str_distance((struct tp_str){ name, 1 }, (struct tp_str){ name, 65 }));
 }
 END_TEST
 

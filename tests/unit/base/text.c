@@ -5,7 +5,7 @@
 
 #include "base/str.h"
 
-#include "../scratch.h"
+#include "scratch.h"
 
 #include <check.h>
 
@@ -24,13 +24,13 @@ START_TEST(grows_with_what_is_appended)
 {
     struct tp_text text = { 0 };
 
-    for (int i = 0; i < 1000; i++) {
+    for (size_t i = 0; i < 1000; i++) {
         tp__text_append(&text, TP_STR("0123456789"));
-        ck_assert_uint_eq((size_t) (i + 1) * 10, tp__text_get(&text).len);
+        ck_assert_uint_eq((i + 1) * 10, tp__text_get(&text).len);
         ck_assert_int_eq('\0', text.data[text.len]);
     }
-    for (size_t i = 0; i < text.len; i++) {
-        ck_assert_int_eq('0' + (char) (i % 10), text.data[i]);
+    for (size_t i = 0; i < 1000; i++) {
+        ck_assert_mem_eq("0123456789", text.data + i * 10, 10);
     }
     ck_assert(tp__text_is_whole(&text));
     tp__text_fini(&text);
