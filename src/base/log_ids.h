@@ -5,9 +5,76 @@
 #ifndef TP_BASE_LOG_IDS_H
 #define TP_BASE_LOG_IDS_H
 
+/* ROW(id, sentence), in the order of the alphabet. */
 /* clang-format off */
-#define TP_LOG_ID_TABLE(ROW)                                                                       \
-    ROW("accept-failed", "A connection could not be accepted; the listener pauses briefly if the reason will not go away by itself.")
+#define TP_LOG_ID_TABLE(ROW) \
+    ROW("accept-failed", \
+        "A connection could not be accepted; the listener pauses for half a second.") \
+    ROW("answer-refused", \
+        "A worker could not answer whether it still turns: its queue to the asking worker " \
+        "is full.") \
+    ROW("bus-message-unknown", \
+        "A worker sent a message of an unknown kind; two versions may be running.") \
+    ROW("channel-failed", \
+        "A worker could not send a message to the master.") \
+    ROW("command", \
+        "A command came over the control socket.") \
+    ROW("descriptor-limit", \
+        "The limit of open descriptors could not be set as worker_rlimit_nofile says.") \
+    ROW("descriptor-lost", \
+        "A descriptor that the master sent could not be kept; this worker will refuse the " \
+        "new configuration.") \
+    ROW("lease-not-released", \
+        "A dead worker's leases could not be given back; they run out by themselves.") \
+    ROW("link-failed", \
+        "Two workers could not be connected with each other.") \
+    ROW("link-gone", \
+        "The connection between two workers ended; messages still queued were dropped.") \
+    ROW("log-reopen-failed", \
+        "A log could not be opened anew; its old file is still written to.") \
+    ROW("master-gone", \
+        "The master has ended without a word; this worker stops gracefully.") \
+    ROW("reload-failed", \
+        "A reload failed, for the reason given; the configuration before it stays in force.") \
+    ROW("reloaded", \
+        "A new configuration is in force in all workers.") \
+    ROW("respawn-delayed", \
+        "A worker keeps dying soon after its start; its replacement waits.") \
+    ROW("revert-failed", \
+        "A worker could not go back to the configuration before a failed reload; restart it.") \
+    ROW("session-closed", \
+        "A session ended, for the reason named.") \
+    ROW("sessions-moved", \
+        "All sessions of a worker have taken a new configuration over.") \
+    ROW("shutdown-timeout", \
+        "A graceful stop took longer than worker_shutdown_timeout; what was left is closed.") \
+    ROW("signal", \
+        "A signal came.") \
+    ROW("spawn-failed", \
+        "A worker could not be started; it is tried again in a second.") \
+    ROW("started", \
+        "The server has started.") \
+    ROW("stopped", \
+        "The server has ended.") \
+    ROW("watch-gained", \
+        "This worker now watches whether the others still turn.") \
+    ROW("watch-lost", \
+        "This worker no longer watches the others.") \
+    ROW("worker-answers", \
+        "A worker that was silent answers again.") \
+    ROW("worker-died", \
+        "A worker ended unasked; it is replaced.") \
+    ROW("worker-killed", \
+        "A worker did not end in time and was killed.") \
+    ROW("worker-silent", \
+        "A worker is alive but has not answered for the time of worker_watch: it hangs or " \
+        "waits for something.") \
+    ROW("worker-start-failed", \
+        "A worker could not start, at the step named.") \
+    ROW("worker-started", \
+        "A worker serves.") \
+    ROW("worker-stopped", \
+        "A worker has ended as it was told.")
 /* clang-format on */
 
 #endif

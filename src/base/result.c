@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *
 tp_result_word(enum tp_result result)
@@ -66,6 +67,17 @@ tp__result_from_errno(void)
     default:
         return TP_SYSTEM;
     }
+}
+
+const char *
+tp__result_text(enum tp_result result)
+{
+    int system_error = errno;
+
+    if (system_error != 0 && tp__result_from_errno() == result) {
+        return strerror(system_error);
+    }
+    return tp_result_sentence(result);
 }
 
 void

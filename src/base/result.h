@@ -9,4 +9,7 @@
 /* The result that stands for the current errno, which stays as it is. */
 enum tp_result tp__result_from_errno(void);
 
+/* For messages: the system's words when errno says more than `result`, else its sentence. */
+const char *tp__result_text(enum tp_result result);
+
 #endif

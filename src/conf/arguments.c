@@ -42,7 +42,7 @@ static void arguments_complain_of_value(struct arguments *arguments,
                                         const char *wanted);
 static void arguments_complain_of_range(struct arguments *arguments,
                                         const struct tp_conf_place *place,
-                                        const struct tp_conf_slot *slot);
+                                        const struct tp_conf_slot *slot, struct tp_str value);
 static void arguments_complain_of_surplus(struct arguments *arguments,
                                           const struct tp_conf_token *token, struct tp_str word);
 static void arguments_check_required(struct arguments *arguments);
@@ -231,7 +231,7 @@ arguments_give(struct arguments *arguments, const struct tp_conf_token *token, s
         arguments_complain_of_value(arguments, &place, &slot, value, wanted);
         break;
     case TP_CONF_OUT_OF_RANGE:
-        arguments_complain_of_range(arguments, &place, &slot);
+        arguments_complain_of_range(arguments, &place, &slot, value);
         break;
     }
     arguments->is_good = false;
@@ -281,19 +281,19 @@ arguments_complain_of_value(struct arguments *arguments, const struct tp_conf_pl
 
 static void
 arguments_complain_of_range(struct arguments *arguments, const struct tp_conf_place *place,
-                            const struct tp_conf_slot *slot)
+                            const struct tp_conf_slot *slot, struct tp_str value)
 {
     struct tp_conf_messages *messages = &arguments->reader->messages;
+    const char *subject = arguments_subject(arguments, slot);
     struct tp_text range = { 0 };
+    int64_t number;
 
-    tp__value_describe_range(slot, &range);
-    if (range.len > 0) {
-        tp__messages_add(messages, place, "%s must be %s", arguments_subject(arguments, slot),
-                         range.data);
-    } else {
-        tp__messages_add(messages, place, "%s is too large a number",
-                         arguments_subject(arguments, slot));
+    if (slot->max == NULL && tp__value_number(slot, value, &number) == TP_TOO_LARGE) {
+        tp__messages_add(messages, place, "%s is too large a number", subject);
+        return;
     }
+    tp__value_describe_range(slot, &range);
+    tp__messages_add(messages, place, "%s must be %s", subject, tp__text_get(&range).data);
     tp__text_fini(&range);
 }
 

@@ -42,6 +42,12 @@ struct tp_conf_options {
     const char *file;       /* path of the main file, as given to the loader */
     const char *prefix;     /* absolute, ends in '/'; relative paths start here */
     const char *directives; /* text of -g, parsed as if it stood before the file; "" for none */
+
+    /*
+     * Creates a configuration in spite of mistakes, of what could be understood, and checks
+     * nothing by .validate: for finding the pid file of a server whose file is being edited.
+     */
+    bool is_lenient;
 };
 
 /* A loaded configuration; it lives in its own arena. */

@@ -40,13 +40,18 @@ tp__conf_load(const struct tp_conf_options *options, struct tp_text *messages,
     }
     load_read_directives(reader);
     tp__include_read_main(reader);
-    if (!reader->is_misshapen && !reader->messages.is_stopped) {
+    bool is_whole = !reader->is_misshapen && !reader->messages.is_stopped;
+
+    if (is_whole || options->is_lenient) {
         loaded->messages = &reader->messages;
         tp__inherit(loaded);
-        load_validate(loaded->root);
-        loaded->messages = NULL;
     }
-    bool is_good = reader->messages.count == 0;
+    if (is_whole && !options->is_lenient) {
+        load_validate(loaded->root);
+    }
+    loaded->messages = NULL;
+
+    bool is_good = reader->messages.count == 0 || options->is_lenient;
 
     tp__messages_show(&reader->messages, messages);
     load_destroy_reader(reader);

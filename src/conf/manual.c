@@ -146,14 +146,18 @@ manual_write_where(const struct manual *manual, const struct tp_directive *direc
         }
     }
     if (directive->item_size > 0) {
-        tp__text_append(manual->text, TP_STR("; several times; an inner block replaces them all"));
+        bool has_inner = (directive->where & (directive->where - 1)) != 0;
+
+        tp__text_append(manual->text, TP_STR("; several times"));
+        tp__text_append(manual->text,
+                        has_inner ? TP_STR("; an inner block replaces them all") : TP_STR(""));
     } else if (directive->may_repeat) {
         tp__text_append(manual->text, TP_STR("; several times"));
     }
     tp__text_append(manual->text, TP_STR("\n"));
 }
 
-/* Default and range of a directive's only value. */
+/* Default and range of a directive's only value; one that must be written has no default. */
 static void
 manual_write_value(const struct manual *manual, const struct tp_directive *directive)
 {
@@ -162,12 +166,11 @@ manual_write_value(const struct manual *manual, const struct tp_directive *direc
     }
     struct tp_conf_slot slot = tp__slot_get(directive, 0);
 
-    tp__text_printf(manual->text, "%sDefault: ", manual->item);
-    if (slot.preset == NULL) {
-        tp__text_append(manual->text, TP_STR("none\n"));
-    } else {
-        tp__text_printf(manual->text, "%s%s%s\n", manual->code,
+    if (slot.preset != NULL) {
+        tp__text_printf(manual->text, "%sDefault: %s%s%s\n", manual->item, manual->code,
                         slot.preset[0] == '\0' ? "\"\"" : slot.preset, manual->code);
+    } else if (directive->opens == 0) {
+        tp__text_printf(manual->text, "%sDefault: none\n", manual->item);
     }
     if (slot.min != NULL || slot.max != NULL) {
         tp__text_printf(manual->text, "%sRange: ", manual->item);

@@ -79,8 +79,9 @@ static void parser_skip_block(struct parser *parser, const struct parser_body *b
 static void parser_note_suspect(struct parser *parser, const struct parser_body *body,
                                 const struct tp_conf_token *end);
 static void parser_complain_of_unclosed(struct parser *parser, const struct tp_conf_token *opener);
-static void parser_complain_behind(struct parser *parser, const struct tp_conf_token *last,
-                                   const char *format, const char *name);
+static void parser_complain_unended(struct parser *parser,
+                                    const struct tp_conf_statement *statement, struct tp_str name);
+static struct tp_conf_place parser_place_behind(const struct tp_conf_token *token);
 static const struct tp_conf_token *statement_last(const struct tp_conf_statement *statement);
 
 void
@@ -288,6 +289,9 @@ parser_read_unknown(struct parser *parser, const struct parser_body *body,
         parser_complain_of_unknown(parser, context, name, nearest);
     }
     if (statement->end.kind != TP_CONF_OPEN) {
+        if (statement->end.kind != TP_CONF_SEMICOLON && !statement->is_broken) {
+            parser_complain_unended(parser, statement, tp__lexer_raw(name));
+        }
         return;
     }
     if (nearest != NULL && nearest->opens != 0 && parser_has_room(parser, body->block, name)) {
@@ -378,8 +382,7 @@ parser_end_plain(struct parser *parser, const struct parser_body *body,
         return !statement->is_broken;
     }
     if (!statement->is_broken) {
-        parser_complain_behind(parser, statement_last(statement),
-                               "\";\" is missing at the end of \"%s\"", directive->name);
+        parser_complain_unended(parser, statement, tp__str(directive->name));
     }
     /* Without any argument the missing ones would be a second message about one mistake. */
     return !statement->is_broken && statement->count > 1;
@@ -443,8 +446,10 @@ parser_end_block_head(struct parser *parser, const struct tp_directive *directiv
     if (!is_cut && statement->end.kind == TP_CONF_OPEN) {
         return true;
     }
-    parser_complain_behind(parser, statement_last(statement), "\"{\" is missing after \"%s\"",
-                           directive->name);
+    struct tp_conf_place place = parser_place_behind(statement_last(statement));
+
+    tp__messages_add(&parser->reader->messages, &place, "\"{\" is missing after \"%s\"",
+                     directive->name);
     return statement->end.kind == TP_CONF_WORD;
 }
 
@@ -586,17 +591,27 @@ parser_complain_of_unclosed(struct parser *parser, const struct tp_conf_token *o
     }
 }
 
-/* Reports what is missing right behind the token `last`. */
+/* Reports that the ';' of `statement` is missing, at the end of the line that lacks it. */
 static void
-parser_complain_behind(struct parser *parser, const struct tp_conf_token *last, const char *format,
-                       const char *name)
+parser_complain_unended(struct parser *parser, const struct tp_conf_statement *statement,
+                        struct tp_str name)
 {
-    struct tp_conf_place place = last->place;
+    struct tp_conf_place place = parser_place_behind(statement_last(statement));
+
+    tp__messages_add(&parser->reader->messages, &place, "\";\" is missing at the end of \"%.*s\"",
+                     TP_STR_ARG(name));
+}
+
+/* The place right behind `token`. */
+static struct tp_conf_place
+parser_place_behind(const struct tp_conf_token *token)
+{
+    struct tp_conf_place place = token->place;
 
     place.offset += place.len;
-    place.column += (unsigned) tp__utf8_count(tp__lexer_raw(last));
+    place.column += (unsigned) tp__utf8_count(tp__lexer_raw(token));
     place.len = 0;
-    tp__messages_add(&parser->reader->messages, &place, format, name);
+    return place;
 }
 
 static const struct tp_conf_token *

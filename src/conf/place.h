@@ -16,7 +16,7 @@ enum {
     TP_CONF_BLOCK_DEPTH_MAX = 16,
     TP_CONF_BLOCKS_MAX = 16 * 1024,
     TP_CONF_INCLUDE_DEPTH_MAX = 16,
-    TP_CONF_VARIABLES_MAX = 1024, /* visible at one place */
+    TP_CONF_VARIABLES_MAX = 256, /* visible at one place */
 };
 
 /* One text: a file, or what -g brought. */

@@ -359,7 +359,7 @@ value_parse_time(struct tp_str text, int64_t *number)
     return result;
 }
 
-/* Takes the unit in front of `*text` off and returns its index, at least `first`, or their count. */
+/* Takes the unit off the front of `*text`: its index, at least `first`, or their count. */
 static size_t
 value_find_time_unit(struct tp_str *text, size_t first)
 {

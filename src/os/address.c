@@ -13,7 +13,10 @@
 #include <stdio.h>
 #include <sys/un.h>
 
-_Static_assert(TP_ENDPOINT_TEXT_MAX > sizeof("unix:") + sizeof(((struct sockaddr_un *) 0)->sun_path),
+_Static_assert(TP_SOCKET_PATH_MAX + 1 == sizeof(((struct sockaddr_un *) 0)->sun_path),
+               "the longest path and its terminator are what the system has room for");
+_Static_assert(TP_SOCKET_PATH_MAX == 107, "the message about long paths names this size");
+_Static_assert(TP_ENDPOINT_TEXT_MAX > sizeof("unix:") + TP_SOCKET_PATH_MAX,
                "the longest Unix socket path fits");
 
 static const char *const endpoint_form =
@@ -85,7 +88,8 @@ tp_address_parse_ip(struct tp_str text, struct tp_address *address)
     char terminated[INET6_ADDRSTRLEN];
 
     *address = (struct tp_address){ 0 };
-    if (text.len == 0 || text.len >= sizeof(terminated)) {
+    if (text.len == 0 || text.len >= sizeof(terminated)
+        || memchr(text.data, '\0', text.len) != NULL) {
         return TP_INVALID;
     }
     memcpy(terminated, text.data, text.len);
@@ -108,6 +112,8 @@ tp_address_in_network(const struct tp_address *address, const struct tp_address 
     if (address->family != network->family) {
         return false;
     }
+    TP_ASSERT(bits <= 8 * sizeof(address->ip));
+
     unsigned whole_bytes = bits / 8;
     unsigned char last_mask = (unsigned char) (0xff00u >> (bits % 8));
 
@@ -143,7 +149,7 @@ tp__address_to_system(const struct tp_address *address, struct tp_str path,
 
     struct sockaddr_un *local = (struct sockaddr_un *) system;
 
-    TP_ASSERT(path.len < sizeof(local->sun_path));
+    TP_ASSERT(path.len <= TP_SOCKET_PATH_MAX);
     local->sun_family = AF_UNIX;
     memcpy(local->sun_path, path.data, path.len);
     return (socklen_t) (offsetof(struct sockaddr_un, sun_path) + path.len + 1);
@@ -162,10 +168,12 @@ tp__address_from_system(const struct sockaddr_storage *system)
         memcpy(address.ip, &ipv4->sin_addr, sizeof(ipv4->sin_addr));
     } else if (system->ss_family == AF_INET6) {
         const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *) system;
+        bool is_mapped = IN6_IS_ADDR_V4MAPPED(&ipv6->sin6_addr);
+        size_t skipped = is_mapped ? 12 : 0;
 
-        address.family = TP_ADDRESS_V6;
+        address.family = is_mapped ? TP_ADDRESS_V4 : TP_ADDRESS_V6;
         address.port = ntohs(ipv6->sin6_port);
-        memcpy(address.ip, &ipv6->sin6_addr, sizeof(ipv6->sin6_addr));
+        memcpy(address.ip, ipv6->sin6_addr.s6_addr + skipped, sizeof(address.ip) - skipped);
     } else if (system->ss_family == AF_UNIX) {
         address.family = TP_ADDRESS_UNIX;
     }
@@ -178,8 +186,8 @@ endpoint_parse_unix(struct tp_str path, struct tp_endpoint *endpoint)
     if (path.len == 0) {
         return "unix: with the path of a socket behind it, such as unix:run/teleport.sock";
     }
-    if (path.len >= sizeof(((struct sockaddr_un *) 0)->sun_path)) {
-        return "a socket path of at most 107 bytes";
+    if (path.len > TP_SOCKET_PATH_MAX || memchr(path.data, '\0', path.len) != NULL) {
+        return "a socket path of at most 107 bytes, none of them zero";
     }
     endpoint->address.family = TP_ADDRESS_UNIX;
     endpoint->path = path;
@@ -197,7 +205,7 @@ endpoint_split(struct tp_str text, struct tp_str *host, struct tp_str *port)
         *port = tp__str_skip(rest, 1);
         return rest.len > 0 && rest.data[0] == ':' && memchr(host->data, ':', host->len) != NULL;
     }
-    if (memchr(text.data, ':', text.len) == NULL) {
+    if (text.len == 0 || memchr(text.data, ':', text.len) == NULL) {
         *host = TP_STR("*");
         *port = text;
         return true;

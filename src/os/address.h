@@ -10,7 +10,9 @@
 #include <sys/socket.h>
 
 enum {
-    TP_ENDPOINT_TEXT_MAX = 128, /* any endpoint's canonical form and its terminator fit */
+    TP_SOCKET_PATH_MAX = 107, /* bytes; the system's limit for the path of a Unix socket */
+    TP_ENDPOINT_TEXT_MAX =
+        256, /* an endpoint's canonical form and its terminator; a longer one is cut */
 };
 
 /* An address, or the path of a Unix socket (terminated, borrowed from where it was parsed). */
@@ -32,7 +34,11 @@ const char *tp__endpoint_parse(struct tp_str text, struct tp_endpoint *endpoint)
  */
 const char *tp__endpoint_format(const struct tp_endpoint *endpoint, char *text);
 
-/* From and to the system's form.  `path` is for Unix sockets, else "". */
+/*
+ * From and to the system's form.  `path` is for Unix sockets, else "".  An IPv4
+ * peer of an IPv6 socket (::ffff:192.0.2.1) becomes a V4 address, so that rules
+ * and logs need to know one form only.
+ */
 socklen_t tp__address_to_system(const struct tp_address *address, struct tp_str path,
                                 struct sockaddr_storage *system);
 struct tp_address tp__address_from_system(const struct sockaddr_storage *system);

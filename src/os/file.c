@@ -18,6 +18,8 @@ enum {
     FILE_READ_BYTES = 16 * 1024,
 };
 
+static int file_is_expand_fatal(const char *path, int error);
+
 void
 tp__descriptor_close(int *fd)
 {
@@ -35,7 +37,7 @@ tp__descriptor_close(int *fd)
 enum tp_result
 tp__descriptor_duplicate(int fd, int *copy)
 {
-    *copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    *copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     return *copy == -1 ? tp__result_from_errno() : TP_OK;
 }
 
@@ -98,16 +100,16 @@ enum tp_result
 tp__file_expand(const char *pattern, struct tp_text *text)
 {
     glob_t found = { 0 };
-    int outcome = glob(pattern, 0, NULL, &found);
+    int outcome = glob(pattern, 0, file_is_expand_fatal, &found);
 
-    if (outcome == GLOB_NOSPACE) {
-        return TP_NO_MEMORY;
-    }
     for (size_t i = 0; outcome == 0 && i < found.gl_pathc; i++) {
         tp__text_printf(text, "%s\n", found.gl_pathv[i]);
     }
     globfree(&found);
-    return outcome == GLOB_ABORTED ? TP_SYSTEM : TP_OK;
+    if (outcome == GLOB_ABORTED) {
+        return TP_DENIED;
+    }
+    return outcome == GLOB_NOSPACE || !tp__text_is_whole(text) ? TP_NO_MEMORY : TP_OK;
 }
 
 enum tp_result
@@ -186,4 +188,12 @@ tp__file_get_directory(struct tp_text *text)
     }
     tp__text_printf(text, path[1] == '\0' ? "%s" : "%s/", path);
     return tp__text_is_whole(text) ? TP_OK : TP_NO_MEMORY;
+}
+
+/* A directory that may not be read must not look as if it were empty. */
+static int
+file_is_expand_fatal(const char *path, int error)
+{
+    (void) path;
+    return error == EACCES;
 }

@@ -8,6 +8,12 @@
 
 #include "base/text.h"
 
+enum {
+    TP_STDIN = 0,
+    TP_STDOUT = 1,
+    TP_STDERR = 2,
+};
+
 /* Closes *fd and makes it -1; does nothing when it is -1 already. */
 void tp__descriptor_close(int *fd);
 
@@ -23,18 +29,22 @@ size_t tp__descriptor_count(void);
 /* Appends the content of the file at `path`, at most `size_max` bytes: else TP_TOO_LARGE. */
 enum tp_result tp__file_read(const char *path, size_t size_max, struct tp_text *text) TP_MUST_CHECK;
 
-/* Appends the paths that match `pattern`, sorted, each ended by '\n'; none is TP_OK. */
+/*
+ * Appends the paths that match `pattern`, sorted, each ended by '\n'; none is TP_OK.
+ * TP_DENIED: a directory of the pattern may not be read.
+ */
 enum tp_result tp__file_expand(const char *pattern, struct tp_text *text) TP_MUST_CHECK;
 
 /* Opens `path` for appending, creating it with mode 0644. */
 enum tp_result tp__file_open_log(const char *path, int *fd) TP_MUST_CHECK;
 
-/* Writes all of it to a descriptor that blocks (a log, standard output); what cannot be written is lost. */
+/* Writes all of it to a descriptor that blocks, such as a log; what cannot be written is lost. */
 void tp__file_write(int fd, const char *bytes, size_t len);
 
 /*
  * Opens `path` and locks it for the life of this process, so that nobody else can.
- * TP_IN_USE: another living process holds it.
+ * TP_IN_USE: another living process holds it.  A child does not inherit the lock, and
+ * closing any descriptor of the file ends it: tp__file_read() of the same path does.
  */
 enum tp_result tp__file_open_locked(const char *path, int *fd) TP_MUST_CHECK;
 
@@ -44,7 +54,7 @@ enum tp_result tp__file_rewrite(int fd, struct tp_str content) TP_MUST_CHECK;
 /* Removes `path`; that it is not there is no error. */
 void tp__file_remove(const char *path);
 
-/* Sets owner and mode of `path`. */
+/* Sets the mode of `path`. */
 enum tp_result tp__file_set_mode(const char *path, unsigned mode) TP_MUST_CHECK;
 
 /* The current directory with a '/' behind it. */

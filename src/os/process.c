@@ -23,6 +23,22 @@
 static void process_wait_for_daemon(int fd) TP_NORETURN;
 static enum tp_result process_detach(int fd_count);
 
+enum tp_result
+tp__process_open_streams(void)
+{
+    int fd;
+
+    /* The lowest free descriptor is taken, so the gaps fill up from below. */
+    do {
+        fd = open("/dev/null", O_RDWR);
+        if (fd == -1) {
+            return tp__result_from_errno();
+        }
+    } while (fd <= STDERR_FILENO);
+    tp__descriptor_close(&fd);
+    return TP_OK;
+}
+
 int
 tp__process_id(void)
 {
@@ -143,7 +159,7 @@ tp__process_become(const struct tp_process_user *user)
         || setuid(user->uid) == -1) {
         return tp__result_from_errno();
     }
-    /* A process that changed its user cannot dump core or be traced by the new user unless told so. */
+    /* Changing the user has forbidden core dumps and tracing by the new user. */
     prctl(PR_SET_DUMPABLE, 1);
     return TP_OK;
 }

@@ -22,13 +22,19 @@ struct tp_process_user {
     unsigned gid;
 };
 
+/*
+ * Opens /dev/null for each standard stream that is closed, so that no log, socket or
+ * pipe becomes one by accident.  Call before anything else is opened.
+ */
+enum tp_result tp__process_open_streams(void) TP_MUST_CHECK;
+
 /* This process's id. */
 int tp__process_id(void);
 
 /* Forks; *child is 0 in the child. */
 enum tp_result tp__process_fork(int *child) TP_MUST_CHECK;
 
-/* The next child that has ended; TP_AGAIN when none has, TP_NOT_FOUND when there are no children. */
+/* The next child that has ended.  TP_AGAIN: none has; TP_NOT_FOUND: there are no children. */
 enum tp_result tp__process_reap(struct tp_process_end *end) TP_MUST_CHECK;
 
 /* Ends `pid` at once: SIGKILL. */
@@ -45,7 +51,10 @@ void tp__process_exit(int code) TP_NORETURN;
  */
 enum tp_result tp__process_daemonize(int *ready_fd) TP_MUST_CHECK;
 
-/* Tells the process that waits in tp__process_daemonize() to exit with `code`; detaches standard error. */
+/*
+ * Tells the process that waits in tp__process_daemonize() to exit with `code`; with 0,
+ * standard error is detached as well.  Does nothing when *ready_fd is -1.
+ */
 void tp__process_daemon_ready(int *ready_fd, int code);
 
 /* Looks up `user` and, unless it is empty, `group`.  TP_NOT_FOUND names no such one. */
@@ -61,7 +70,10 @@ bool tp__process_is_root(void);
 /* Sets the limit of open descriptors; the limit in force afterwards is written to *limit. */
 enum tp_result tp__process_set_descriptor_limit(uint64_t wanted, uint64_t *limit) TP_MUST_CHECK;
 
-/* Sets the title that ps shows, as far as `argv`'s own memory has room for it. */
+/*
+ * Sets the title that ps shows, as far as `argv`'s own memory has room for it.  The
+ * arguments are overwritten: nothing may point into them any more, `title` included.
+ */
 void tp__process_set_title(char **argv, const char *title);
 
 /* How many processors this process may run on; at least 1. */

@@ -11,14 +11,14 @@
  * what a worker does).
  */
 /* clang-format off */
-#define TP_SIGNAL_TABLE(ROW)                                                                        \
-    ROW(TERM,  SIGTERM,  "TERM",  "Fast stop.",                               "Fast stop.")         \
-    ROW(INT,   SIGINT,   "INT",   "Fast stop.",                               "Fast stop.")         \
-    ROW(QUIT,  SIGQUIT,  "QUIT",  "Graceful stop.",                           "Graceful stop.")     \
-    ROW(HUP,   SIGHUP,   "HUP",   "Reload the configuration in place.",       "Ignored.")           \
-    ROW(USR1,  SIGUSR1,  "USR1",  "Reopen the logs.",                         "Ignored.")           \
-    ROW(USR2,  SIGUSR2,  "USR2",  "Ignored until upgrades are built.",        "Ignored.")           \
-    ROW(WINCH, SIGWINCH, "WINCH", "Stop the workers gracefully, but stay.",   "Ignored.")           \
+#define TP_SIGNAL_TABLE(ROW)                                                                       \
+    ROW(TERM,  SIGTERM,  "TERM",  "Fast stop.",                               "Fast stop.")        \
+    ROW(INT,   SIGINT,   "INT",   "Fast stop.",                               "Fast stop.")        \
+    ROW(QUIT,  SIGQUIT,  "QUIT",  "Graceful stop.",                           "Graceful stop.")    \
+    ROW(HUP,   SIGHUP,   "HUP",   "Reload the configuration in place.",       "Ignored.")          \
+    ROW(USR1,  SIGUSR1,  "USR1",  "Reopen the logs.",                         "Ignored.")          \
+    ROW(USR2,  SIGUSR2,  "USR2",  "Ignored until upgrades are built.",        "Ignored.")          \
+    ROW(WINCH, SIGWINCH, "WINCH", "Stop the workers gracefully, but stay.",   "Ignored.")          \
     ROW(CHLD,  SIGCHLD,  "CHLD",  "Replace a worker that died.",              "Ignored.")
 /* clang-format on */
 
@@ -35,7 +35,7 @@ enum tp_signal {
  */
 enum tp_result tp__signals_open(int *fd) TP_MUST_CHECK;
 
-/* The next signal that came; TP_AGAIN when there is none.  *sender is its process, 0 when the kernel's. */
+/* The next signal; TP_AGAIN when none has come.  *sender is its process, 0 when the kernel's. */
 enum tp_result tp__signals_read(int fd, enum tp_signal *signal, int *sender) TP_MUST_CHECK;
 
 /* "HUP" */

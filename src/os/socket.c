@@ -9,8 +9,9 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
-#include <sys/un.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What goes beside a message when a descriptor is passed. */
@@ -21,6 +22,7 @@ union message_control {
 
 static enum tp_result socket_bind(int fd, const struct tp_endpoint *endpoint);
 static bool socket_is_abandoned(const struct tp_endpoint *endpoint);
+static enum tp_result socket_connect_path(struct tp_str path, int type, int *made_fd);
 static enum tp_result socket_set_int(int fd, int level, int option, int value);
 static enum tp_result socket_set_keepalive(int fd, const struct tp_socket_options *options);
 static enum tp_result socket_set_buffers(int fd, const struct tp_socket_options *options);
@@ -46,6 +48,10 @@ tp__socket_listen(const struct tp_endpoint *endpoint, const struct tp_listen_opt
     }
     if (result == TP_OK && system.ss_family == AF_INET6) {
         result = socket_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->ipv6only);
+    }
+    if (result == TP_OK && options->file_mode != 0 && fchmod(fd, options->file_mode) == -1) {
+        /* Before bind(): the file must not exist with a wider mode for a moment. */
+        result = tp__result_from_errno();
     }
     if (result == TP_OK) {
         result = socket_bind(fd, endpoint);
@@ -88,6 +94,14 @@ tp__socket_accept(int listener_fd, int *fd, struct tp_address *remote)
     return TP_OK;
 }
 
+bool
+tp__socket_has_input(int fd)
+{
+    struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+    return poll(&poll_fd, 1, 0) == 1;
+}
+
 enum tp_result
 tp__socket_set_options(int fd, const struct tp_address *remote,
                        const struct tp_socket_options *options)
@@ -109,27 +123,12 @@ tp__socket_set_options(int fd, const struct tp_address *remote,
 enum tp_result
 tp__socket_connect_unix(const char *path, int *made_fd)
 {
-    struct sockaddr_storage system;
-    struct tp_address address = { .family = TP_ADDRESS_UNIX };
     struct tp_str path_str = { path, strlen(path) };
 
-    if (path_str.len >= sizeof(((struct sockaddr_un *) 0)->sun_path)) {
+    if (path_str.len > TP_SOCKET_PATH_MAX) {
         return TP_TOO_LARGE;
     }
-    socklen_t system_len = tp__address_to_system(&address, path_str, &system);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (fd == -1) {
-        return tp__result_from_errno();
-    }
-    if (connect(fd, (struct sockaddr *) &system, system_len) == -1) {
-        enum tp_result result = tp__result_from_errno();
-
-        tp__descriptor_close(&fd);
-        return result;
-    }
-    *made_fd = fd;
-    return TP_OK;
+    return socket_connect_path(path_str, SOCK_STREAM, made_fd);
 }
 
 enum tp_result
@@ -174,6 +173,8 @@ tp__socket_send_message(int fd, const void *bytes, size_t len, int passed_fd)
     struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
     union message_control control;
 
+    /* The receiver could not tell an empty message from the end of them. */
+    TP_ASSERT(len > 0);
     if (passed_fd != -1) {
         memset(&control, 0, sizeof(control));
         message.msg_control = control.bytes;
@@ -198,7 +199,8 @@ tp__socket_receive_message(int fd, void *bytes, size_t room, size_t *len, int *p
         .msg_iov = &part,
         .msg_iovlen = 1,
         .msg_control = control.bytes,
-        .msg_controllen = sizeof(control.bytes),
+        /* Not CMSG_SPACE(): its padding has room for a second descriptor, which would leak. */
+        .msg_controllen = CMSG_LEN(sizeof(int)),
     };
 
     *passed_fd = -1;
@@ -212,12 +214,17 @@ tp__socket_receive_message(int fd, void *bytes, size_t room, size_t *len, int *p
     if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
         memcpy(passed_fd, CMSG_DATA(header), sizeof(int));
     }
+    if (received == 0 || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+        tp__descriptor_close(passed_fd);
+    }
     if (received == 0) {
         return TP_GONE;
     }
     if (message.msg_flags & MSG_TRUNC) {
-        tp__descriptor_close(passed_fd);
         return TP_TOO_LARGE;
+    }
+    if (message.msg_flags & MSG_CTRUNC) {
+        return TP_NO_DESCRIPTORS;
     }
     *len = (size_t) received;
     return TP_OK;
@@ -227,8 +234,7 @@ static enum tp_result
 socket_bind(int fd, const struct tp_endpoint *endpoint)
 {
     struct sockaddr_storage system;
-    socklen_t system_len =
-        tp__address_to_system(&endpoint->address, endpoint->path, &system);
+    socklen_t system_len = tp__address_to_system(&endpoint->address, endpoint->path, &system);
 
     if (bind(fd, (struct sockaddr *) &system, system_len) == 0) {
         return TP_OK;
@@ -250,14 +256,42 @@ socket_bind(int fd, const struct tp_endpoint *endpoint)
 static bool
 socket_is_abandoned(const struct tp_endpoint *endpoint)
 {
+    struct stat status;
     int fd;
-    enum tp_result result = tp__socket_connect_unix(endpoint->path.data, &fd);
+
+    /* Connecting to an ordinary file is refused in the same way; it must not be removed. */
+    if (lstat(endpoint->path.data, &status) == -1 || !S_ISSOCK(status.st_mode)) {
+        return false;
+    }
+    /* A server whose accept queue is full would keep us waiting, and is alive. */
+    enum tp_result result = socket_connect_path(endpoint->path, SOCK_STREAM | SOCK_NONBLOCK, &fd);
 
     if (result == TP_OK) {
         tp__descriptor_close(&fd);
         return false;
     }
     return result == TP_GONE;
+}
+
+static enum tp_result
+socket_connect_path(struct tp_str path, int type, int *made_fd)
+{
+    struct sockaddr_storage system;
+    const struct tp_address address = { .family = TP_ADDRESS_UNIX };
+    socklen_t system_len = tp__address_to_system(&address, path, &system);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+    if (fd == -1) {
+        return tp__result_from_errno();
+    }
+    if (connect(fd, (struct sockaddr *) &system, system_len) == -1) {
+        enum tp_result result = tp__result_from_errno();
+
+        tp__descriptor_close(&fd);
+        return result;
+    }
+    *made_fd = fd;
+    return TP_OK;
 }
 
 static enum tp_result

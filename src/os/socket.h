@@ -1,7 +1,7 @@
 /*
  * os/socket.h - sockets: listening, accepting, connecting, options.
  *
- * All descriptors are non-blocking and close on exec.
+ * All descriptors are closed on exec, and non-blocking where nothing else is said.
  */
 #ifndef TP_OS_SOCKET_H
 #define TP_OS_SOCKET_H
@@ -10,8 +10,9 @@
 
 struct tp_listen_options {
     int backlog;
-    bool reuseport; /* several sockets may share the address; the kernel spreads connections */
-    bool ipv6only;  /* an IPv6 wildcard does not take IPv4 connections */
+    bool reuseport;     /* several sockets may share the address; the kernel spreads connections */
+    bool ipv6only;      /* an IPv6 wildcard does not take IPv4 connections */
+    unsigned file_mode; /* of a Unix socket's file; 0: as the umask says */
 };
 
 /* Options of a connection; bytes 0 leaves the system's default. */
@@ -27,7 +28,8 @@ struct tp_socket_options {
 
 /*
  * Opens a listening socket.  A Unix socket path on which nobody listens any more
- * is replaced.  TP_IN_USE: somebody listens there; else as errno says.
+ * is replaced.  TP_IN_USE: somebody listens there, or the path is that of another
+ * kind of file; else as errno says.
  */
 enum tp_result tp__socket_listen(const struct tp_endpoint *endpoint,
                                  const struct tp_listen_options *options, int *fd) TP_MUST_CHECK;
@@ -41,11 +43,17 @@ enum tp_result tp__socket_set_backlog(int fd, int backlog) TP_MUST_CHECK;
  */
 enum tp_result tp__socket_accept(int listener_fd, int *fd, struct tp_address *remote) TP_MUST_CHECK;
 
+/* True when accepting or reading would not block. */
+bool tp__socket_has_input(int fd);
+
 /* Applies `options`; what does not fit the socket's family is skipped. */
 enum tp_result tp__socket_set_options(int fd, const struct tp_address *remote,
                                       const struct tp_socket_options *options) TP_MUST_CHECK;
 
-/* Connects to a Unix socket, waiting for it.  TP_NOT_FOUND or TP_GONE: nobody listens there. */
+/*
+ * Connects to a Unix socket, waiting for it; reading and writing wait, too.
+ * TP_NOT_FOUND or TP_GONE: nobody listens there; TP_TOO_LARGE: the path is too long.
+ */
 enum tp_result tp__socket_connect_unix(const char *path, int *fd) TP_MUST_CHECK;
 
 /* A connected pair of Unix sockets; `keeps_messages`: sequenced packets, else a stream. */
@@ -57,12 +65,11 @@ enum tp_result tp__socket_pair(bool keeps_messages, int fds[2]) TP_MUST_CHECK;
  */
 enum tp_result tp__socket_read(int fd, void *bytes, size_t room, size_t *count) TP_MUST_CHECK;
 
-/* Writes what fits and says how much; TP_AGAIN: nothing fits now; TP_GONE: nobody reads any more. */
-enum tp_result tp__socket_write(int fd, const void *bytes, size_t len,
-                                size_t *count) TP_MUST_CHECK;
+/* Writes what fits and says how much.  TP_AGAIN: nothing fits; TP_GONE: nobody reads any more. */
+enum tp_result tp__socket_write(int fd, const void *bytes, size_t len, size_t *count) TP_MUST_CHECK;
 
 /*
- * Sends one message over a sequenced-packet pair, together with a descriptor
+ * Sends one message, not an empty one, over a sequenced-packet pair, together with a descriptor
  * (the receiver gets a copy) unless `passed_fd` is -1.
  */
 enum tp_result tp__socket_send_message(int fd, const void *bytes, size_t len,
@@ -71,7 +78,8 @@ enum tp_result tp__socket_send_message(int fd, const void *bytes, size_t len,
 /*
  * Receives one message of at most `room` bytes and, if one came with it, a descriptor,
  * which the caller owns; else *passed_fd is -1.  TP_GONE: the other end has closed;
- * TP_TOO_LARGE: the message did not fit and is lost.
+ * TP_TOO_LARGE: the message did not fit and is lost; TP_NO_DESCRIPTORS: it is lost
+ * because the descriptor that came with it could not be had.
  */
 enum tp_result tp__socket_receive_message(int fd, void *bytes, size_t room, size_t *len,
                                           int *passed_fd) TP_MUST_CHECK;

@@ -35,6 +35,12 @@ tp__lease_keeper_start(struct tp_lease_keeper *keeper,
 }
 
 void
+tp__lease_keeper_use_zone(struct tp_lease_keeper *keeper, struct tp_zone *zone)
+{
+    keeper->options.zone = zone;
+}
+
+void
 tp__lease_keeper_stop(struct tp_lease_keeper *keeper)
 {
     tp__loop_stop_timer(keeper->options.loop, &keeper->timer);

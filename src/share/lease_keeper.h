@@ -41,6 +41,9 @@ struct tp_lease_keeper {
 enum tp_result tp__lease_keeper_start(struct tp_lease_keeper *keeper,
                                       const struct tp_lease_keeper_options *options) TP_MUST_CHECK;
 
+/* Goes on through another mapping of the same zone: the former one may end. */
+void tp__lease_keeper_use_zone(struct tp_lease_keeper *keeper, struct tp_zone *zone);
+
 /* Gives the lease up, for another to have at once, and ends trying.  on_lost is not called. */
 void tp__lease_keeper_stop(struct tp_lease_keeper *keeper);
 

@@ -38,7 +38,7 @@ const char *tp_address_format(const struct tp_address *address, char *text);
 /* Reads an IPv4 or IPv6 address without port and brackets.  TP_INVALID when it is none. */
 enum tp_result tp_address_parse_ip(struct tp_str text, struct tp_address *address) TP_MUST_CHECK;
 
-/* True when `address` is of `network`'s family and shares its first `bits` bits. */
+/* True when `address` is of `network`'s family and shares its first `bits` (at most 128) bits. */
 bool tp_address_in_network(const struct tp_address *address, const struct tp_address *network,
                            unsigned bits);
 

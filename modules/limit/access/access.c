@@ -1,0 +1,189 @@
+/*
+ * access.c - lets connections in, or not, by the address they come from.
+ *
+ * The rule whose network is the most specific one decides; where none matches the
+ * connection is let in.  So the order in which rules are written does not matter, and
+ * a deny for everybody can stand beside exceptions to it.
+ *
+ * Runs in: worker, when a connection is accepted.
+ */
+#include <teleport/module.h>
+
+#include <string.h>
+
+struct access_network {
+    struct tp_address address; /* of family NONE: everybody */
+    unsigned bits;
+};
+
+struct access_conf {
+    struct tp_items allow; /* of struct access_network */
+    struct tp_items deny;
+};
+
+static enum tp_result access_post_accept(struct tp_session *session, const void *module_conf);
+static int access_best_match(const struct tp_items *rules, const struct tp_address *remote);
+static bool access_matches(const struct access_network *network, const struct tp_address *remote);
+static void access_validate(const struct tp_block *block, void *module_conf);
+static bool access_has_network(const struct tp_items *rules, const struct access_network *wanted);
+static const char *access_parse_network(struct tp_str text, void *field);
+static bool access_parse_bits(const char *digits, size_t len, unsigned max, unsigned *bits);
+
+static const struct tp_custom_type network_type = {
+    .word = "network",
+    .parse = access_parse_network,
+};
+
+static const struct tp_argument network_arguments[] = {
+    {
+        .name = "NETWORK", .kind = TP_ARGUMENT_REQUIRED,
+        .type = TP_VALUE_CUSTOM, .offset = 0, .custom = &network_type,
+        .brief = "An address, a network such as 10.0.0.0/8 or fd00::/8, unix:, or all.",
+    },
+};
+
+static const struct tp_directive access_directives[] = {
+    {
+        .name = "allow", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_REPEATED(struct access_conf, allow, struct access_network),
+        TP_ARGUMENTS(network_arguments), .applies = TP_APPLIES_NEW_SESSIONS, .since = "0.1",
+        .brief = "Lets connections from a network in; the most specific rule decides.",
+    },
+    {
+        .name = "deny", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_REPEATED(struct access_conf, deny, struct access_network),
+        TP_ARGUMENTS(network_arguments), .applies = TP_APPLIES_NEW_SESSIONS, .since = "0.1",
+        .brief = "Refuses connections from a network; the most specific rule decides.",
+    },
+};
+
+static const struct tp_log_id access_log_ids[] = {
+    { "access-denied", "A connection was refused by a deny rule." },
+};
+
+const struct tp_module tp_module_access = {
+    .name = "access",
+    .brief = "Allows and denies connections by address.",
+    .conf_size = sizeof(struct access_conf),
+    TP_DIRECTIVES(access_directives),
+    TP_LOG_IDS(access_log_ids),
+    .run_after = "",
+    .validate = access_validate,
+    .post_accept = access_post_accept,
+};
+
+static enum tp_result
+access_post_accept(struct tp_session *session, const void *module_conf)
+{
+    const struct access_conf *conf = module_conf;
+    const struct tp_address *remote = tp_session_remote(session);
+    char text[TP_ADDRESS_TEXT_MAX];
+
+    if (access_best_match(&conf->deny, remote) <= access_best_match(&conf->allow, remote)) {
+        return TP_OK;
+    }
+    tp_log_info(tp_session_log(session), "access-denied", "remote=%s",
+                tp_address_format(remote, text));
+    return TP_DENIED;
+}
+
+/* How specific the most specific matching rule is; -1 when none matches. */
+static int
+access_best_match(const struct tp_items *rules, const struct tp_address *remote)
+{
+    const struct access_network *networks = rules->items;
+    int best = -1;
+
+    for (size_t i = 0; i < rules->count; i++) {
+        /* "all" is less specific than the widest network. */
+        int specificity = networks[i].address.family == TP_ADDRESS_NONE
+                              ? 0
+                              : (int) networks[i].bits + 1;
+
+        if (specificity > best && access_matches(&networks[i], remote)) {
+            best = specificity;
+        }
+    }
+    return best;
+}
+
+static bool
+access_matches(const struct access_network *network, const struct tp_address *remote)
+{
+    return network->address.family == TP_ADDRESS_NONE
+           || tp_address_in_network(remote, &network->address, network->bits);
+}
+
+/* The same network allowed and denied: nobody can have meant that. */
+static void
+access_validate(const struct tp_block *block, void *module_conf)
+{
+    const struct access_conf *conf = module_conf;
+    const struct access_network *denied = conf->deny.items;
+
+    for (size_t i = 0; i < conf->deny.count; i++) {
+        if (access_has_network(&conf->allow, &denied[i])) {
+            tp_conf_complain(block, "deny", i, "this network is allowed as well");
+        }
+    }
+}
+
+static bool
+access_has_network(const struct tp_items *rules, const struct access_network *wanted)
+{
+    const struct access_network *networks = rules->items;
+
+    for (size_t i = 0; i < rules->count; i++) {
+        if (networks[i].bits == wanted->bits
+            && networks[i].address.family == wanted->address.family
+            && memcmp(networks[i].address.ip, wanted->address.ip, sizeof(wanted->address.ip))
+                   == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *
+access_parse_network(struct tp_str text, void *field)
+{
+    struct access_network *network = field;
+    const char *slash = memchr(text.data, '/', text.len);
+    struct tp_str ip = { text.data, slash == NULL ? text.len : (size_t) (slash - text.data) };
+
+    *network = (struct access_network){ .bits = 0 };
+    if (strcmp(text.data, "all") == 0) {
+        return NULL;
+    }
+    if (strcmp(text.data, "unix:") == 0) {
+        network->address.family = TP_ADDRESS_UNIX;
+        return NULL;
+    }
+    if (tp_address_parse_ip(ip, &network->address) != TP_OK) {
+        return "an address, a network such as 10.0.0.0/8 or fd00::/8, unix:, or all";
+    }
+    network->bits = network->address.family == TP_ADDRESS_V4 ? 32 : 128;
+    if (slash != NULL
+        && !access_parse_bits(slash + 1, text.len - ip.len - 1, network->bits, &network->bits)) {
+        return "a network whose prefix is no longer than its address, such as 10.0.0.0/8";
+    }
+    return NULL;
+}
+
+static bool
+access_parse_bits(const char *digits, size_t len, unsigned max, unsigned *bits)
+{
+    unsigned value = 0;
+
+    if (len < 1 || len > 3) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (digits[i] < '0' || digits[i] > '9') {
+            return false;
+        }
+        value = value * 10 + (unsigned) (digits[i] - '0');
+    }
+    *bits = value;
+    return value <= max;
+}

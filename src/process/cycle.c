@@ -1,0 +1,469 @@
+/*
+ * cycle.c - from a loaded configuration to what runs: logs, servers, listens.
+ *
+ * Loading and opening are apart: the master does both, a worker loads the same
+ * text and is handed what the master opened.
+ *
+ * Runs in: master and workers.
+ * Read next: reload.c (the master's use), worker_cycle.c (a worker's).
+ */
+#include "process/cycle.h"
+
+#include "base/result.h"
+#include "os/file.h"
+#include "os/socket.h"
+#include "process/server_directives.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CYCLE_ARENA_CHUNK_BYTES = 8 * 1024,
+};
+
+static const char stderr_path[] = "stderr";
+
+static void cycle_on_unused(struct tp_counted *counted);
+static void cycle_build(struct tp_cycle *cycle, const struct tp_program *program,
+                        struct tp_text *messages);
+static void cycle_build_server(struct tp_cycle *cycle, const struct tp_program *program,
+                               const struct tp_block *block);
+static void cycle_build_hooks(struct tp_cycle *cycle, const struct tp_program *program,
+                              const struct tp_block *block, struct tp_server *server);
+static void cycle_build_listens(struct tp_cycle *cycle, const struct tp_program *program,
+                                const struct tp_block *block, struct tp_server *server);
+static void cycle_check_listens(const struct tp_cycle *cycle, struct tp_text *messages);
+static size_t cycle_count_listens(const struct tp_block *peer, size_t *server_count);
+static struct tp_log cycle_log_of(struct tp_cycle *cycle, const struct tp_core_conf *conf);
+static const struct tp_block *cycle_peer(const struct tp_cycle *cycle);
+static struct tp_socket_options listen_socket_options(const struct tp_listen_conf *conf,
+                                                      bool tcp_nodelay);
+static void endpoint_make_absolute(struct tp_endpoint *endpoint, const char *prefix,
+                                   struct tp_arena *arena);
+static int listen_compare(const void *left, const void *right);
+static enum tp_result cycle_open_logs(const struct tp_cycle *cycle, struct tp_descriptors *set,
+                                      struct tp_text *messages);
+static enum tp_result cycle_open_listen(const struct tp_listen *listen, const char *name,
+                                        struct tp_descriptors *set, struct tp_text *messages);
+static enum tp_result cycle_attach_logs(struct tp_cycle *cycle, const struct tp_descriptors *set,
+                                        struct tp_text *messages);
+static unsigned listen_descriptor_count(const struct tp_cycle *cycle,
+                                        const struct tp_listen *listen);
+static void report_system_error(struct tp_text *messages, const char *origin, const char *what,
+                                enum tp_result result);
+
+enum tp_result
+tp__cycle_load(const struct tp_program *program, struct tp_conf_loader *loader,
+               uint64_t generation, struct tp_text *messages, struct tp_cycle **loaded)
+{
+    struct tp_conf_options options = tp__program_conf_options(program, loader);
+    struct tp_conf *conf = NULL;
+    enum tp_result result = tp__conf_load(&options, messages, &conf);
+
+    if (result != TP_OK) {
+        return result;
+    }
+    struct tp_cycle *cycle = calloc(1, sizeof(*cycle));
+
+    if (cycle == NULL) {
+        tp__conf_destroy(&conf);
+        return TP_NO_MEMORY;
+    }
+    size_t errors_before = messages->len;
+
+    tp__counted_init(&cycle->counted, cycle_on_unused);
+    tp__arena_init(&cycle->arena, CYCLE_ARENA_CHUNK_BYTES);
+    cycle->generation = generation;
+    cycle->conf = conf;
+    cycle_build(cycle, program, messages);
+    if (messages->len > errors_before) {
+        tp__cycle_release(&cycle);
+        return TP_INVALID;
+    }
+    *loaded = cycle;
+    return TP_OK;
+}
+
+enum tp_result
+tp__cycle_open(const struct tp_cycle *cycle, struct tp_descriptors *set, struct tp_text *messages)
+{
+    enum tp_result result = cycle_open_logs(cycle, set, messages);
+
+    for (size_t i = 0; i < cycle->listen_count && result == TP_OK; i++) {
+        const struct tp_listen *listen = &cycle->listens[i];
+
+        for (unsigned slot = 0; slot < listen_descriptor_count(cycle, listen) && result == TP_OK;
+             slot++) {
+            char name[TP_LISTEN_NAME_MAX];
+
+            result = cycle_open_listen(listen, tp__listen_descriptor_name(listen, slot, name),
+                                       set, messages);
+        }
+    }
+    if (result == TP_OK) {
+        result = tp__shared_create(set);
+        if (result != TP_OK) {
+            report_system_error(messages, "shared memory", "cannot create a zone", result);
+        }
+    }
+    return result;
+}
+
+enum tp_result
+tp__cycle_attach(struct tp_cycle *cycle, const struct tp_descriptors *set,
+                 struct tp_text *messages)
+{
+    enum tp_result result = tp__shared_open(&cycle->shared, set);
+
+    if (result != TP_OK) {
+        report_system_error(messages, "shared memory", "cannot map a zone", result);
+        return result;
+    }
+    cycle->is_attached = true;
+    return cycle_attach_logs(cycle, set, messages);
+}
+
+enum tp_result
+tp__cycle_reopen_log(struct tp_cycle *cycle, const char *path, int fd)
+{
+    for (size_t i = 0; i < cycle->log_count; i++) {
+        struct tp_cycle_log *log = &cycle->logs[i];
+
+        if (strcmp(log->path, path) == 0 && log->file.fd != TP_STDERR) {
+            return tp__descriptor_replace(log->file.fd, fd);
+        }
+    }
+    return TP_OK;
+}
+
+void
+tp__cycle_release(struct tp_cycle **released)
+{
+    struct tp_cycle *cycle = *released;
+
+    *released = NULL;
+    if (cycle != NULL) {
+        tp__counted_release(&cycle->counted);
+    }
+}
+
+bool
+tp__cycle_needs(const void *owner, const struct tp_descriptor *descriptor)
+{
+    const struct tp_cycle *cycle = owner;
+
+    for (size_t i = 0; descriptor->kind == TP_DESCRIPTOR_LOG && i < cycle->log_count; i++) {
+        if (strcmp(cycle->logs[i].path, descriptor->name) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; descriptor->kind == TP_DESCRIPTOR_LISTEN && i < cycle->listen_count; i++) {
+        const struct tp_listen *listen = &cycle->listens[i];
+
+        for (unsigned slot = 0; slot < listen_descriptor_count(cycle, listen); slot++) {
+            char name[TP_LISTEN_NAME_MAX];
+
+            if (strcmp(tp__listen_descriptor_name(listen, slot, name), descriptor->name) == 0) {
+                return true;
+            }
+        }
+    }
+    return tp__shared_needs(descriptor);
+}
+
+const struct tp_listen *
+tp__cycle_find_listen(const struct tp_cycle *cycle, const char *name)
+{
+    struct tp_listen wanted = { .name = name };
+
+    if (cycle->listen_count == 0) {
+        return NULL;
+    }
+    return bsearch(&wanted, cycle->listens, cycle->listen_count, sizeof(wanted), listen_compare);
+}
+
+const char *
+tp__listen_descriptor_name(const struct tp_listen *listen, unsigned slot, char *name)
+{
+    if (listen->options.reuseport) {
+        snprintf(name, TP_LISTEN_NAME_MAX, "%s#%u", listen->name, slot);
+    } else {
+        snprintf(name, TP_LISTEN_NAME_MAX, "%s", listen->name);
+    }
+    return name;
+}
+
+static void
+cycle_on_unused(struct tp_counted *counted)
+{
+    struct tp_cycle *cycle = TP_CONTAINER_OF(counted, struct tp_cycle, counted);
+
+    if (cycle->is_attached) {
+        tp__shared_close(&cycle->shared);
+    }
+    for (size_t i = 0; i < cycle->log_count; i++) {
+        if (cycle->logs[i].file.fd != TP_STDERR) {
+            tp__descriptor_close(&cycle->logs[i].file.fd);
+        }
+    }
+    tp__conf_destroy(&cycle->conf);
+    tp__arena_fini(&cycle->arena);
+    free(cycle);
+}
+
+static void
+cycle_build(struct tp_cycle *cycle, const struct tp_program *program, struct tp_text *messages)
+{
+    const struct tp_block *root = tp__conf_root(cycle->conf);
+    const struct tp_block *peer = cycle_peer(cycle);
+    size_t server_count;
+    size_t listen_count = cycle_count_listens(peer, &server_count);
+
+    cycle->core = tp_block_conf(root, &tp__module_core);
+    cycle->events = tp_block_conf(tp_block_first(root, TP_IN_EVENTS), &tp__module_events);
+    cycle->logs = tp__arena_new_array(&cycle->arena, struct tp_cycle_log, server_count + 2);
+    cycle->log = cycle_log_of(cycle, cycle->core);
+    cycle->servers = tp__arena_new_array(&cycle->arena, struct tp_server, server_count + 1);
+    cycle->listens = tp__arena_new_array(&cycle->arena, struct tp_listen, listen_count + 1);
+
+    for (const struct tp_block *block = tp_block_first(peer, TP_IN_SERVER); block != NULL;
+         block = tp_block_next(block)) {
+        cycle_build_server(cycle, program, block);
+    }
+    qsort(cycle->listens, cycle->listen_count, sizeof(*cycle->listens), listen_compare);
+    cycle_check_listens(cycle, messages);
+}
+
+static void
+cycle_build_server(struct tp_cycle *cycle, const struct tp_program *program,
+                   const struct tp_block *block)
+{
+    struct tp_server *server = &cycle->servers[cycle->server_count++];
+
+    server->configuration = &cycle->counted;
+    server->log = cycle_log_of(cycle, tp_block_conf(block, &tp__module_core));
+    cycle_build_hooks(cycle, program, block, server);
+    cycle_build_listens(cycle, program, block, server);
+}
+
+static void
+cycle_build_hooks(struct tp_cycle *cycle, const struct tp_program *program,
+                  const struct tp_block *block, struct tp_server *server)
+{
+    server->accept_hooks =
+        tp__arena_new_array(&cycle->arena, struct tp_accept_hook, program->modules.count);
+    for (size_t i = 0; i < program->modules.count; i++) {
+        const struct tp_module *module = program->modules.modules[i];
+
+        if (module->post_accept != NULL) {
+            server->accept_hooks[server->accept_hook_count++] = (struct tp_accept_hook){
+                .run = module->post_accept,
+                .conf = tp_block_conf(block, module),
+            };
+        }
+    }
+}
+
+static void
+cycle_build_listens(struct tp_cycle *cycle, const struct tp_program *program,
+                    const struct tp_block *block, struct tp_server *server)
+{
+    const struct tp_server_conf *conf = tp_block_conf(block, &tp__module_server);
+    const struct tp_listen_conf *items = conf->listens.items;
+
+    for (size_t i = 0; i < conf->listens.count; i++) {
+        struct tp_listen *listen = &cycle->listens[cycle->listen_count++];
+        char name[TP_ENDPOINT_TEXT_MAX];
+
+        *listen = (struct tp_listen){
+            .endpoint = items[i].endpoint,
+            .options = {
+                .backlog = (int) items[i].backlog,
+                .reuseport = items[i].reuseport,
+                .ipv6only = items[i].ipv6only,
+            },
+            .socket_options = listen_socket_options(&items[i], conf->tcp_nodelay),
+            .server = server,
+            .origin = tp__conf_origin(block, "listen", i),
+        };
+        endpoint_make_absolute(&listen->endpoint, program->prefix, &cycle->arena);
+        tp__endpoint_format(&listen->endpoint, name);
+        listen->name = tp__arena_format(&cycle->arena, "%s", name).data;
+    }
+}
+
+/* What is known only once paths are absolute and all peers are there. */
+static void
+cycle_check_listens(const struct tp_cycle *cycle, struct tp_text *messages)
+{
+    for (size_t i = 0; i < cycle->listen_count; i++) {
+        const struct tp_listen *listen = &cycle->listens[i];
+
+        if (listen->endpoint.path.len > TP_SOCKET_PATH_MAX) {
+            tp__text_printf(messages, "%s: error: the socket path %s is longer than %d bytes\n",
+                            listen->origin, listen->endpoint.path.data, TP_SOCKET_PATH_MAX);
+        }
+        if (i > 0 && strcmp(listen->name, listen[-1].name) == 0) {
+            tp__text_printf(messages, "%s: error: %s is already listened on at %s\n",
+                            listen->origin, listen->name, listen[-1].origin);
+        }
+    }
+}
+
+static size_t
+cycle_count_listens(const struct tp_block *peer, size_t *server_count)
+{
+    size_t listen_count = 0;
+
+    *server_count = 0;
+    for (const struct tp_block *server = tp_block_first(peer, TP_IN_SERVER); server != NULL;
+         server = tp_block_next(server)) {
+        const struct tp_server_conf *conf = tp_block_conf(server, &tp__module_server);
+
+        listen_count += conf->listens.count;
+        *server_count += 1;
+    }
+    return listen_count;
+}
+
+/* A log of the level and file that `conf` says; the file is shared with all who name it. */
+static struct tp_log
+cycle_log_of(struct tp_cycle *cycle, const struct tp_core_conf *conf)
+{
+    struct tp_log log = { .level = (enum tp_log_level) conf->error_log_level };
+    const char *path = conf->error_log_path.data;
+
+    for (size_t i = 0; i < cycle->log_count; i++) {
+        if (strcmp(cycle->logs[i].path, path) == 0) {
+            log.sink = &cycle->logs[i].file.sink;
+            return log;
+        }
+    }
+    struct tp_cycle_log *added = &cycle->logs[cycle->log_count++];
+
+    added->path = path;
+    tp__log_file_init(&added->file, TP_STDERR);
+    log.sink = &added->file.sink;
+    return log;
+}
+
+static const struct tp_block *
+cycle_peer(const struct tp_cycle *cycle)
+{
+    return tp_block_first(tp__conf_root(cycle->conf), TP_IN_PEER);
+}
+
+static struct tp_socket_options
+listen_socket_options(const struct tp_listen_conf *conf, bool tcp_nodelay)
+{
+    return (struct tp_socket_options){
+        .tcp_nodelay = tcp_nodelay,
+        .keepalive = conf->so_keepalive.is_on,
+        .keepalive_idle_s = conf->so_keepalive.idle_s,
+        .keepalive_interval_s = conf->so_keepalive.interval_s,
+        .keepalive_count = conf->so_keepalive.count,
+        .receive_buffer_bytes = (int) conf->rcvbuf.bytes,
+        .send_buffer_bytes = (int) conf->sndbuf.bytes,
+    };
+}
+
+static void
+endpoint_make_absolute(struct tp_endpoint *endpoint, const char *prefix, struct tp_arena *arena)
+{
+    if (endpoint->address.family == TP_ADDRESS_UNIX && endpoint->path.data[0] != '/') {
+        endpoint->path = tp__arena_format(arena, "%s%s", prefix, endpoint->path.data);
+    }
+}
+
+static int
+listen_compare(const void *left, const void *right)
+{
+    const struct tp_listen *left_listen = left;
+    const struct tp_listen *right_listen = right;
+
+    return strcmp(left_listen->name, right_listen->name);
+}
+
+static enum tp_result
+cycle_open_logs(const struct tp_cycle *cycle, struct tp_descriptors *set, struct tp_text *messages)
+{
+    for (size_t i = 0; i < cycle->log_count; i++) {
+        const char *path = cycle->logs[i].path;
+        int fd;
+
+        if (strcmp(path, stderr_path) == 0
+            || tp__descriptors_find(set, TP_DESCRIPTOR_LOG, path) != -1) {
+            continue;
+        }
+        enum tp_result result = tp__file_open_log(path, &fd);
+
+        if (result != TP_OK) {
+            report_system_error(messages, path, "cannot open the log", result);
+            return result;
+        }
+        result = tp__descriptors_add(set, TP_DESCRIPTOR_LOG, path, fd);
+        if (result != TP_OK) {
+            return result;
+        }
+    }
+    return TP_OK;
+}
+
+static enum tp_result
+cycle_open_listen(const struct tp_listen *listen, const char *name, struct tp_descriptors *set,
+                  struct tp_text *messages)
+{
+    int fd = tp__descriptors_find(set, TP_DESCRIPTOR_LISTEN, name);
+
+    if (fd != -1) {
+        return tp__socket_set_backlog(fd, listen->options.backlog);
+    }
+    enum tp_result result = tp__socket_listen(&listen->endpoint, &listen->options, &fd);
+
+    if (result != TP_OK) {
+        char what[TP_ENDPOINT_TEXT_MAX + 32];
+
+        snprintf(what, sizeof(what), "cannot listen on %s", listen->name);
+        report_system_error(messages, listen->origin, what, result);
+        return result;
+    }
+    return tp__descriptors_add(set, TP_DESCRIPTOR_LISTEN, name, fd);
+}
+
+static enum tp_result
+cycle_attach_logs(struct tp_cycle *cycle, const struct tp_descriptors *set,
+                  struct tp_text *messages)
+{
+    for (size_t i = 0; i < cycle->log_count; i++) {
+        struct tp_cycle_log *log = &cycle->logs[i];
+        int fd = tp__descriptors_find(set, TP_DESCRIPTOR_LOG, log->path);
+        int copy;
+
+        if (strcmp(log->path, stderr_path) == 0) {
+            continue;
+        }
+        enum tp_result result = fd == -1 ? TP_NOT_FOUND : tp__descriptor_duplicate(fd, &copy);
+
+        if (result != TP_OK) {
+            report_system_error(messages, log->path, "cannot use the log", result);
+            return result;
+        }
+        log->file.fd = copy;
+    }
+    return TP_OK;
+}
+
+/* With reuseport each slot has a socket of its own. */
+static unsigned
+listen_descriptor_count(const struct tp_cycle *cycle, const struct tp_listen *listen)
+{
+    return listen->options.reuseport ? cycle->core->worker_count : 1;
+}
+
+static void
+report_system_error(struct tp_text *messages, const char *origin, const char *what,
+                    enum tp_result result)
+{
+    tp__text_printf(messages, "%s: error: %s: %s\n", origin, what, tp__result_text(result));
+}

@@ -1,0 +1,90 @@
+/*
+ * process/cycle.h - one loaded configuration with what it opened.
+ *
+ * A cycle is constant once it is attached, and counted: the process holds the one
+ * in force, each session holds the one its listen belongs to, and the last to let
+ * go frees it.
+ *
+ * Threads: the loop's.
+ */
+#ifndef TP_PROCESS_CYCLE_H
+#define TP_PROCESS_CYCLE_H
+
+#include "base/counted.h"
+#include "os/log_file.h"
+#include "process/core_directives.h"
+#include "process/descriptors.h"
+#include "process/program.h"
+#include "process/shared.h"
+#include "session/server.h"
+
+/*
+ * A log file that the configuration names, once for all who write to it.  The
+ * descriptor is the cycle's own: a session may write to it after a newer configuration
+ * has no use for the file any more.
+ */
+struct tp_cycle_log {
+    const char *path; /* absolute, or "stderr" */
+    struct tp_log_file file;
+};
+
+struct tp_cycle {
+    struct tp_counted counted;
+    uint64_t generation; /* 1 for the configuration the server started with */
+    struct tp_arena arena;
+    struct tp_conf *conf;
+    const struct tp_core_conf *core;
+    const struct tp_events_conf *events;
+    struct tp_log log; /* of the main block */
+    struct tp_cycle_log *logs;
+    size_t log_count;
+    struct tp_server *servers;
+    size_t server_count;
+    struct tp_listen *listens; /* sorted by name */
+    size_t listen_count;
+    bool is_attached;
+    struct tp_shared shared; /* valid once attached */
+};
+
+/*
+ * Loads the program's configuration through `loader`; nothing is opened.  The
+ * caller holds the new cycle.  TP_INVALID: `messages` says what is wrong.
+ */
+enum tp_result tp__cycle_load(const struct tp_program *program, struct tp_conf_loader *loader,
+                              uint64_t generation, struct tp_text *messages,
+                              struct tp_cycle **cycle) TP_MUST_CHECK;
+
+/*
+ * Opens what the cycle names and `set` does not have, marked as new in it.  On
+ * failure a line of `messages` says what could not be opened and where it is written.
+ * Master only.
+ */
+enum tp_result tp__cycle_open(const struct tp_cycle *cycle, struct tp_descriptors *set,
+                              struct tp_text *messages) TP_MUST_CHECK;
+
+/* Connects the cycle with the descriptors of `set`, which must have all that it names. */
+enum tp_result tp__cycle_attach(struct tp_cycle *cycle, const struct tp_descriptors *set,
+                                struct tp_text *messages) TP_MUST_CHECK;
+
+/* From here on the cycle's log at `path`, if it has one, is written to what `fd` names. */
+enum tp_result tp__cycle_reopen_log(struct tp_cycle *cycle, const char *path, int fd) TP_MUST_CHECK;
+
+/* Lets go of the cycle and makes *cycle NULL. */
+void tp__cycle_release(struct tp_cycle **cycle);
+
+/* True when `descriptor` is named by the cycle (a tp_descriptor_needed_fn). */
+bool tp__cycle_needs(const void *cycle, const struct tp_descriptor *descriptor);
+
+/* The listen of that name; NULL when the cycle has none. */
+const struct tp_listen *tp__cycle_find_listen(const struct tp_cycle *cycle, const char *name);
+
+/*
+ * The name of the descriptor on which the worker in `slot` accepts for `listen`, written
+ * to `name` of TP_LISTEN_NAME_MAX bytes; returns name.
+ */
+enum {
+    TP_LISTEN_NAME_MAX = TP_ENDPOINT_TEXT_MAX + 8,
+};
+const char *tp__listen_descriptor_name(const struct tp_listen *listen, unsigned slot, char *name);
+
+#endif

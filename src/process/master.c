@@ -1,0 +1,741 @@
+/*
+ * master.c - the master process: starts, steers, and ends.
+ *
+ * The steps of its start are a table, each with its undo.  After that it only reacts:
+ * to signals, to commands on the control socket, to its workers.
+ *
+ * Runs in: master.  Owns: the cycle in force, the descriptors, the workers.
+ * Read next: reload.c, children.c, control.c, worker.c.
+ */
+#include "process/master.h"
+
+#include "base/result.h"
+#include "base/str.h"
+#include "config.h"
+#include "os/file.h"
+#include "os/process.h"
+#include "os/signal.h"
+#include "os/socket.h"
+#include "process/children.h"
+#include "process/conf_source.h"
+#include "process/control.h"
+#include "process/cycle.h"
+#include "process/reload.h"
+#include "process/status.h"
+#include "process/worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    MASTER_STOP_PATIENCE_MS = 1000, /* from a stop to killing what has not ended */
+    MASTER_SPAWN_RETRY_MS = 1000,   /* after a fork that failed */
+};
+
+enum master_state {
+    MASTER_SERVING,
+    MASTER_RESTING, /* WINCH: no workers until the next reload */
+    MASTER_ENDING,
+};
+
+struct tp_master {
+    const struct tp_program *program;
+    enum master_state state;
+    struct tp_loop *loop;
+    struct tp_cycle *cycle;
+    struct tp_descriptors descriptors;
+    struct tp_children children;
+    struct tp_reload reload;
+    struct tp_control control;
+    struct tp_text control_path;
+    int signals_fd;
+    struct tp_watcher signals;
+    struct tp_timer end_patience;
+    int pid_fd;
+    int ready_fd; /* of the process that waits for a daemon to be ready */
+    int64_t started_ms;
+    struct tp_text messages; /* of the start */
+};
+
+static enum tp_result master_start(struct tp_master *master, size_t *started_count);
+static void master_undo(struct tp_master *master, size_t started_count);
+
+static enum tp_result master_load(struct tp_master *master);
+static void master_unload(struct tp_master *master);
+static enum tp_result master_daemonize(struct tp_master *master);
+static void master_end_daemon(struct tp_master *master);
+static enum tp_result master_lock_pid(struct tp_master *master);
+static void master_unlock_pid(struct tp_master *master);
+static enum tp_result master_open(struct tp_master *master);
+static void master_close(struct tp_master *master);
+static enum tp_result master_start_loop(struct tp_master *master);
+static void master_stop_loop(struct tp_master *master);
+static enum tp_result master_start_signals(struct tp_master *master);
+static void master_stop_signals(struct tp_master *master);
+static enum tp_result master_open_control(struct tp_master *master);
+static void master_close_control(struct tp_master *master);
+
+static void master_ensure_workers(struct tp_master *master);
+static void master_end(struct tp_master *master, enum tp_channel_kind how);
+static void master_on_end_patience(struct tp_timer *timer);
+static void master_rest(struct tp_master *master);
+static enum tp_result master_reopen_logs(struct tp_master *master, struct tp_text *report);
+static enum tp_result master_reopen_log(struct tp_master *master, const struct tp_descriptor *log);
+static void master_on_signal(struct tp_watcher *watcher, unsigned events);
+static void master_act_on(struct tp_master *master, enum tp_signal signal);
+
+static void master_reload(struct tp_master *master);
+static void master_run_worker(struct tp_children *children, unsigned slot,
+                              int channel_fd) TP_NORETURN;
+static void master_on_message(struct tp_child *child, const struct tp_channel_message *message,
+                              int passed_fd);
+static void master_link(struct tp_master *master, struct tp_child *child, unsigned to_slot);
+static void master_on_worker_ended(struct tp_child *child, const struct tp_process_end *end);
+static void master_clean_slot(struct tp_master *master, unsigned slot);
+static void master_on_respawn(struct tp_child *child);
+static void master_spawn(struct tp_master *master, unsigned slot);
+static void master_on_reload_concluded(struct tp_reload *reload, bool has_succeeded,
+                                       struct tp_str report);
+static void master_on_command(struct tp_control *control, struct tp_control_client *client,
+                              enum tp_control_command command);
+static void master_answer_status(struct tp_master *master, struct tp_control_client *client);
+static void master_answer_reopen(struct tp_master *master, struct tp_control_client *client);
+static void master_complain(struct tp_master *master, const char *what, enum tp_result result);
+
+static const struct tp_children_handler master_children_handler = {
+    .run = master_run_worker,
+    .on_message = master_on_message,
+    .on_ended = master_on_worker_ended,
+    .on_respawn = master_on_respawn,
+};
+
+static const struct tp_control_handler master_control_handler = {
+    .on_command = master_on_command,
+};
+
+/* How a master starts; undone in reverse, from the step before the one that failed. */
+static const struct {
+    enum tp_result (*start)(struct tp_master *master);
+    void (*undo)(struct tp_master *master);
+} master_steps[] = {
+    { master_load, master_unload },
+    { master_daemonize, master_end_daemon },
+    { master_lock_pid, master_unlock_pid },
+    { master_open, master_close },
+    { master_start_loop, master_stop_loop },
+    { master_start_signals, master_stop_signals },
+    { master_open_control, master_close_control },
+};
+
+int
+tp__master_run(const struct tp_program *program)
+{
+    struct tp_master *master = calloc(1, sizeof(*master));
+    size_t started_count = 0;
+
+    TP_ASSERT(master != NULL);
+    master->program = program;
+    master->signals_fd = -1;
+    master->pid_fd = -1;
+    master->ready_fd = -1;
+    enum tp_result result = master_start(master, &started_count);
+
+    tp__file_write(TP_STDERR, tp__text_get(&master->messages).data, master->messages.len);
+    if (result == TP_OK) {
+        tp_log_notice(&master->cycle->log, "started", "version=%s pid=%d workers=%u", TP_VERSION,
+                      tp__process_id(), master->cycle->core->worker_count);
+        tp__process_daemon_ready(&master->ready_fd, 0);
+        tp__loop_run(master->loop);
+        tp_log_notice(&master->cycle->log, "stopped", "pid=%d", tp__process_id());
+    }
+    master_undo(master, started_count);
+    tp__text_fini(&master->messages);
+    free(master);
+    return result == TP_OK ? 0 : 1;
+}
+
+static enum tp_result
+master_start(struct tp_master *master, size_t *started_count)
+{
+    for (*started_count = 0; *started_count < TP_COUNT_OF(master_steps); *started_count += 1) {
+        enum tp_result result = master_steps[*started_count].start(master);
+
+        if (result != TP_OK) {
+            return result;
+        }
+    }
+    tp__process_set_title(master->program->argv, "teleport: master");
+    master->started_ms = tp__loop_now_ms(master->loop);
+    master_ensure_workers(master);
+    return TP_OK;
+}
+
+static void
+master_undo(struct tp_master *master, size_t started_count)
+{
+    while (started_count > 0) {
+        master_steps[--started_count].undo(master);
+    }
+}
+
+static enum tp_result
+master_load(struct tp_master *master)
+{
+    struct tp_conf_recorder recorder;
+
+    tp__conf_recorder_init(&recorder);
+    enum tp_result result = tp__cycle_load(master->program, &recorder.loader, 1,
+                                           &master->messages, &master->cycle);
+    tp__conf_recorder_fini(&recorder);
+    return result;
+}
+
+static void
+master_unload(struct tp_master *master)
+{
+    tp__cycle_release(&master->cycle);
+}
+
+static enum tp_result
+master_daemonize(struct tp_master *master)
+{
+    if (!master->cycle->core->daemon) {
+        return TP_OK;
+    }
+    enum tp_result result = tp__process_daemonize(&master->ready_fd);
+
+    if (result != TP_OK) {
+        master_complain(master, "cannot go into the background", result);
+    }
+    return result;
+}
+
+/* A start that failed: the process that waits must hear of it. */
+static void
+master_end_daemon(struct tp_master *master)
+{
+    tp__process_daemon_ready(&master->ready_fd, 1);
+}
+
+static enum tp_result
+master_lock_pid(struct tp_master *master)
+{
+    const char *path = master->cycle->core->pid_path.data;
+    enum tp_result result = tp__file_open_locked(path, &master->pid_fd);
+    char pid[16];
+
+    if (result == TP_IN_USE) {
+        tp__text_printf(&master->messages,
+                        "teleport: another teleport runs with the pid file %s\n", path);
+        return result;
+    }
+    if (result == TP_OK) {
+        snprintf(pid, sizeof(pid), "%d\n", tp__process_id());
+        result = tp__file_rewrite(master->pid_fd, tp__str(pid));
+    }
+    if (result != TP_OK) {
+        tp__text_printf(&master->messages, "teleport: cannot write the pid file %s: %s\n", path,
+                        tp__result_text(result));
+        tp__descriptor_close(&master->pid_fd);
+    }
+    return result;
+}
+
+static void
+master_unlock_pid(struct tp_master *master)
+{
+    tp__file_remove(master->cycle->core->pid_path.data);
+    tp__descriptor_close(&master->pid_fd);
+}
+
+static enum tp_result
+master_open(struct tp_master *master)
+{
+    master->descriptors.owns_files = true;
+    enum tp_result result =
+        tp__cycle_open(master->cycle, &master->descriptors, &master->messages);
+
+    if (result == TP_OK) {
+        result = tp__cycle_attach(master->cycle, &master->descriptors, &master->messages);
+    }
+    if (result != TP_OK) {
+        tp__descriptors_fini(&master->descriptors);
+        return result;
+    }
+    tp__descriptors_keep(&master->descriptors, tp__cycle_needs, master->cycle);
+    tp__counters_use_slot(&master->cycle->shared.counters, TP_SLOT_MASTER);
+    return TP_OK;
+}
+
+static void
+master_close(struct tp_master *master)
+{
+    tp__descriptors_fini(&master->descriptors);
+}
+
+static enum tp_result
+master_start_loop(struct tp_master *master)
+{
+    enum tp_result result = tp__loop_create(&master->loop);
+
+    if (result != TP_OK) {
+        master_complain(master, "cannot make an event loop", result);
+        return result;
+    }
+    struct tp_reload_options options = {
+        .program = master->program,
+        .loop = master->loop,
+        .cycle = &master->cycle,
+        .descriptors = &master->descriptors,
+        .children = &master->children,
+        .on_concluded = master_on_reload_concluded,
+    };
+
+    tp__children_init(&master->children, master->loop, &master_children_handler);
+    tp__reload_init(&master->reload, &options);
+    tp__timer_init(&master->end_patience, master_on_end_patience);
+    return TP_OK;
+}
+
+static void
+master_stop_loop(struct tp_master *master)
+{
+    tp__reload_fini(&master->reload);
+    tp__children_fini(&master->children);
+    tp__loop_destroy(&master->loop);
+}
+
+static enum tp_result
+master_start_signals(struct tp_master *master)
+{
+    enum tp_result result = tp__signals_open(&master->signals_fd);
+
+    if (result == TP_OK) {
+        tp__watcher_init(&master->signals, master->signals_fd, master_on_signal);
+        result = tp__loop_watch(master->loop, &master->signals, TP_EVENT_READ);
+    }
+    if (result != TP_OK) {
+        master_complain(master, "cannot take signals", result);
+    }
+    return result;
+}
+
+static void
+master_stop_signals(struct tp_master *master)
+{
+    tp__loop_unwatch(master->loop, &master->signals);
+    tp__descriptor_close(&master->signals_fd);
+}
+
+static enum tp_result
+master_open_control(struct tp_master *master)
+{
+    tp__control_path(master->cycle->core->pid_path.data, &master->control_path);
+    const char *path = tp__text_get(&master->control_path).data;
+    enum tp_result result =
+        tp__control_open(&master->control, master->loop, path, &master_control_handler);
+
+    if (result != TP_OK) {
+        tp__text_printf(&master->messages, "teleport: cannot open the control socket %s: %s\n",
+                        path, tp__result_text(result));
+        tp__text_fini(&master->control_path);
+    }
+    return result;
+}
+
+static void
+master_close_control(struct tp_master *master)
+{
+    /* The file first: who finds it must find somebody behind it. */
+    tp__file_remove(tp__text_get(&master->control_path).data);
+    tp__control_close(&master->control);
+    tp__text_fini(&master->control_path);
+}
+
+/* Starts whoever is missing.  Surplus workers have seen the configuration and leave by themselves. */
+static void
+master_ensure_workers(struct tp_master *master)
+{
+    if (master->state != MASTER_SERVING || tp__reload_is_active(&master->reload)) {
+        return;
+    }
+    for (unsigned slot = 0; slot < master->cycle->core->worker_count; slot++) {
+        const struct tp_child *child = &master->children.slots[slot];
+
+        if (child->pid == 0 && !child->respawn.is_running) {
+            master_spawn(master, slot);
+        }
+    }
+}
+
+/* Tells all workers to end, `how` being QUIT or STOP; the server ends with the last of them. */
+static void
+master_end(struct tp_master *master, enum tp_channel_kind how)
+{
+    struct tp_channel_message message = tp__channel_message(how, master->cycle->generation);
+    int64_t timeout_ms = master->cycle->core->worker_shutdown_timeout.ms;
+
+    master->state = MASTER_ENDING;
+    tp__children_send_all(&master->children, &message, -1);
+    TP_CHILDREN_EACH(child, &master->children)
+    {
+        child->is_leaving = true;
+    }
+    if (how == TP_CHANNEL_STOP) {
+        tp__loop_start_timer(master->loop, &master->end_patience, MASTER_STOP_PATIENCE_MS);
+    } else if (timeout_ms > 0) {
+        tp__loop_start_timer(master->loop, &master->end_patience,
+                             timeout_ms + MASTER_STOP_PATIENCE_MS);
+    }
+    if (tp__children_count(&master->children) == 0) {
+        tp__loop_stop(master->loop);
+    }
+}
+
+static void
+master_on_end_patience(struct tp_timer *timer)
+{
+    struct tp_master *master = TP_CONTAINER_OF(timer, struct tp_master, end_patience);
+
+    TP_CHILDREN_EACH(child, &master->children)
+    {
+        tp_log_error(&master->cycle->log, "worker-killed", "slot=%u pid=%d", child->slot,
+                     child->pid);
+        tp__process_kill(child->pid);
+    }
+}
+
+/* WINCH: the workers leave gracefully, the master keeps the sockets. */
+static void
+master_rest(struct tp_master *master)
+{
+    struct tp_channel_message message =
+        tp__channel_message(TP_CHANNEL_QUIT, master->cycle->generation);
+
+    master->state = MASTER_RESTING;
+    TP_CHILDREN_EACH(child, &master->children)
+    {
+        child->is_leaving = true;
+    }
+    tp__children_send_all(&master->children, &message, -1);
+}
+
+static enum tp_result
+master_reopen_logs(struct tp_master *master, struct tp_text *report)
+{
+    enum tp_result worst = TP_OK;
+
+    for (size_t i = 0; i < master->descriptors.count; i++) {
+        const struct tp_descriptor *log = &master->descriptors.entries[i];
+
+        if (log->kind == TP_DESCRIPTOR_LOG) {
+            enum tp_result result = master_reopen_log(master, log);
+
+            if (result != TP_OK) {
+                tp__text_printf(report, "cannot open the log %s: %s\n", log->name,
+                                tp__result_text(result));
+                worst = result;
+            }
+        }
+    }
+    return worst;
+}
+
+static enum tp_result
+master_reopen_log(struct tp_master *master, const struct tp_descriptor *log)
+{
+    struct tp_channel_message message = tp__channel_message(TP_CHANNEL_REOPENED, 0);
+    int fd;
+    enum tp_result result = tp__file_open_log(log->name, &fd);
+
+    if (result != TP_OK) {
+        return result;
+    }
+    result = tp__descriptor_replace(log->fd, fd);
+    if (result == TP_OK) {
+        result = tp__cycle_reopen_log(master->cycle, log->name, fd);
+    }
+    if (result == TP_OK && master->reload.next != NULL) {
+        result = tp__cycle_reopen_log(master->reload.next, log->name, fd);
+    }
+    snprintf(message.text, sizeof(message.text), "%s", log->name);
+    tp__children_send_all(&master->children, &message, fd);
+    tp__descriptor_close(&fd);
+    return result;
+}
+
+static void
+master_on_signal(struct tp_watcher *watcher, unsigned events)
+{
+    struct tp_master *master = TP_CONTAINER_OF(watcher, struct tp_master, signals);
+    enum tp_signal signal;
+    int sender;
+
+    (void) events;
+    while (tp__signals_read(master->signals_fd, &signal, &sender) == TP_OK) {
+        if (signal != TP_SIGNAL_CHLD) {
+            tp_log_notice(&master->cycle->log, "signal", "signal=%s from_pid=%d",
+                          tp__signal_word(signal), sender);
+        }
+        master_act_on(master, signal);
+    }
+}
+
+static void
+master_act_on(struct tp_master *master, enum tp_signal signal)
+{
+    struct tp_text report = { 0 };
+
+    switch (signal) {
+    case TP_SIGNAL_TERM:
+    case TP_SIGNAL_INT:
+        master_end(master, TP_CHANNEL_STOP);
+        break;
+    case TP_SIGNAL_QUIT:
+        master_end(master, TP_CHANNEL_QUIT);
+        break;
+    case TP_SIGNAL_HUP:
+        master_reload(master);
+        break;
+    case TP_SIGNAL_USR1:
+        if (master_reopen_logs(master, &report) != TP_OK) {
+            tp_log_error(&master->cycle->log, "log-reopen-failed", "why=\"%s\"",
+                         tp__text_get(&report).data);
+        }
+        break;
+    case TP_SIGNAL_USR2:
+        break;
+    case TP_SIGNAL_WINCH:
+        master_rest(master);
+        break;
+    case TP_SIGNAL_CHLD:
+        tp__children_reap(&master->children);
+        break;
+    }
+    tp__text_fini(&report);
+}
+
+/* While the server ends there is nothing to take a new configuration over. */
+static void
+master_reload(struct tp_master *master)
+{
+    if (master->state != MASTER_ENDING) {
+        tp__reload_begin(&master->reload);
+    }
+}
+
+/* Runs in the new process, which still has all that is the master's. */
+static void
+master_run_worker(struct tp_children *children, unsigned slot, int channel_fd)
+{
+    struct tp_master *master = TP_CONTAINER_OF(children, struct tp_master, children);
+    struct tp_worker_birth birth = {
+        .program = master->program,
+        .cycle = master->cycle,
+        .descriptors = master->descriptors,
+        .slot = slot,
+        .channel_fd = channel_fd,
+    };
+
+    birth.descriptors.owns_files = false;
+    tp__loop_abandon(master->loop);
+    tp__control_close(&master->control);
+    tp__text_fini(&master->control_path);
+    master_stop_signals(master);
+    master_stop_loop(master);
+    tp__descriptor_close(&master->pid_fd);
+    tp__descriptor_close(&master->ready_fd);
+    tp__text_fini(&master->messages);
+    free(master);
+    exit(tp__worker_run(&birth));
+}
+
+static void
+master_on_message(struct tp_child *child, const struct tp_channel_message *message, int passed_fd)
+{
+    struct tp_master *master = TP_CONTAINER_OF(child->children, struct tp_master, children);
+
+    tp__descriptor_close(&passed_fd);
+    if (message->kind == TP_CHANNEL_WANT_LINK) {
+        master_link(master, child, message->slot);
+    } else {
+        tp__reload_on_vote(&master->reload, child, message);
+    }
+}
+
+/* Connects two workers: each gets one end of a pair. */
+static void
+master_link(struct tp_master *master, struct tp_child *child, unsigned to_slot)
+{
+    struct tp_child *other =
+        to_slot < TP_WORKER_SLOTS_MAX ? &master->children.slots[to_slot] : child;
+    struct tp_channel_message message = tp__channel_message(TP_CHANNEL_LINK, 0);
+    int fds[2] = { -1, -1 };
+    enum tp_result result = other->pid == 0 || other == child ? TP_GONE : TP_OK;
+
+    if (result == TP_OK) {
+        result = tp__socket_pair(false, fds);
+    }
+    if (result == TP_OK) {
+        message.slot = child->slot;
+        result = tp__child_send(other, &message, fds[0]);
+    }
+    message.slot = to_slot;
+    message.kind = result == TP_OK ? TP_CHANNEL_LINK : TP_CHANNEL_NO_LINK;
+    if (tp__child_send(child, &message, fds[1]) != TP_OK) {
+        tp_log_warn(&master->cycle->log, "link-failed", "slot=%u to_slot=%u", child->slot,
+                    to_slot);
+    }
+    tp__descriptor_close(&fds[0]);
+    tp__descriptor_close(&fds[1]);
+}
+
+static void
+master_on_worker_ended(struct tp_child *child, const struct tp_process_end *end)
+{
+    struct tp_master *master = TP_CONTAINER_OF(child->children, struct tp_master, children);
+    bool is_surplus = child->slot >= master->cycle->core->worker_count;
+    bool is_accident = !child->is_leaving && !(is_surplus && end->exit_code == 0 && end->signal == 0);
+
+    if (is_accident) {
+        tp_log_error(&master->cycle->log, "worker-died", "slot=%u pid=%d signal=%d exit_code=%d",
+                     child->slot, end->pid, end->signal, end->exit_code);
+    }
+    master_clean_slot(master, child->slot);
+    tp__reload_on_child_ended(&master->reload, child, end);
+    if (master->state == MASTER_ENDING && tp__children_count(&master->children) == 0) {
+        tp__loop_stop(master->loop);
+        return;
+    }
+    if (is_accident && !is_surplus && master->state == MASTER_SERVING) {
+        int64_t delay_ms = tp__child_respawn_delay(child);
+
+        if (delay_ms > 0) {
+            tp_log_warn(&master->cycle->log, "respawn-delayed", "slot=%u delay_ms=%lld",
+                        child->slot, (long long) delay_ms);
+            tp__loop_start_timer(master->loop, &child->respawn, delay_ms);
+        }
+    }
+    master_ensure_workers(master);
+}
+
+/* What a worker left in shared memory: its gauges, its entry, its leases. */
+static void
+master_clean_slot(struct tp_master *master, unsigned slot)
+{
+    struct tp_shared *shared = &master->cycle->shared;
+    struct tp_channel_message message = tp__channel_message(TP_CHANNEL_WORKER_DIED, 0);
+
+    tp__counters_clear_gauges(&shared->counters, slot);
+    tp__roster_clear(&shared->roster, slot);
+    enum tp_result result = tp__lease_release_slot(&shared->leases, slot);
+
+    if (result != TP_OK) {
+        tp_log_warn(&master->cycle->log, "lease-not-released", "slot=%u result=%s", slot,
+                    tp_result_word(result));
+    }
+    message.slot = slot;
+    tp__children_send_all(&master->children, &message, -1);
+}
+
+static void
+master_on_respawn(struct tp_child *child)
+{
+    master_ensure_workers(TP_CONTAINER_OF(child->children, struct tp_master, children));
+}
+
+static void
+master_spawn(struct tp_master *master, unsigned slot)
+{
+    enum tp_result result = tp__child_spawn(&master->children, slot);
+
+    if (result != TP_OK) {
+        struct tp_child *child = &master->children.slots[slot];
+
+        tp_log_alert(&master->cycle->log, "spawn-failed", "slot=%u result=%s", slot,
+                     tp_result_word(result));
+        tp__loop_start_timer(master->loop, &child->respawn, MASTER_SPAWN_RETRY_MS);
+    }
+}
+
+static void
+master_on_reload_concluded(struct tp_reload *reload, bool has_succeeded, struct tp_str report)
+{
+    struct tp_master *master = TP_CONTAINER_OF(reload, struct tp_master, reload);
+
+    if (has_succeeded && master->state == MASTER_RESTING) {
+        master->state = MASTER_SERVING;
+    }
+    tp__control_answer_reload(&master->control, reload->begun_count, report, has_succeeded);
+    master_ensure_workers(master);
+}
+
+static void
+master_on_command(struct tp_control *control, struct tp_control_client *client,
+                  enum tp_control_command command)
+{
+    struct tp_master *master = TP_CONTAINER_OF(control, struct tp_master, control);
+
+    tp_log_notice(&master->cycle->log, "command", "command=%s", tp__control_word(command));
+    switch (command) {
+    case TP_CONTROL_STOP:
+        tp__control_answer(client, TP_STR(""), true, true);
+        master_end(master, TP_CHANNEL_STOP);
+        return;
+    case TP_CONTROL_QUIT:
+        tp__control_answer(client, TP_STR(""), true, true);
+        master_end(master, TP_CHANNEL_QUIT);
+        return;
+    case TP_CONTROL_REOPEN:
+        master_answer_reopen(master, client);
+        return;
+    case TP_CONTROL_RELOAD:
+        if (master->state == MASTER_ENDING) {
+            tp__control_answer(client, TP_STR("the server is stopping\n"), false, false);
+            return;
+        }
+        tp__control_wait_for_reload(client, tp__reload_next_number(&master->reload));
+        master_reload(master);
+        return;
+    case TP_CONTROL_STATUS:
+        master_answer_status(master, client);
+        return;
+    case TP_CONTROL_COMMAND_COUNT:
+        break;
+    }
+    TP_ASSERT(!"the control socket hands over commands of its table only");
+}
+
+static void
+master_answer_status(struct tp_master *master, struct tp_control_client *client)
+{
+    struct tp_text text = { 0 };
+    struct tp_status_sources sources = {
+        .program = master->program,
+        .cycle = master->cycle,
+        .children = &master->children,
+        .reload_count = master->reload.begun_count,
+        .uptime_ms = tp__loop_now_ms(master->loop) - master->started_ms,
+    };
+
+    tp__status_write(&sources, &text);
+    tp__control_answer(client, tp__text_get(&text), tp__text_is_whole(&text), false);
+    tp__text_fini(&text);
+}
+
+static void
+master_answer_reopen(struct tp_master *master, struct tp_control_client *client)
+{
+    struct tp_text report = { 0 };
+    enum tp_result result = master_reopen_logs(master, &report);
+
+    tp__control_answer(client, tp__text_get(&report), result == TP_OK, false);
+    tp__text_fini(&report);
+}
+
+/* For the terminal of whoever starts the server. */
+static void
+master_complain(struct tp_master *master, const char *what, enum tp_result result)
+{
+    tp__text_printf(&master->messages, "teleport: %s: %s\n", what, tp__result_text(result));
+}

@@ -1,0 +1,212 @@
+/*
+ * server_directives.c - the tables of peer, server and listen, and the rule that
+ * one address belongs to one server.
+ *
+ * Read next: cycle.c, which makes servers and listens of the values.
+ */
+#include "process/server_directives.h"
+
+#include "base/str.h"
+#include "conf/conf.h"
+
+static void server_validate(const struct tp_block *block, void *conf);
+static void peer_validate_addresses(const struct tp_block *peer);
+static void listen_validate_unique(const struct tp_block *server, size_t item);
+static const char *listen_find(const struct tp_block *server, size_t item_end, const char *name);
+static const char *endpoint_value_parse(struct tp_str text, void *field);
+static const char *keepalive_value_parse(struct tp_str text, void *field);
+static bool keepalive_parse_part(struct tp_str *rest, int *value);
+
+static const struct tp_custom_type endpoint_type = {
+    .word = "address",
+    .parse = endpoint_value_parse,
+};
+
+static const struct tp_custom_type keepalive_type = {
+    .word = "on | off | IDLE:INTERVAL:COUNT",
+    .parse = keepalive_value_parse,
+};
+
+static const struct tp_word word_default[] = { { "default", 0 }, { NULL, 0 } };
+
+static const struct tp_argument listen_arguments[] = {
+    {
+        .name = "ADDRESS", .kind = TP_ARGUMENT_REQUIRED,
+        TP_CUSTOM(struct tp_listen_conf, endpoint, struct tp_endpoint, &endpoint_type),
+        .brief = "A port, an IPv4 or [IPv6] address with a port, or unix:/path.",
+    },
+    {
+        .name = "backlog", .kind = TP_ARGUMENT_NAMED, TP_NUMBER(struct tp_listen_conf, backlog),
+        .preset = "4096", .min = "1", .max = "65535",
+        .brief = "How many connections may wait to be accepted.",
+    },
+    {
+        .name = "reuseport", .kind = TP_ARGUMENT_SWITCH,
+        TP_FLAG(struct tp_listen_conf, reuseport), .preset = "off",
+        .brief = "Gives each worker a socket of its own; the kernel spreads connections evenly "
+                 "by number, whatever the workers' load.",
+    },
+    {
+        .name = "ipv6only", .kind = TP_ARGUMENT_NAMED, TP_FLAG(struct tp_listen_conf, ipv6only),
+        .preset = "on", .brief = "Whether an IPv6 wildcard leaves IPv4 connections alone.",
+    },
+    {
+        .name = "rcvbuf", .kind = TP_ARGUMENT_NAMED, TP_SIZE(struct tp_listen_conf, rcvbuf),
+        .words = word_default, .preset = "default", .min = "1k", .max = "1g",
+        .brief = "The receive buffer of accepted connections.",
+    },
+    {
+        .name = "sndbuf", .kind = TP_ARGUMENT_NAMED, TP_SIZE(struct tp_listen_conf, sndbuf),
+        .words = word_default, .preset = "default", .min = "1k", .max = "1g",
+        .brief = "The send buffer of accepted connections.",
+    },
+    {
+        .name = "so_keepalive", .kind = TP_ARGUMENT_NAMED,
+        TP_CUSTOM(struct tp_listen_conf, so_keepalive, struct tp_keepalive, &keepalive_type),
+        .preset = "off",
+        .brief = "TCP keepalive of accepted connections; an empty part leaves the system's value.",
+    },
+};
+
+static const struct tp_directive server_directives[] = {
+    {
+        .name = "peer", .where = TP_IN_MAIN, TP_OPENS(TP_IN_PEER), .takes_nothing = true,
+        .since = "0.1",
+        .brief = "Holds what this end of conversations serves; its values are the servers' "
+                 "defaults.",
+    },
+    {
+        .name = "server", .where = TP_IN_PEER, TP_OPENS(TP_IN_SERVER), .may_repeat = true,
+        .takes_nothing = true, .since = "0.1",
+        .brief = "A set of listening addresses that are served alike.",
+    },
+    {
+        .name = "listen", .where = TP_IN_SERVER,
+        TP_REPEATED(struct tp_server_conf, listens, struct tp_listen_conf),
+        TP_ARGUMENTS(listen_arguments), .since = "0.1",
+        .brief = "An address to accept connections on; may be given several times.",
+    },
+    {
+        .name = "tcp_nodelay", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_FLAG(struct tp_server_conf, tcp_nodelay), .preset = "on",
+        .applies = TP_APPLIES_NEW_SESSIONS, .since = "0.1",
+        .brief = "Whether small packets are sent at once instead of being collected by TCP.",
+    },
+};
+
+const struct tp_module tp__module_server = {
+    .name = "server",
+    .brief = "What is served, and on which addresses.",
+    .conf_size = sizeof(struct tp_server_conf),
+    TP_DIRECTIVES(server_directives),
+    .validate = server_validate,
+};
+
+static void
+server_validate(const struct tp_block *block, void *conf)
+{
+    const struct tp_server_conf *server = conf;
+
+    if (tp_block_context(block) == TP_IN_SERVER && server->listens.count == 0) {
+        tp_conf_complain(block, "listen", 0, "this server listens nowhere; add \"listen 9090;\"");
+    }
+    if (tp_block_context(block) == TP_IN_PEER) {
+        peer_validate_addresses(block);
+    }
+}
+
+static void
+peer_validate_addresses(const struct tp_block *peer)
+{
+    for (const struct tp_block *server = tp_block_first(peer, TP_IN_SERVER); server != NULL;
+         server = tp_block_next(server)) {
+        const struct tp_server_conf *conf = tp_block_conf(server, &tp__module_server);
+
+        for (size_t i = 0; i < conf->listens.count; i++) {
+            listen_validate_unique(server, i);
+        }
+    }
+}
+
+/* Complains about the `item`-th listen of `server` when its address stands before it in the text. */
+static void
+listen_validate_unique(const struct tp_block *server, size_t item)
+{
+    const struct tp_server_conf *conf = tp_block_conf(server, &tp__module_server);
+    const struct tp_listen_conf *listens = conf->listens.items;
+    char name[TP_ENDPOINT_TEXT_MAX];
+
+    tp__endpoint_format(&listens[item].endpoint, name);
+    const struct tp_block *peer = tp_block_parent(server);
+    const char *first = NULL;
+
+    for (const struct tp_block *other = tp_block_first(peer, TP_IN_SERVER);
+         other != server && first == NULL; other = tp_block_next(other)) {
+        first = listen_find(other, SIZE_MAX, name);
+    }
+    if (first == NULL) {
+        first = listen_find(server, item, name);
+    }
+    if (first != NULL) {
+        tp_conf_complain(server, "listen", item, "the address %s is already listened on at %s",
+                         name, first);
+    }
+}
+
+/* Where among the first `item_end` listens of `server` the address `name` is written; or NULL. */
+static const char *
+listen_find(const struct tp_block *server, size_t item_end, const char *name)
+{
+    const struct tp_server_conf *conf = tp_block_conf(server, &tp__module_server);
+    const struct tp_listen_conf *listens = conf->listens.items;
+
+    for (size_t i = 0; i < conf->listens.count && i < item_end; i++) {
+        char other[TP_ENDPOINT_TEXT_MAX];
+
+        if (strcmp(tp__endpoint_format(&listens[i].endpoint, other), name) == 0) {
+            return tp__conf_origin(server, "listen", i);
+        }
+    }
+    return NULL;
+}
+
+static const char *
+endpoint_value_parse(struct tp_str text, void *field)
+{
+    return tp__endpoint_parse(text, field);
+}
+
+static const char *
+keepalive_value_parse(struct tp_str text, void *field)
+{
+    struct tp_keepalive *keepalive = field;
+
+    *keepalive = (struct tp_keepalive){ .is_on = true };
+    if (tp__str_equal(text, TP_STR("on"))) {
+        return NULL;
+    }
+    if (tp__str_equal(text, TP_STR("off"))) {
+        keepalive->is_on = false;
+        return NULL;
+    }
+    if (keepalive_parse_part(&text, &keepalive->idle_s)
+        && keepalive_parse_part(&text, &keepalive->interval_s)
+        && keepalive_parse_part(&text, &keepalive->count) && text.len == 0) {
+        return NULL;
+    }
+    return "on, off, or IDLE:INTERVAL:COUNT in seconds, such as 60:10:5 or 60::";
+}
+
+/* Reads one part of "60:10:5" and moves *rest behind it; an empty part is 0. */
+static bool
+keepalive_parse_part(struct tp_str *rest, int *value)
+{
+    struct tp_str part = tp__str_cut(*rest, ':', rest);
+    int64_t number = 0;
+
+    if (part.len > 0 && tp__str_to_int64(part, &number) != TP_OK) {
+        return false;
+    }
+    *value = (int) number;
+    return number >= 0 && number <= 32767;
+}

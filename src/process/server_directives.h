@@ -1,0 +1,38 @@
+/*
+ * process/server_directives.h - the values of the directives that describe what
+ * is served: peer, server, listen.
+ */
+#ifndef TP_PROCESS_SERVER_DIRECTIVES_H
+#define TP_PROCESS_SERVER_DIRECTIVES_H
+
+#include <teleport/module.h>
+
+#include "os/address.h"
+
+/* so_keepalive=on, =off, or =IDLE:INTERVAL:COUNT in seconds, 0 leaving the system's value. */
+struct tp_keepalive {
+    bool is_on;
+    int idle_s;
+    int interval_s;
+    int count;
+};
+
+/* One use of `listen`. */
+struct tp_listen_conf {
+    struct tp_endpoint endpoint;
+    int64_t backlog;
+    bool reuseport;
+    bool ipv6only;
+    struct tp_size rcvbuf; /* 0: the system's default */
+    struct tp_size sndbuf;
+    struct tp_keepalive so_keepalive;
+};
+
+struct tp_server_conf {
+    struct tp_items listens; /* of struct tp_listen_conf */
+    bool tcp_nodelay;
+};
+
+extern const struct tp_module tp__module_server;
+
+#endif

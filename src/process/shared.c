@@ -1,0 +1,95 @@
+/*
+ * shared.c - makes and maps the zones that every process has.
+ *
+ * Runs in: master (create, open), workers (open).
+ */
+#include "process/shared.h"
+
+#include "os/fault.h"
+
+#include <string.h>
+
+static const struct tp_zone_layout *const shared_layouts[] = {
+    &tp__counters_layout,
+    &tp__roster_layout,
+    &tp__lease_layout,
+};
+
+static int shared_find(const struct tp_descriptors *set, const struct tp_zone_layout *layout);
+
+enum tp_result
+tp__shared_create(struct tp_descriptors *set)
+{
+    for (size_t i = 0; i < TP_COUNT_OF(shared_layouts); i++) {
+        int fd;
+
+        if (shared_find(set, shared_layouts[i]) != -1) {
+            continue;
+        }
+        enum tp_result result = tp__zone_create(shared_layouts[i], &fd);
+
+        if (result == TP_OK) {
+            result = tp__descriptors_add(set, TP_DESCRIPTOR_ZONE, shared_layouts[i]->name, fd);
+        }
+        if (result != TP_OK) {
+            return result;
+        }
+    }
+    return TP_OK;
+}
+
+enum tp_result
+tp__shared_open(struct tp_shared *shared, const struct tp_descriptors *set)
+{
+    enum tp_result result = tp__fault("zone-map");
+
+    if (result != TP_OK) {
+        return result;
+    }
+    result = tp__counters_open(&shared->counters, shared_find(set, &tp__counters_layout));
+    if (result != TP_OK) {
+        return result;
+    }
+    result = tp__roster_open(&shared->roster, shared_find(set, &tp__roster_layout));
+    if (result != TP_OK) {
+        goto close_counters;
+    }
+    result = tp__zone_open(&shared->leases, &tp__lease_layout,
+                           shared_find(set, &tp__lease_layout));
+    if (result != TP_OK) {
+        goto close_roster;
+    }
+    return TP_OK;
+
+close_roster:
+    tp__roster_close(&shared->roster);
+close_counters:
+    tp__counters_close(&shared->counters);
+    return result;
+}
+
+void
+tp__shared_close(struct tp_shared *shared)
+{
+    tp__zone_close(&shared->leases);
+    tp__roster_close(&shared->roster);
+    tp__counters_close(&shared->counters);
+}
+
+bool
+tp__shared_needs(const struct tp_descriptor *descriptor)
+{
+    for (size_t i = 0; i < TP_COUNT_OF(shared_layouts); i++) {
+        if (descriptor->kind == TP_DESCRIPTOR_ZONE
+            && strcmp(descriptor->name, shared_layouts[i]->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int
+shared_find(const struct tp_descriptors *set, const struct tp_zone_layout *layout)
+{
+    return tp__descriptors_find(set, TP_DESCRIPTOR_ZONE, layout->name);
+}

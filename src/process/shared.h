@@ -1,0 +1,30 @@
+/*
+ * process/shared.h - the zones that every process of the server has mapped.
+ */
+#ifndef TP_PROCESS_SHARED_H
+#define TP_PROCESS_SHARED_H
+
+#include "process/descriptors.h"
+#include "share/counters.h"
+#include "share/lease.h"
+#include "share/roster.h"
+
+struct tp_shared {
+    struct tp_counters counters;
+    struct tp_roster roster;
+    struct tp_zone leases;
+};
+
+/* Makes the zones that `set` does not have yet.  Master only. */
+enum tp_result tp__shared_create(struct tp_descriptors *set) TP_MUST_CHECK;
+
+/* Maps the zones of `set`.  On failure nothing stays mapped. */
+enum tp_result tp__shared_open(struct tp_shared *shared,
+                               const struct tp_descriptors *set) TP_MUST_CHECK;
+
+void tp__shared_close(struct tp_shared *shared);
+
+/* True when `descriptor` is one of the zones above. */
+bool tp__shared_needs(const struct tp_descriptor *descriptor);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * process/worker.h - a worker: one loop that serves sessions.
+ *
+ * Threads: the worker's loop.
+ */
+#ifndef TP_PROCESS_WORKER_H
+#define TP_PROCESS_WORKER_H
+
+#include "event/pool.h"
+#include "process/acceptor.h"
+#include "process/channel.h"
+#include "process/cycle.h"
+#include "process/watch.h"
+#include "session/session.h"
+#include "share/bus.h"
+
+/* What a new worker is born with; `cycle` and `descriptors` are its own from here on. */
+struct tp_worker_birth {
+    const struct tp_program *program;
+    struct tp_cycle *cycle;
+    struct tp_descriptors descriptors;
+    unsigned slot;
+    int channel_fd;
+};
+
+enum tp_worker_state {
+    TP_WORKER_SERVING,
+    TP_WORKER_DRAINING, /* surplus: accepts nobody and ends with its last session */
+    TP_WORKER_QUITTING, /* ends its sessions gracefully */
+};
+
+/* Counts of this process that have reached the counters zone already. */
+struct tp_worker_seen {
+    uint64_t turns;
+    uint64_t bus_sent;
+    uint64_t bus_received;
+    uint64_t bus_refused;
+    uint64_t bus_dropped;
+};
+
+struct tp_worker {
+    const struct tp_program *program;
+    unsigned slot;
+    enum tp_worker_state state;
+    struct tp_loop *loop;
+    int channel_fd;
+    struct tp_watcher channel;
+    int signals_fd;
+    struct tp_watcher signals;
+    struct tp_descriptors descriptors;
+    struct tp_sessions sessions;
+    struct tp_acceptor acceptor;
+    struct tp_bus *bus;
+    struct tp_watch watch;
+    struct tp_pool *pool;
+    struct tp_timer beat;
+    struct tp_timer shutdown;
+    struct tp_work end_check;
+    struct tp_worker_seen seen;
+    int exit_code;
+
+    /* At most one configuration is prepared, and one was left, at a time: see worker_cycle.c. */
+    struct tp_cycle *cycle;    /* in force */
+    struct tp_cycle *prepared; /* built, and not in force yet */
+    struct tp_cycle *previous; /* left, and kept for going back until all have switched */
+};
+
+/* Serves until told to stop; returns the exit code of the process. */
+int tp__worker_run(struct tp_worker_birth *birth);
+
+/* The worker's part of a reload: handles PREPARE, SWITCH, FINISH and REVERT. */
+void tp__worker_prepare(struct tp_worker *worker, uint64_t generation, int recording_fd);
+void tp__worker_switch(struct tp_worker *worker, uint64_t generation);
+void tp__worker_finish(struct tp_worker *worker, uint64_t generation);
+void tp__worker_revert(struct tp_worker *worker, uint64_t generation);
+
+/* Puts `worker->cycle` in force: listeners, watch, roster, state.  Returns what failed. */
+enum tp_result tp__worker_apply_cycle(struct tp_worker *worker) TP_MUST_CHECK;
+
+/* Sends a message to the master; when that is gone the worker ends anyway. */
+void tp__worker_tell_master(struct tp_worker *worker, const struct tp_channel_message *message);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * session/session.h - the sessions of a worker.
+ *
+ * A session is one fixed small record.  It belongs to the listening address its
+ * connection came in through, and holds that address's configuration until it
+ * ends or is moved to a newer one.
+ *
+ * Threads: the worker's loop.
+ */
+#ifndef TP_SESSION_SESSION_H
+#define TP_SESSION_SESSION_H
+
+#include "event/loop.h"
+#include "session/close_reason.h"
+#include "session/server.h"
+
+enum {
+    TP_SESSION_READ_BYTES = 16 * 1024, /* read from one session before others have their turn */
+};
+
+/* What the owner of a worker's sessions is told; `owner` is given back in each call. */
+struct tp_sessions_callbacks {
+    void (*on_count_changed)(void *owner);       /* a session began or ended */
+    void (*on_bytes)(void *owner, size_t count); /* bytes were read */
+    void *owner;
+};
+
+/* How all sessions come to another configuration: see tp__sessions_move(). */
+struct tp_sessions_move {
+    const struct tp_listen *(*find_listen)(void *owner, const char *name);
+    void (*on_done)(void *owner);
+    void *owner;
+};
+
+/* All sessions of a worker. */
+struct tp_sessions {
+    struct tp_loop *loop;
+    struct tp_sessions_callbacks callbacks;
+    size_t count;
+    struct tp_list_node members;
+    struct tp_list_node unmoved; /* members that the move under way has not come to yet */
+    struct tp_sessions_move move;
+    struct tp_work move_work;
+    char read_bytes[TP_SESSION_READ_BYTES]; /* shared: what is read is used up before the next read */
+};
+
+void tp__sessions_init(struct tp_sessions *sessions, struct tp_loop *loop,
+                       const struct tp_sessions_callbacks *callbacks);
+
+/*
+ * Makes a session of the connection `fd`, which it owns from here on, runs the
+ * hooks, and starts reading.  TP_OK: there is a session; TP_DENIED: a hook refused
+ * it; others: it could not be had, and the connection is closed.
+ */
+enum tp_result tp__session_start(struct tp_sessions *sessions, const struct tp_listen *listen,
+                                 uint64_t number, int fd,
+                                 const struct tp_address *remote) TP_MUST_CHECK;
+
+/* Ends a session for `reason`, which is logged; makes *session NULL. */
+void tp__session_close(struct tp_session **session, enum tp_close_reason reason);
+
+/*
+ * Moves every session to the listen that `find_listen` gives for the name of its
+ * own; where that is NULL the session closes with the reason LISTEN_REMOVED.  A
+ * part is done in each turn, so that many sessions do not stop the others;
+ * `on_done` is called after the last.  A move that is under way is replaced, and
+ * its on_done is not called.
+ */
+void tp__sessions_move(struct tp_sessions *sessions, const struct tp_sessions_move *move);
+
+/* Ends all sessions for `reason`. */
+void tp__sessions_close_all(struct tp_sessions *sessions, enum tp_close_reason reason);
+
+#endif
