@@ -190,20 +190,26 @@ tp__process_set_descriptor_limit(uint64_t wanted, uint64_t *limit)
     return TP_OK;
 }
 
-void
-tp__process_set_title(char **argv, const char *title)
+struct tp_process_title
+tp__process_find_title(char **argv)
 {
     char *end = argv[0];
 
-    prctl(PR_SET_NAME, title);
     /* Only the run of arguments that lie one behind the other is ours to overwrite. */
     for (size_t i = 0; argv[i] != NULL && argv[i] == end; i++) {
         end += strlen(argv[i]) + 1;
     }
-    size_t room = (size_t) (end - argv[0]);
+    return (struct tp_process_title){ .memory = argv[0], .room = (size_t) (end - argv[0]) };
+}
 
-    memset(argv[0], 0, room);
-    snprintf(argv[0], room, "%s", title);
+void
+tp__process_set_title(const struct tp_process_title *room, const char *title)
+{
+    prctl(PR_SET_NAME, title);
+    if (room->room > 0) {
+        memset(room->memory, 0, room->room);
+        snprintf(room->memory, room->room, "%s", title);
+    }
 }
 
 unsigned

@@ -70,11 +70,20 @@ bool tp__process_is_root(void);
 /* Sets the limit of open descriptors; the limit in force afterwards is written to *limit. */
 enum tp_result tp__process_set_descriptor_limit(uint64_t wanted, uint64_t *limit) TP_MUST_CHECK;
 
+/* The memory of a process's arguments, which ps shows as its title. */
+struct tp_process_title {
+    char *memory;
+    size_t room;
+};
+
+/* Finds that memory, as long as no title was set. */
+struct tp_process_title tp__process_find_title(char **argv);
+
 /*
- * Sets the title that ps shows, as far as `argv`'s own memory has room for it.  The
- * arguments are overwritten: nothing may point into them any more, `title` included.
+ * Sets the title that ps shows, as far as there is room for it.  The arguments are
+ * overwritten: nothing may point into them any more, `title` included.
  */
-void tp__process_set_title(char **argv, const char *title);
+void tp__process_set_title(const struct tp_process_title *room, const char *title);
 
 /* How many processors this process may run on; at least 1. */
 unsigned tp__process_cpu_count(void);

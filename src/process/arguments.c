@@ -49,7 +49,7 @@ tp__arguments_parse(int argc, char **argv, struct tp_arguments *arguments,
     struct argument_cursor cursor = { .next = argv + (argc > 0 ? 1 : 0), .complaint = complaint };
 
     *arguments = (struct tp_arguments){
-        .conf_file = "conf/teleport.conf",
+        .conf_file = TP_CONF_PATH,
         .prefix = TP_PREFIX,
         .directives = "",
         .help_topic = "",

@@ -99,7 +99,7 @@ main_program(const struct tp_arguments *arguments, char **argv, struct tp_arena 
         .modules = tp__program_modules(arena),
         .absent = tp__absent_directives,
         .directives = tp__arena_copy(arena, tp__str(arguments->directives)).data,
-        .argv = argv,
+        .title = tp__process_find_title(argv),
     };
 
     if (tp__file_get_directory(&directory) != TP_OK) {

@@ -164,7 +164,7 @@ master_start(struct tp_master *master, size_t *started_count)
             return result;
         }
     }
-    tp__process_set_title(master->program->argv, "teleport: master");
+    tp__process_set_title(&master->program->title, "teleport: master");
     master->started_ms = tp__loop_now_ms(master->loop);
     master_ensure_workers(master);
     return TP_OK;

@@ -8,6 +8,7 @@
 #include <teleport/module.h>
 
 #include "conf/conf.h"
+#include "os/process.h"
 
 struct tp_program {
     struct tp_module_list modules; /* the server's own, then those that were built in */
@@ -15,7 +16,7 @@ struct tp_program {
     const char *prefix;     /* absolute, ends in '/' */
     const char *conf_file;  /* absolute */
     const char *directives; /* of -g */
-    char **argv;
+    struct tp_process_title title;
 };
 
 /* The server's own modules followed by the built ones; the array is allocated in `arena`. */

@@ -10,14 +10,13 @@
  */
 #include "process/reload.h"
 
-#include "os/fault.h"
+#include "base/str.h"
 #include "os/file.h"
 #include "os/memfd.h"
 #include "os/process.h"
 #include "process/conf_source.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static enum tp_result reload_load(struct tp_reload *reload, struct tp_conf_recorder *recorder);
 static enum tp_result reload_open(struct tp_reload *reload);
@@ -30,6 +29,7 @@ static bool reload_has_all_votes(const struct tp_reload *reload);
 static void reload_go_on(struct tp_reload *reload);
 static void reload_succeed(struct tp_reload *reload);
 static void reload_fail(struct tp_reload *reload);
+static void reload_log_report(const struct tp_reload *reload);
 static void reload_conclude(struct tp_reload *reload, bool has_succeeded);
 static void reload_on_timeout(struct tp_timer *timer);
 static const struct tp_log *reload_log(const struct tp_reload *reload);
@@ -301,9 +301,24 @@ reload_fail(struct tp_reload *reload)
     }
     tp__cycle_release(&reload->next);
     tp__descriptors_drop_new(reload->options.descriptors);
-    tp_log_error(reload_log(reload), "reload-failed", "generation=%llu why=\"%s\"",
-                 (unsigned long long) reload->generation, tp__text_get(&reload->report).data);
+    reload_log_report(reload);
     reload_conclude(reload, false);
+}
+
+/* One line of the log for each mistake; the source lines and carets below it are for terminals. */
+static void
+reload_log_report(const struct tp_reload *reload)
+{
+    struct tp_str rest = tp__text_get(&reload->report);
+
+    while (rest.len > 0) {
+        struct tp_str line = tp__str_cut(rest, '\n', &rest);
+
+        if (line.len > 0 && line.data[0] != ' ') {
+            tp_log_error(reload_log(reload), "reload-failed", "generation=%llu why=\"%.*s\"",
+                         (unsigned long long) reload->generation, TP_STR_ARG(line));
+        }
+    }
 }
 
 static void

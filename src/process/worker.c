@@ -190,7 +190,7 @@ worker_set_title(const struct tp_worker *worker)
     char title[64];
 
     snprintf(title, sizeof(title), "teleport: worker %u", worker->slot);
-    tp__process_set_title(worker->program->argv, title);
+    tp__process_set_title(&worker->program->title, title);
 }
 
 static enum tp_result
@@ -516,6 +516,8 @@ worker_on_count_changed(void *owner)
     struct tp_shared *shared = &worker->cycle->shared;
 
     tp__counter_set(&shared->counters, TP_COUNTER_SESSIONS, worker->sessions.count);
+    worker_count_since(&shared->counters, TP_COUNTER_SESSIONS_CLOSED,
+                       worker->sessions.closed_count, &worker->seen.sessions_closed);
     tp__roster_set_sessions(&shared->roster, worker->sessions.count);
     if (worker->state != TP_WORKER_SERVING) {
         tp__loop_post(worker->loop, &worker->end_check);

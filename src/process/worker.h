@@ -32,6 +32,7 @@ enum tp_worker_state {
 /* Counts of this process that have reached the counters zone already. */
 struct tp_worker_seen {
     uint64_t turns;
+    uint64_t sessions_closed;
     uint64_t bus_sent;
     uint64_t bus_received;
     uint64_t bus_refused;

@@ -105,6 +105,7 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
     session->magic = 0;
     free(session);
     sessions->count--;
+    sessions->closed_count++;
     sessions->callbacks.on_count_changed(sessions->callbacks.owner);
 }
 

@@ -37,6 +37,7 @@ struct tp_sessions {
     struct tp_loop *loop;
     struct tp_sessions_callbacks callbacks;
     size_t count;
+    uint64_t closed_count; /* since the worker began */
     struct tp_list_node members;
     struct tp_list_node unmoved; /* members that the move under way has not come to yet */
     struct tp_sessions_move move;

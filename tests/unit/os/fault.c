@@ -3,8 +3,8 @@
  */
 #include "os/fault.h"
 
-#include "../children.h"
-#include "../scratch.h"
+#include "children.h"
+#include "scratch.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  */
 #include "os/memfd.h"
 
-#include "../children.h"
+#include "children.h"
 #include "os/file.h"
 
 #include <fcntl.h>

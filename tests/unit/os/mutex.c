@@ -3,7 +3,7 @@
  */
 #include "os/mutex.h"
 
-#include "../children.h"
+#include "children.h"
 
 #include <string.h>
 #include <sys/mman.h>

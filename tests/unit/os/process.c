@@ -369,7 +369,10 @@ START_TEST(a_title_takes_the_room_of_the_arguments)
     char *argv[] = { memory, memory + 9, memory + 12, apart, NULL };
     char name[32] = "";
 
-    tp__process_set_title(argv, "teleport: worker");
+    struct tp_process_title room = tp__process_find_title(argv);
+
+    tp__process_set_title(&room, "a longer title than fits in it");
+    tp__process_set_title(&room, "teleport: worker");
     ck_assert_str_eq("teleport: worker", memory);
     ck_assert_int_eq(0, prctl(PR_GET_NAME, name));
     ck_assert_str_eq("teleport: worke", name);
@@ -386,7 +389,9 @@ START_TEST(a_title_without_room_is_cut)
     char memory[] = "teleport\0beyond";
     char *argv[] = { memory, NULL };
 
-    tp__process_set_title(argv, "teleport: master");
+    struct tp_process_title room = tp__process_find_title(argv);
+
+    tp__process_set_title(&room, "teleport: master");
     ck_assert_str_eq("teleport", memory);
     ck_assert_str_eq("beyond", memory + 9);
 }

@@ -7,7 +7,7 @@
  */
 #include "share/bus.h"
 
-#include "../children.h"
+#include "children.h"
 #include "os/file.h"
 #include "os/socket.h"
 

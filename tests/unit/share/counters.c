@@ -3,7 +3,7 @@
  */
 #include "share/counters.h"
 
-#include "../children.h"
+#include "children.h"
 #include "os/file.h"
 
 #include <string.h>

@@ -3,8 +3,8 @@
  */
 #include "share/lease.h"
 
-#include "../children.h"
-#include "../scratch.h"
+#include "children.h"
+#include "scratch.h"
 #include "base/clock.h"
 #include "os/file.h"
 

@@ -3,7 +3,7 @@
  */
 #include "share/lease_keeper.h"
 
-#include "../children.h"
+#include "children.h"
 #include "os/file.h"
 
 enum {

@@ -3,7 +3,7 @@
  */
 #include "share/roster.h"
 
-#include "../children.h"
+#include "children.h"
 #include "os/file.h"
 
 #include <stdlib.h>

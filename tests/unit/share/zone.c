@@ -3,8 +3,8 @@
  */
 #include "share/zone.h"
 
-#include "../children.h"
-#include "../scratch.h"
+#include "children.h"
+#include "scratch.h"
 #include "os/file.h"
 #include "os/memfd.h"
 
@@ -306,25 +306,64 @@ START_TEST(does_not_believe_a_foreign_descriptor)
 }
 END_TEST
 
-START_TEST(does_not_believe_a_header_larger_than_its_memory)
+/* A zone that is `cut` bytes shorter, or longer when that is negative, than its header says. */
+static int
+misfit_open(int whole, ptrdiff_t cut)
+{
+    size_t size;
+    const void *base;
+    void *misfit;
+    int fd;
+
+    ck_assert_int_eq(TP_OK, tp__memfd_size(whole, &size));
+    ck_assert_int_eq(TP_OK, tp__memfd_map_sealed(whole, size, &base));
+
+    size_t misfit_size = (size_t) ((ptrdiff_t) size - cut);
+
+    ck_assert_int_eq(TP_OK, tp__memfd_create("misfit", misfit_size, &fd));
+    ck_assert_int_eq(TP_OK, tp__memfd_map(fd, misfit_size, &misfit));
+    memcpy(misfit, base, misfit_size < size ? misfit_size : size);
+    tp__memfd_unmap(misfit, misfit_size);
+    tp__memfd_unmap(base, size);
+    return fd;
+}
+
+START_TEST(does_not_believe_a_header_that_does_not_fit_its_memory)
+{
+    static const ptrdiff_t cuts[] = { 1, 64, -1, -4096 };
+    struct tp_zone zone;
+    int whole;
+
+    ck_assert_int_eq(TP_OK, tp__zone_create(&twins, &whole));
+    for (size_t i = 0; i < TP_COUNT_OF(cuts); i++) {
+        int misfit = misfit_open(whole, cuts[i]);
+
+        ck_assert_int_eq(TP_MISMATCH, tp__zone_open(&zone, &twins, misfit));
+        tp__descriptor_close(&misfit);
+    }
+    int copy = misfit_open(whole, 0);
+
+    ck_assert_int_eq(TP_OK, tp__zone_open(&zone, &twins, copy));
+    close_both(&zone, &copy);
+    tp__descriptor_close(&whole);
+}
+END_TEST
+
+START_TEST(what_nobody_can_write_is_no_zone)
 {
     struct tp_zone zone;
     size_t size;
     const void *base;
     int whole;
-    int cut;
+    int sealed;
 
     ck_assert_int_eq(TP_OK, tp__zone_create(&twins, &whole));
     ck_assert_int_eq(TP_OK, tp__memfd_size(whole, &size));
     ck_assert_int_eq(TP_OK, tp__memfd_map_sealed(whole, size, &base));
     ck_assert_int_eq(TP_OK,
-                     tp__memfd_create_sealed("cut", (struct tp_str){ base, size - 64 }, &cut));
-    ck_assert_int_eq(TP_MISMATCH, tp__zone_open(&zone, &twins, cut));
-    tp__descriptor_close(&cut);
-    /* A true copy that nobody can write is no zone either. */
-    ck_assert_int_eq(TP_OK, tp__memfd_create_sealed("cut", (struct tp_str){ base, size }, &cut));
-    ck_assert_int_eq(TP_MISMATCH, tp__zone_open(&zone, &twins, cut));
-    tp__descriptor_close(&cut);
+                     tp__memfd_create_sealed("sealed", (struct tp_str){ base, size }, &sealed));
+    ck_assert_int_eq(TP_MISMATCH, tp__zone_open(&zone, &twins, sealed));
+    tp__descriptor_close(&sealed);
     tp__memfd_unmap(base, size);
     tp__descriptor_close(&whole);
 }
@@ -377,7 +416,7 @@ START_TEST(the_same_layout_is_carried_on)
 }
 END_TEST
 
-/* Adopts a zone of `twins` whose cell 7 holds 77, for `layout`; returns what stands in cell 7 then. */
+/* What stands in cell 7 after a zone of `old_layout`, with 77 there, was adopted for `layout`. */
 static uint64_t
 adopt_and_read(const struct tp_zone_layout *old_layout, const struct tp_zone_layout *layout,
                enum tp_zone_outcome *outcome)
@@ -501,7 +540,8 @@ tp_suite_share_zone(void)
     tcase_add_test(tests, a_stopped_holder_stops_its_shard_only);
     tcase_add_test(tests, opens_only_the_same_layout);
     tcase_add_test(tests, does_not_believe_a_foreign_descriptor);
-    tcase_add_test(tests, does_not_believe_a_header_larger_than_its_memory);
+    tcase_add_test(tests, does_not_believe_a_header_that_does_not_fit_its_memory);
+    tcase_add_test(tests, what_nobody_can_write_is_no_zone);
     tcase_add_test(tests, a_zone_has_a_largest_size);
     tcase_add_test(tests, adopting_none_creates_one);
     tcase_add_test(tests, the_same_layout_is_carried_on);
