@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 enum {
     LOG_LINE_MAX = 4000, /* bytes, '\n' included; under PIPE_BUF, so lines of processes never mix */
@@ -35,7 +34,7 @@ tp_log_write(const struct tp_log *log, enum tp_log_level level, const char *id, 
     va_list args;
 
     line_printf(&line, "%s [%s] %d %s: ", tp__clock_format_now(time), tp__log_level_word(level),
-                (int) getpid(), id);
+                log->sink->get_process_id(), id);
     va_start(args, format);
     line_vprintf(&line, format, args);
     va_end(args);

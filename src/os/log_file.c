@@ -4,13 +4,17 @@
 #include "os/log_file.h"
 
 #include "os/file.h"
+#include "os/process.h"
 
 static void log_file_write(struct tp_log_sink *sink, const char *line, size_t len);
 
 void
 tp__log_file_init(struct tp_log_file *file, int fd)
 {
-    *file = (struct tp_log_file){ .sink = { .write = log_file_write }, .fd = fd };
+    *file = (struct tp_log_file){
+        .sink = { .write = log_file_write, .get_process_id = tp__process_id },
+        .fd = fd,
+    };
 }
 
 static void

@@ -23,8 +23,8 @@ struct option_row {
 
 /* Where in argv the reading is. */
 struct argument_cursor {
-    char **next;          /* the argument after the current one */
-    const char *letters;  /* the rest of the current one */
+    char **next;         /* the argument after the current one */
+    const char *letters; /* the rest of the current one */
     struct tp_text *complaint;
 };
 

@@ -10,8 +10,8 @@
 #include "os/socket.h"
 
 enum {
-    CHILD_STABLE_MS = 5000,      /* who lived that long did not die of starting */
-    CHILD_RESPAWN_MIN_MS = 100,  /* after the second quick death in a row */
+    CHILD_STABLE_MS = 5000,     /* who lived that long did not die of starting */
+    CHILD_RESPAWN_MIN_MS = 100, /* after the second quick death in a row */
     CHILD_RESPAWN_MAX_MS = 30000,
     CHILD_MESSAGES_PER_TURN = 64,
 };

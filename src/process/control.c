@@ -139,8 +139,7 @@ tp__control_path(const char *pid_path, struct tp_text *path)
     struct tp_str stem = tp__str(pid_path);
     struct tp_str suffix = TP_STR(".pid");
 
-    if (stem.len > suffix.len
-        && tp__str_equal(tp__str_skip(stem, stem.len - suffix.len), suffix)) {
+    if (stem.len > suffix.len && tp__str_equal(tp__str_skip(stem, stem.len - suffix.len), suffix)) {
         stem.len -= suffix.len;
     }
     tp__text_printf(path, "%.*s.control", TP_STR_ARG(stem));
@@ -247,8 +246,8 @@ client_write(struct tp_control_client *client)
     }
     client->reply_sent += count;
     if (result == TP_AGAIN || (result == TP_OK && count < rest.len)) {
-        result = tp__loop_watch(client->control->loop, &client->watcher,
-                                TP_EVENT_READ | TP_EVENT_WRITE);
+        result =
+            tp__loop_watch(client->control->loop, &client->watcher, TP_EVENT_READ | TP_EVENT_WRITE);
     } else if (result == TP_OK && client->is_held) {
         tp__loop_stop_timer(client->control->loop, &client->patience);
         result = tp__loop_watch(client->control->loop, &client->watcher, TP_EVENT_READ);

@@ -50,8 +50,7 @@ struct tp_control {
 };
 
 /* Opens the socket at `path`, absolute, with mode 0600. */
-enum tp_result tp__control_open(struct tp_control *control, struct tp_loop *loop,
-                                const char *path,
+enum tp_result tp__control_open(struct tp_control *control, struct tp_loop *loop, const char *path,
                                 const struct tp_control_handler *handler) TP_MUST_CHECK;
 
 /* Closes everything without a word; the file at its path stays.  Also for a new worker. */
@@ -67,8 +66,8 @@ void tp__control_answer_reload(struct tp_control *control, uint64_t number, stru
                                bool has_succeeded);
 
 /* The command of that word; TP_NOT_FOUND when there is none. */
-enum tp_result tp__control_parse(struct tp_str word, enum tp_control_command *command)
-    TP_MUST_CHECK;
+enum tp_result tp__control_parse(struct tp_str word,
+                                 enum tp_control_command *command) TP_MUST_CHECK;
 const char *tp__control_word(enum tp_control_command command);
 
 /* Appends the path of the control socket that belongs to the pid file at `pid_path`. */

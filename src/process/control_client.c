@@ -76,10 +76,9 @@ control_take_verdict(struct tp_text *answer)
     struct tp_str text = tp__text_get(answer);
     struct tp_str good = TP_STR("ok\n");
     struct tp_str bad = TP_STR("failed\n");
-    bool is_good = text.len >= good.len
-                   && tp__str_equal(tp__str_skip(text, text.len - good.len), good);
-    bool is_bad =
-        text.len >= bad.len && tp__str_equal(tp__str_skip(text, text.len - bad.len), bad);
+    bool is_good =
+        text.len >= good.len && tp__str_equal(tp__str_skip(text, text.len - good.len), good);
+    bool is_bad = text.len >= bad.len && tp__str_equal(tp__str_skip(text, text.len - bad.len), bad);
 
     if (is_good || is_bad) {
         answer->len -= is_good ? good.len : bad.len;

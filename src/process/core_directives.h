@@ -14,10 +14,10 @@ struct tp_core_conf {
     struct tp_str pid_path;
     struct tp_str user;
     struct tp_str group;
-    struct tp_str error_log_path; /* or "stderr" */
-    int error_log_level;          /* enum tp_log_level */
-    int64_t worker_processes;     /* 0: one per processor */
-    int64_t worker_rlimit_nofile; /* 0: as it was inherited */
+    struct tp_str error_log_path;           /* or "stderr" */
+    int error_log_level;                    /* enum tp_log_level */
+    int64_t worker_processes;               /* 0: one per processor */
+    int64_t worker_rlimit_nofile;           /* 0: as it was inherited */
     struct tp_msec worker_shutdown_timeout; /* 0: no limit */
     struct tp_msec worker_watch;            /* 0: off */
     struct tp_msec reload_timeout;

@@ -54,8 +54,8 @@ static void report_system_error(struct tp_text *messages, const char *origin, co
                                 enum tp_result result);
 
 enum tp_result
-tp__cycle_load(const struct tp_program *program, struct tp_conf_loader *loader,
-               uint64_t generation, struct tp_text *messages, struct tp_cycle **loaded)
+tp__cycle_load(const struct tp_program *program, struct tp_conf_loader *loader, uint64_t generation,
+               struct tp_text *messages, struct tp_cycle **loaded)
 {
     struct tp_conf_options options = tp__program_conf_options(program, loader);
     struct tp_conf *conf = NULL;
@@ -97,8 +97,8 @@ tp__cycle_open(const struct tp_cycle *cycle, struct tp_descriptors *set, struct 
              slot++) {
             char name[TP_LISTEN_NAME_MAX];
 
-            result = cycle_open_listen(listen, tp__listen_descriptor_name(listen, slot, name),
-                                       set, messages);
+            result = cycle_open_listen(listen, tp__listen_descriptor_name(listen, slot, name), set,
+                                       messages);
         }
     }
     if (result == TP_OK) {
@@ -111,8 +111,7 @@ tp__cycle_open(const struct tp_cycle *cycle, struct tp_descriptors *set, struct 
 }
 
 enum tp_result
-tp__cycle_attach(struct tp_cycle *cycle, const struct tp_descriptors *set,
-                 struct tp_text *messages)
+tp__cycle_attach(struct tp_cycle *cycle, const struct tp_descriptors *set, struct tp_text *messages)
 {
     enum tp_result result = tp__shared_open(&cycle->shared, set);
 

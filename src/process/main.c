@@ -105,8 +105,7 @@ main_program(const struct tp_arguments *arguments, char **argv, struct tp_arena 
     if (tp__file_get_directory(&directory) != TP_OK) {
         tp__text_printf(&directory, "/");
     }
-    const char *prefix =
-        main_absolute(arguments->prefix, tp__text_get(&directory).data, arena);
+    const char *prefix = main_absolute(arguments->prefix, tp__text_get(&directory).data, arena);
     size_t prefix_len = strlen(prefix);
     bool ends_in_slash = prefix_len > 0 && prefix[prefix_len - 1] == '/';
 
@@ -210,8 +209,7 @@ main_find_control(const struct tp_program *program, struct tp_text *path)
     enum tp_result result = tp__conf_load(&options, &messages, &conf);
 
     if (result == TP_OK) {
-        const struct tp_core_conf *core =
-            tp_block_conf(tp__conf_root(conf), &tp__module_core);
+        const struct tp_core_conf *core = tp_block_conf(tp__conf_root(conf), &tp__module_core);
 
         tp__control_path(core->pid_path.data, path);
     }

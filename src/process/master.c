@@ -184,8 +184,8 @@ master_load(struct tp_master *master)
     struct tp_conf_recorder recorder;
 
     tp__conf_recorder_init(&recorder);
-    enum tp_result result = tp__cycle_load(master->program, &recorder.loader, 1,
-                                           &master->messages, &master->cycle);
+    enum tp_result result =
+        tp__cycle_load(master->program, &recorder.loader, 1, &master->messages, &master->cycle);
     tp__conf_recorder_fini(&recorder);
     return result;
 }
@@ -225,8 +225,8 @@ master_lock_pid(struct tp_master *master)
     char pid[16];
 
     if (result == TP_IN_USE) {
-        tp__text_printf(&master->messages,
-                        "teleport: another teleport runs with the pid file %s\n", path);
+        tp__text_printf(&master->messages, "teleport: another teleport runs with the pid file %s\n",
+                        path);
         return result;
     }
     if (result == TP_OK) {
@@ -252,8 +252,7 @@ static enum tp_result
 master_open(struct tp_master *master)
 {
     master->descriptors.owns_files = true;
-    enum tp_result result =
-        tp__cycle_open(master->cycle, &master->descriptors, &master->messages);
+    enum tp_result result = tp__cycle_open(master->cycle, &master->descriptors, &master->messages);
 
     if (result == TP_OK) {
         result = tp__cycle_attach(master->cycle, &master->descriptors, &master->messages);
@@ -583,8 +582,7 @@ master_link(struct tp_master *master, struct tp_child *child, unsigned to_slot)
     message.slot = to_slot;
     message.kind = result == TP_OK ? TP_CHANNEL_LINK : TP_CHANNEL_NO_LINK;
     if (tp__child_send(child, &message, fds[1]) != TP_OK) {
-        tp_log_warn(&master->cycle->log, "link-failed", "slot=%u to_slot=%u", child->slot,
-                    to_slot);
+        tp_log_warn(&master->cycle->log, "link-failed", "slot=%u to_slot=%u", child->slot, to_slot);
     }
     tp__descriptor_close(&fds[0]);
     tp__descriptor_close(&fds[1]);
@@ -595,7 +593,8 @@ master_on_worker_ended(struct tp_child *child, const struct tp_process_end *end)
 {
     struct tp_master *master = TP_CONTAINER_OF(child->children, struct tp_master, children);
     bool is_surplus = child->slot >= master->cycle->core->worker_count;
-    bool is_accident = !child->is_leaving && !(is_surplus && end->exit_code == 0 && end->signal == 0);
+    bool is_accident =
+        !child->is_leaving && !(is_surplus && end->exit_code == 0 && end->signal == 0);
 
     if (is_accident) {
         tp_log_error(&master->cycle->log, "worker-died", "slot=%u pid=%d signal=%d exit_code=%d",

@@ -18,8 +18,7 @@ tp__program_modules(struct tp_arena *arena)
 {
     size_t own_count = TP_COUNT_OF(own_modules);
     size_t count = own_count + tp__built_module_count;
-    const struct tp_module **modules =
-        tp__arena_new_array(arena, const struct tp_module *, count);
+    const struct tp_module **modules = tp__arena_new_array(arena, const struct tp_module *, count);
 
     for (size_t i = 0; i < own_count; i++) {
         modules[i] = own_modules[i];

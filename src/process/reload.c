@@ -125,8 +125,8 @@ reload_load(struct tp_reload *reload, struct tp_conf_recorder *recorder)
     struct tp_cycle *current = *options->cycle;
 
     reload->generation++;
-    enum tp_result result = tp__cycle_load(options->program, &recorder->loader,
-                                           reload->generation, &reload->report, &reload->next);
+    enum tp_result result = tp__cycle_load(options->program, &recorder->loader, reload->generation,
+                                           &reload->report, &reload->next);
 
     if (result == TP_OK) {
         tp__conf_describe_waiting(current->conf, reload->next->conf, &reload->report);
@@ -140,12 +140,10 @@ reload_open(struct tp_reload *reload)
     enum tp_result result = reload_check_reuseport(reload);
 
     if (result == TP_OK) {
-        result =
-            tp__cycle_open(reload->next, reload->options.descriptors, &reload->report);
+        result = tp__cycle_open(reload->next, reload->options.descriptors, &reload->report);
     }
     if (result == TP_OK) {
-        result =
-            tp__cycle_attach(reload->next, reload->options.descriptors, &reload->report);
+        result = tp__cycle_attach(reload->next, reload->options.descriptors, &reload->report);
     }
     if (result == TP_OK) {
         tp__counters_use_slot(&reload->next->shared.counters, TP_SLOT_MASTER);
@@ -276,8 +274,7 @@ static void
 reload_succeed(struct tp_reload *reload)
 {
     struct tp_cycle **cycle = reload->options.cycle;
-    struct tp_channel_message message =
-        tp__channel_message(TP_CHANNEL_FINISH, reload->generation);
+    struct tp_channel_message message = tp__channel_message(TP_CHANNEL_FINISH, reload->generation);
 
     tp__cycle_release(cycle);
     *cycle = reload->next;
@@ -293,8 +290,7 @@ reload_succeed(struct tp_reload *reload)
 static void
 reload_fail(struct tp_reload *reload)
 {
-    struct tp_channel_message message =
-        tp__channel_message(TP_CHANNEL_REVERT, reload->generation);
+    struct tp_channel_message message = tp__channel_message(TP_CHANNEL_REVERT, reload->generation);
 
     if (tp__reload_is_active(reload)) {
         tp__children_send_all(reload->options.children, &message, -1);

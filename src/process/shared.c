@@ -54,8 +54,7 @@ tp__shared_open(struct tp_shared *shared, const struct tp_descriptors *set)
     if (result != TP_OK) {
         goto close_counters;
     }
-    result = tp__zone_open(&shared->leases, &tp__lease_layout,
-                           shared_find(set, &tp__lease_layout));
+    result = tp__zone_open(&shared->leases, &tp__lease_layout, shared_find(set, &tp__lease_layout));
     if (result != TP_OK) {
         goto close_roster;
     }

@@ -37,8 +37,7 @@ tp__status_write(const struct tp_status_sources *sources, struct tp_text *text)
 static void
 status_write_head(const struct tp_status_sources *sources, struct tp_text *text)
 {
-    tp__text_printf(text, "  \"version\": \"%s\",\n  \"pid\": %d,\n", TP_VERSION,
-                    tp__process_id());
+    tp__text_printf(text, "  \"version\": \"%s\",\n  \"pid\": %d,\n", TP_VERSION, tp__process_id());
     tp__text_printf(text, "  \"configuration\": ");
     json_append_string(text, sources->program->conf_file);
     tp__text_printf(text, ",\n  \"generation\": %llu,\n  \"reloads\": %llu,\n",
@@ -88,15 +87,13 @@ status_write_worker(const struct tp_status_sources *sources, unsigned slot, stru
     tp__text_printf(text,
                     "{ \"slot\": %u, \"pid\": %d, \"state\": \"%s\", \"generation\": %llu, "
                     "\"turned_ms_ago\": %lld",
-                    slot, sources->children->slots[slot].pid,
-                    tp__roster_state_word(entry.state), (unsigned long long) entry.generation,
+                    slot, sources->children->slots[slot].pid, tp__roster_state_word(entry.state),
+                    (unsigned long long) entry.generation,
                     (long long) (tp__clock_monotonic_ms() - entry.turn_ms));
     for (int counter = 0; counter < TP_COUNTER_COUNT; counter++) {
-        uint64_t value =
-            tp__counters_read(&shared->counters, slot, (enum tp_counter) counter);
+        uint64_t value = tp__counters_read(&shared->counters, slot, (enum tp_counter) counter);
 
-        tp__text_printf(text, ", \"%s\": %llu",
-                        tp__counter_info((enum tp_counter) counter)->name,
+        tp__text_printf(text, ", \"%s\": %llu", tp__counter_info((enum tp_counter) counter)->name,
                         (unsigned long long) value);
     }
     tp__text_printf(text, " }");

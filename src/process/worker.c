@@ -47,8 +47,8 @@ static void worker_on_signal(struct tp_watcher *watcher, unsigned events);
 static void worker_quit(struct tp_worker *worker);
 static void worker_on_shutdown_timeout(struct tp_timer *timer);
 static void worker_on_beat(struct tp_timer *timer);
-static void worker_count_since(struct tp_counters *counters, enum tp_counter counter,
-                               uint64_t now, uint64_t *seen);
+static void worker_count_since(struct tp_counters *counters, enum tp_counter counter, uint64_t now,
+                               uint64_t *seen);
 static void worker_on_end_check(struct tp_work *work);
 
 static void worker_on_count_changed(void *owner);
@@ -320,8 +320,7 @@ worker_on_channel(struct tp_watcher *watcher, unsigned events)
 
 /* `passed_fd` is closed by the caller: who keeps it duplicates it. */
 static void
-worker_on_message(struct tp_worker *worker, const struct tp_channel_message *message,
-                  int passed_fd)
+worker_on_message(struct tp_worker *worker, const struct tp_channel_message *message, int passed_fd)
 {
     switch ((enum tp_channel_kind) message->kind) {
     case TP_CHANNEL_DESCRIPTOR:
@@ -516,8 +515,8 @@ worker_on_count_changed(void *owner)
     struct tp_shared *shared = &worker->cycle->shared;
 
     tp__counter_set(&shared->counters, TP_COUNTER_SESSIONS, worker->sessions.count);
-    worker_count_since(&shared->counters, TP_COUNTER_SESSIONS_CLOSED,
-                       worker->sessions.closed_count, &worker->seen.sessions_closed);
+    worker_count_since(&shared->counters, TP_COUNTER_SESSIONS_CLOSED, worker->sessions.closed_count,
+                       &worker->seen.sessions_closed);
     tp__roster_set_sessions(&shared->roster, worker->sessions.count);
     if (worker->state != TP_WORKER_SERVING) {
         tp__loop_post(worker->loop, &worker->end_check);

@@ -17,8 +17,8 @@
 
 #include <stdio.h>
 
-static enum tp_result worker_build(struct tp_worker *worker, uint64_t generation,
-                                   int recording_fd, struct tp_text *messages);
+static enum tp_result worker_build(struct tp_worker *worker, uint64_t generation, int recording_fd,
+                                   struct tp_text *messages);
 static enum tp_result worker_load(struct tp_worker *worker, uint64_t generation,
                                   struct tp_str recording, struct tp_text *messages);
 static enum tp_result worker_check_descriptors(const struct tp_worker *worker,
@@ -26,8 +26,8 @@ static enum tp_result worker_check_descriptors(const struct tp_worker *worker,
 static void worker_move_sessions(struct tp_worker *worker);
 static const struct tp_listen *worker_find_listen(void *owner, const char *name);
 static void worker_on_moved(void *owner);
-static void worker_answer(struct tp_worker *worker, enum tp_channel_kind kind,
-                          uint64_t generation, const char *text);
+static void worker_answer(struct tp_worker *worker, enum tp_channel_kind kind, uint64_t generation,
+                          const char *text);
 
 void
 tp__worker_prepare(struct tp_worker *worker, uint64_t generation, int recording_fd)
@@ -98,8 +98,7 @@ tp__worker_revert(struct tp_worker *worker, uint64_t generation)
         enum tp_result result = tp__worker_apply_cycle(worker);
 
         if (result != TP_OK) {
-            tp_log_alert(&worker->cycle->log, "revert-failed", "result=%s",
-                         tp_result_word(result));
+            tp_log_alert(&worker->cycle->log, "revert-failed", "result=%s", tp_result_word(result));
         }
         worker_move_sessions(worker);
         tp__cycle_release(&failed);

@@ -79,8 +79,7 @@ tp__session_start(struct tp_sessions *sessions, const struct tp_listen *listen, 
         result = tp__loop_watch(sessions->loop, &session->watcher, TP_EVENT_READ);
     }
     if (result != TP_OK) {
-        tp__session_close(&session,
-                          result == TP_DENIED ? TP_CLOSE_REFUSED : TP_CLOSE_NO_RESOURCES);
+        tp__session_close(&session, result == TP_DENIED ? TP_CLOSE_REFUSED : TP_CLOSE_NO_RESOURCES);
     }
     return result;
 }
@@ -95,9 +94,9 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
     *closing = NULL;
     TP_ASSERT(session->magic == SESSION_MAGIC);
     tp_log_info(&session->listen->server->log, "session-closed",
-                "number=%llu remote=%s listen=%s reason=%s",
-                (unsigned long long) session->number, tp_address_format(&session->remote, remote),
-                session->listen->name, tp__close_reason_word(reason));
+                "number=%llu remote=%s listen=%s reason=%s", (unsigned long long) session->number,
+                tp_address_format(&session->remote, remote), session->listen->name,
+                tp__close_reason_word(reason));
     tp__loop_unwatch(sessions->loop, &session->watcher);
     tp__descriptor_close(&session->watcher.fd);
     tp__list_remove(&session->node);
@@ -193,8 +192,8 @@ session_on_event(struct tp_watcher *watcher, unsigned events)
 
     (void) events;
     TP_ASSERT(session->magic == SESSION_MAGIC);
-    enum tp_result result = tp__socket_read(watcher->fd, sessions->read_bytes,
-                                            sizeof(sessions->read_bytes), &count);
+    enum tp_result result =
+        tp__socket_read(watcher->fd, sessions->read_bytes, sizeof(sessions->read_bytes), &count);
 
     if (result == TP_AGAIN || result == TP_INTERRUPTED) {
         return;

@@ -42,7 +42,8 @@ struct tp_sessions {
     struct tp_list_node unmoved; /* members that the move under way has not come to yet */
     struct tp_sessions_move move;
     struct tp_work move_work;
-    char read_bytes[TP_SESSION_READ_BYTES]; /* shared: what is read is used up before the next read */
+    char read_bytes
+        [TP_SESSION_READ_BYTES]; /* shared: what is read is used up before the next read */
 };
 
 void tp__sessions_init(struct tp_sessions *sessions, struct tp_loop *loop,

@@ -96,9 +96,8 @@ access_best_match(const struct tp_items *rules, const struct tp_address *remote)
 
     for (size_t i = 0; i < rules->count; i++) {
         /* "all" is less specific than the widest network. */
-        int specificity = networks[i].address.family == TP_ADDRESS_NONE
-                              ? 0
-                              : (int) networks[i].bits + 1;
+        int specificity =
+            networks[i].address.family == TP_ADDRESS_NONE ? 0 : (int) networks[i].bits + 1;
 
         if (specificity > best && access_matches(&networks[i], remote)) {
             best = specificity;
@@ -134,8 +133,7 @@ access_has_network(const struct tp_items *rules, const struct access_network *wa
     const struct access_network *networks = rules->items;
 
     for (size_t i = 0; i < rules->count; i++) {
-        if (networks[i].bits == wanted->bits
-            && networks[i].address.family == wanted->address.family
+        if (networks[i].bits == wanted->bits && networks[i].address.family == wanted->address.family
             && memcmp(networks[i].address.ip, wanted->address.ip, sizeof(wanted->address.ip))
                    == 0) {
             return true;

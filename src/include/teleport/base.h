@@ -18,9 +18,9 @@
 extern "C" {
 #endif
 
-#define TP_MUST_CHECK __attribute__((warn_unused_result))
+#define TP_MUST_CHECK                  __attribute__((warn_unused_result))
 #define TP_PRINTF(format_at, first_at) __attribute__((format(printf, format_at, first_at)))
-#define TP_NORETURN __attribute__((noreturn))
+#define TP_NORETURN                    __attribute__((noreturn))
 
 #define TP_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define TP_CONTAINER_OF(pointer, type, member) \

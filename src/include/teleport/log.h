@@ -33,9 +33,13 @@ enum tp_log_level {
 #undef TP_LOG_LEVEL_ENUM_ROW
 };
 
-/* Where whole lines go.  `write` gets one line, '\n' included, and may not fail visibly. */
+/*
+ * Where whole lines go.  `write` gets one line, '\n' included, and may not fail visibly;
+ * `get_process_id` says who writes, and is asked for each line, because processes fork.
+ */
 struct tp_log_sink {
     void (*write)(struct tp_log_sink *sink, const char *line, size_t len);
+    int (*get_process_id)(void);
 };
 
 /*
@@ -68,12 +72,12 @@ void tp_log_write(const struct tp_log *log, enum tp_log_level level, const char 
 #define TP_LOG_AT(log, level, ...) \
     (tp_log_shows((log), (level)) ? tp_log_write((log), (level), __VA_ARGS__) : (void) 0)
 
-#define tp_log_alert(log, ...) TP_LOG_AT(log, TP_LOG_ALERT, __VA_ARGS__)
-#define tp_log_error(log, ...) TP_LOG_AT(log, TP_LOG_ERROR, __VA_ARGS__)
-#define tp_log_warn(log, ...) TP_LOG_AT(log, TP_LOG_WARN, __VA_ARGS__)
+#define tp_log_alert(log, ...)  TP_LOG_AT(log, TP_LOG_ALERT, __VA_ARGS__)
+#define tp_log_error(log, ...)  TP_LOG_AT(log, TP_LOG_ERROR, __VA_ARGS__)
+#define tp_log_warn(log, ...)   TP_LOG_AT(log, TP_LOG_WARN, __VA_ARGS__)
 #define tp_log_notice(log, ...) TP_LOG_AT(log, TP_LOG_NOTICE, __VA_ARGS__)
-#define tp_log_info(log, ...) TP_LOG_AT(log, TP_LOG_INFO, __VA_ARGS__)
-#define tp_log_debug(log, ...) TP_LOG_AT(log, TP_LOG_DEBUG, __VA_ARGS__)
+#define tp_log_info(log, ...)   TP_LOG_AT(log, TP_LOG_INFO, __VA_ARGS__)
+#define tp_log_debug(log, ...)  TP_LOG_AT(log, TP_LOG_DEBUG, __VA_ARGS__)
 
 #ifdef __cplusplus
 }

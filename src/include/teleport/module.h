@@ -65,7 +65,7 @@ struct tp_module {
 };
 
 #define TP_DIRECTIVES(table) .directives = (table), .directive_count = TP_COUNT_OF(table)
-#define TP_LOG_IDS(table) .log_ids = (table), .log_id_count = TP_COUNT_OF(table)
+#define TP_LOG_IDS(table)    .log_ids = (table), .log_id_count = TP_COUNT_OF(table)
 
 /* A list of modules, in the order their hooks run. */
 struct tp_module_list {

@@ -9,10 +9,10 @@
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 enum {
     LINE_BYTES_MAX = 4000,
+    KEEPER_PROCESS_ID = 4711,
     TIME_LEN = sizeof("2026-11-22 14:20:33.123") - 1,
 };
 
@@ -37,10 +37,18 @@ keeper_write(struct tp_log_sink *sink, const char *line, size_t len)
     errno = EIO;
 }
 
+static int
+keeper_get_process_id(void)
+{
+    return KEEPER_PROCESS_ID;
+}
+
 static struct tp_log
 keeper_init(struct line_keeper *keeper, enum tp_log_level level)
 {
-    *keeper = (struct line_keeper){ .sink = { .write = keeper_write } };
+    *keeper = (struct line_keeper){
+        .sink = { .write = keeper_write, .get_process_id = keeper_get_process_id },
+    };
     return (struct tp_log){ .sink = &keeper->sink, .level = level };
 }
 
@@ -52,7 +60,7 @@ START_TEST(a_line_tells_time_level_process_id_and_details)
 
     tp_log_error(&log, "listener-failed", "result=%s", "in-use");
     snprintf(expected, sizeof(expected), " [error] %d listener-failed: result=in-use\n",
-             (int) getpid());
+             KEEPER_PROCESS_ID);
     ck_assert_uint_gt(keeper.len, TIME_LEN);
     ck_assert_str_eq(expected, keeper.line + TIME_LEN);
     ck_assert_uint_eq(strlen(keeper.line), keeper.len);
