@@ -86,6 +86,10 @@ tp__timer_wheel_set_clock(struct tp_timer_wheel *wheel, int64_t now_ms)
     if (now_ms > wheel->clock_ms) {
         wheel->clock_ms = now_ms;
     }
+    /* Without timers nothing bounds the time since the last call: keep the slots near. */
+    if (wheel->running_count == 0) {
+        wheel->now_ms = wheel->clock_ms;
+    }
 }
 
 void

@@ -234,6 +234,49 @@ START_TEST(a_timer_started_while_others_are_due)
 }
 END_TEST
 
+/* Longer than the wheels span: with the slots left behind, the timer would seem to lap them. */
+START_TEST(time_passes_without_timers)
+{
+    static const int64_t idle_ms[] = { 1000, (int64_t) 1 << 35, (int64_t) 1 << 36,
+                                       5 * ((int64_t) 1 << 36) + 77 };
+
+    for (size_t i = 0; i < TP_COUNT_OF(idle_ms); i++) {
+        for (int is_expired = 0; is_expired <= 1; is_expired++) {
+            struct tp_timer_wheel wheel;
+            struct probe probe;
+            int64_t now_ms = begins_ms[_i] + idle_ms[i];
+
+            tp__timer_wheel_init(&wheel, begins_ms[_i]);
+            probe_init(&probe, &wheel, probe_on_expire);
+            tp__timer_wheel_set_clock(&wheel, now_ms);
+            if (is_expired) {
+                tp__timer_wheel_expire(&wheel);
+            }
+            ck_assert_int_eq(now_ms, wheel.now_ms);
+            tp__timer_wheel_start(&wheel, &probe.timer, 1000);
+            wheel_advance(&wheel, now_ms + 999);
+            ck_assert_int_eq(0, probe.expired_count);
+            wheel_advance(&wheel, now_ms + 1000);
+            ck_assert_int_eq(1, probe.expired_count);
+        }
+    }
+}
+END_TEST
+
+/* The slots follow the clock with timers, too: what is started later is inserted near. */
+START_TEST(the_slots_follow_the_clock)
+{
+    struct tp_timer_wheel wheel;
+    struct probe probe;
+
+    tp__timer_wheel_init(&wheel, begins_ms[_i]);
+    probe_init(&probe, &wheel, probe_on_expire);
+    tp__timer_wheel_start(&wheel, &probe.timer, 1000000);
+    wheel_advance(&wheel, begins_ms[_i] + 999999);
+    ck_assert_int_eq(wheel.clock_ms, wheel.now_ms);
+}
+END_TEST
+
 START_TEST(a_callback_stops_a_timer_of_the_same_millisecond)
 {
     struct tp_timer_wheel wheel;
@@ -502,6 +545,8 @@ tp_suite_event_timer(void)
     tcase_add_loop_test(wheel, a_delay_has_a_least_and_a_greatest, 0, begin_count);
     tcase_add_loop_test(wheel, stopping_and_restarting, 0, begin_count);
     tcase_add_loop_test(wheel, a_timer_started_while_others_are_due, 0, begin_count);
+    tcase_add_loop_test(wheel, time_passes_without_timers, 0, begin_count);
+    tcase_add_loop_test(wheel, the_slots_follow_the_clock, 0, begin_count);
     tcase_add_test(wheel, the_clock_is_never_set_back);
     tcase_add_test_raise_signal(wheel, a_wheel_begins_at_no_negative_time, SIGABRT);
     suite_add_tcase(suite, wheel);
