@@ -38,12 +38,14 @@ static void compare_pair_rest(const struct comparison *comparison,
                               const struct tp_block *const *before, size_t before_count,
                               const struct tp_block *const *after, size_t after_count);
 static bool block_equals(const struct tp_block *left, const struct tp_block *right);
+static bool block_opens_like(const struct tp_block *left, const struct tp_block *right);
 static bool setting_equals(const struct tp_directive *directive, const struct tp_conf_setting *left,
                            const struct tp_conf_setting *right);
 static bool use_equals(const struct tp_directive *directive, const struct tp_conf_use *left,
                        const struct tp_conf_use *right);
 static void compare_tell(const struct comparison *comparison, const struct tp_directive *directive,
                          const char *origin);
+static void compare_tell_opening(const struct comparison *comparison, const struct tp_block *block);
 static void compare_tell_written(const struct comparison *comparison, const struct tp_block *block);
 
 void
@@ -90,11 +92,9 @@ compare_directive(const struct comparison *comparison, const struct tp_block *be
     bool is_written =
         tp__block_written(before, entry) != NULL || tp__block_written(after, entry) != NULL;
 
-    if (entry->directive->applies == TP_APPLIES_IN_PLACE || !is_written
-        || setting_equals(entry->directive, old, new)) {
-        return;
+    if (is_written && !setting_equals(entry->directive, old, new)) {
+        compare_tell(comparison, entry->directive, new == NULL ? "default" : new->first->origin);
     }
-    compare_tell(comparison, entry->directive, new == NULL ? "default" : new->first->origin);
 }
 
 static void
@@ -168,11 +168,13 @@ compare_pair_rest(const struct comparison *comparison, const struct tp_block *co
         while (old < before_count && before[old] == NULL) {
             old++;
         }
-        if (old < before_count) {
-            compare_blocks(comparison, before[old++], after[i]);
-        } else if (after[i]->opener->directive->applies != TP_APPLIES_IN_PLACE) {
-            compare_tell(comparison, after[i]->opener->directive,
-                         after[i]->opening == NULL ? "default" : after[i]->opening->origin);
+        const struct tp_block *pair = old < before_count ? before[old++] : NULL;
+
+        if (pair == NULL || !block_opens_like(pair, after[i])) {
+            compare_tell_opening(comparison, after[i]);
+        }
+        if (pair != NULL) {
+            compare_blocks(comparison, pair, after[i]);
         }
     }
 }
@@ -183,8 +185,7 @@ block_equals(const struct tp_block *left, const struct tp_block *right)
 {
     const struct tp_conf_catalogue *catalogue = &right->conf->catalogue;
 
-    if (left->context != right->context
-        || !use_equals(right->opener->directive, left->opening, right->opening)) {
+    if (left->context != right->context || !block_opens_like(left, right)) {
         return false;
     }
     for (size_t i = 0; i < catalogue->count; i++) {
@@ -200,6 +201,13 @@ block_equals(const struct tp_block *left, const struct tp_block *right)
         right = right->next;
     }
     return left == NULL && right == NULL;
+}
+
+/* True when what stands between name and '{' means the same. */
+static bool
+block_opens_like(const struct tp_block *left, const struct tp_block *right)
+{
+    return use_equals(right->opener->directive, left->opening, right->opening);
 }
 
 static bool
@@ -240,6 +248,7 @@ use_equals(const struct tp_directive *directive, const struct tp_conf_use *left,
     return true;
 }
 
+/* Says that `directive` has to wait, unless it applies in place. */
 static void
 compare_tell(const struct comparison *comparison, const struct tp_directive *directive,
              const char *origin)
@@ -250,8 +259,18 @@ compare_tell(const struct comparison *comparison, const struct tp_directive *dir
 #undef APPLIES_WORD_ROW
     };
 
+    if (directive->applies == TP_APPLIES_IN_PLACE) {
+        return;
+    }
     tp__text_printf(comparison->text, "%s: waits for %s (%s)\n", directive->name,
                     words[directive->applies], origin);
+}
+
+static void
+compare_tell_opening(const struct comparison *comparison, const struct tp_block *block)
+{
+    compare_tell(comparison, block->opener->directive,
+                 block->opening == NULL ? "default" : block->opening->origin);
 }
 
 /* One line for each directive that `block` writes and that does not apply in place. */
@@ -262,13 +281,13 @@ compare_tell_written(const struct comparison *comparison, const struct tp_block 
         const struct tp_conf_entry *entry = &comparison->catalogue->entries[i];
         const struct tp_conf_setting *written = tp__block_written(block, entry);
 
-        if (written != NULL && entry->directive->applies != TP_APPLIES_IN_PLACE) {
+        if (written != NULL) {
             compare_tell(comparison, entry->directive, written->first->origin);
         }
     }
     for (const struct tp_block *inner = block->first; inner != NULL; inner = inner->next) {
-        if (inner->opening != NULL && inner->opener->directive->applies != TP_APPLIES_IN_PLACE) {
-            compare_tell(comparison, inner->opener->directive, inner->opening->origin);
+        if (inner->opening != NULL) {
+            compare_tell_opening(comparison, inner);
         }
         compare_tell_written(comparison, inner);
     }

@@ -250,7 +250,8 @@ static const struct tp_argument sample_listen_arguments[] = {
 
 static const struct tp_directive sample_server_directives[] = {
     { .name = "peer", .where = TP_IN_MAIN, TP_OPENS(TP_IN_PEER), .may_repeat = true,
-      TP_TEXT(struct sample_server, peer_name), .since = "0.1", .brief = "One end." },
+      TP_TEXT(struct sample_server, peer_name), .applies = TP_APPLIES_NEW_WORKERS,
+      .since = "0.1", .brief = "One end." },
     { .name = "server", .where = TP_IN_PEER, TP_OPENS(TP_IN_SERVER), .may_repeat = true,
       .takes_nothing = true, .since = "0.1", .brief = "A set of addresses." },
     { .name = "listen", .where = TP_IN_SERVER,

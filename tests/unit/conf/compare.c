@@ -34,7 +34,11 @@ static const struct difference differences[] = {
     { "peer p { server { listen 1; nodelay off; } server { listen 2; } }",
       "peer p { server { listen 2; } server { listen 1; nodelay on; } }",
       "nodelay: waits for new sessions (teleport.conf:1:50)\n" },
-    { "peer p { server { listen 1; } }", "peer q { }", "" },
+    { "peer p { }", "peer p { } peer q { }",
+      "peer: waits for new workers (teleport.conf:1:12)\n" },
+    { "peer p { server { listen 1; } }", "peer q { }",
+      "peer: waits for new workers (teleport.conf:1:1)\n" },
+    { "peer p { server { listen 1; } }", "peer p { }", "" },
 };
 
 START_TEST(differences_that_wait_are_told)
@@ -70,6 +74,7 @@ START_TEST(a_file_tells_what_does_not_apply_in_place)
     tp__conf_fixture_load(&fixture);
     tp__conf_describe_not_in_place(fixture.conf, &text);
     ck_assert_str_eq(text.data, "daemon: waits for restart (teleport.conf:1:1)\n"
+                                "peer: waits for new workers (teleport.conf:2:1)\n"
                                 "nodelay: waits for new sessions (teleport.conf:3:24)\n");
     tp__text_fini(&text);
     tp__conf_fixture_close(&fixture);

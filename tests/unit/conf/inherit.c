@@ -153,6 +153,46 @@ START_TEST(a_block_that_nobody_wrote_has_presets)
 }
 END_TEST
 
+static void
+complain_of_events(const struct tp_block *block, void *conf)
+{
+    (void) conf;
+    if (tp_block_context(block) == TP_IN_EVENTS) {
+        tp_conf_complain(block, "worker_connections", 0, "not enough");
+        tp_conf_complain(block, "events", 0, "not there");
+    }
+}
+
+START_TEST(a_complaint_about_what_nobody_wrote_names_the_file)
+{
+    static const struct tp_module complainer = {
+        .name = "complainer",
+        .brief = "Complains.",
+        .validate = complain_of_events,
+    };
+    const struct tp_module *const table[] = { &sample_core_module, &sample_events_module,
+                                              &complainer };
+    struct tp_conf_fixture fixture;
+
+    tp__conf_fixture_open(&fixture, "daemon on;", NULL);
+    fixture.options.modules = (struct tp_module_list){ table, TP_COUNT_OF(table) };
+    ck_assert_int_eq(tp__conf_load(&fixture.options, &fixture.messages, &fixture.conf), TP_INVALID);
+    ck_assert_str_eq(fixture.messages.data, "teleport.conf: error: not enough\n"
+                                            "teleport.conf: error: not there\n");
+    tp__text_clear(&fixture.messages);
+    fixture.files =
+        (const struct sample_file[]){ { "teleport.conf", "events {\n}" }, { NULL, NULL } };
+    ck_assert_int_eq(tp__conf_load(&fixture.options, &fixture.messages, &fixture.conf), TP_INVALID);
+    ck_assert_str_eq(fixture.messages.data, "teleport.conf:1:1: error: not enough\n"
+                                            "    1 | events {\n"
+                                            "      | ^^^^^^\n"
+                                            "teleport.conf:1:1: error: not there\n"
+                                            "    1 | events {\n"
+                                            "      | ^^^^^^\n");
+    tp__conf_fixture_close(&fixture);
+}
+END_TEST
+
 Suite *
 tp_suite_conf_inherit(void)
 {
@@ -164,6 +204,7 @@ tp_suite_conf_inherit(void)
     tcase_add_test(tests, a_repeated_directive_is_replaced_whole);
     tcase_add_test(tests, blocks_form_a_tree);
     tcase_add_test(tests, a_block_that_nobody_wrote_has_presets);
+    tcase_add_test(tests, a_complaint_about_what_nobody_wrote_names_the_file);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -98,7 +98,8 @@ START_TEST(an_entry_says_all_about_a_directive)
                  "    Syntax: peer TEXT { … }\n"
                  "    May stand in: main; several times\n"
                  "    Since: 0.1\n"
-                 "    On reload: in place.  A reload applies it to everything that runs.\n");
+                 "    On reload: new workers.  It applies to workers that are started "
+                 "afterwards.\n");
     expect_entry("allow", TP_OK,
                  "allow\n"
                  "Who may connect.\n"

@@ -341,6 +341,28 @@ START_TEST(all_words_together_have_a_bound)
 }
 END_TEST
 
+START_TEST(all_files_together_have_a_bound)
+{
+    struct tp_text comments = { 0 };
+    struct sample_file files[] = { { "big", NULL }, { NULL, NULL } };
+    struct tp_conf_fixture fixture;
+
+    for (int i = 0; i < 2 * 1024 * 1024; i++) {
+        tp__text_append(&comments, TP_STR("#\n"));
+    }
+    files[0].text = comments.data;
+    tp__conf_fixture_open(&fixture, "include big; include big; include big;\ninclude big; pid",
+                          files);
+    ck_assert_int_eq(tp__conf_load(&fixture.options, &fixture.messages, &fixture.conf), TP_INVALID);
+    ck_assert_str_eq(fixture.messages.data,
+                     "teleport.conf:2:9: error: with \"big\" the configuration is larger than 16m\n"
+                     "    2 | include big; pid\n"
+                     "      |         ^^^\n");
+    tp__conf_fixture_close(&fixture);
+    tp__text_fini(&comments);
+}
+END_TEST
+
 START_TEST(variables_have_a_bound)
 {
     struct tp_text text = { 0 };
@@ -391,6 +413,7 @@ tp_suite_conf_text(void)
     tcase_add_test(tests, after_a_hundred_mistakes_it_is_enough);
     tcase_add_test(tests, everything_has_a_bound);
     tcase_add_test(tests, all_words_together_have_a_bound);
+    tcase_add_test(tests, all_files_together_have_a_bound);
     tcase_add_test(tests, variables_have_a_bound);
     tcase_add_test(tests, characters_have_widths);
     suite_add_tcase(suite, tests);

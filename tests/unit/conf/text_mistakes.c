@@ -50,6 +50,16 @@ static const struct sample_mistake mistakes[] = {
         "      |       ^\n",
     },
     {
+        "missing_semicolon_and_wrong_value",
+        "daemon maybe",
+        "teleport.conf:1:8: error: \"daemon\" takes \"on\" or \"off\"\n"
+        "    1 | daemon maybe\n"
+        "      |        ^^^^^\n"
+        "teleport.conf:1:13: error: \";\" is missing at the end of \"daemon\"\n"
+        "    1 | daemon maybe\n"
+        "      |             ^\n",
+    },
+    {
         "missing_close",
         "peer p {\n"
         "    server {\n"
@@ -71,6 +81,17 @@ static const struct sample_mistake mistakes[] = {
         "    2 |     server {\n"
         "      |     ^^^^^^\n"
         "        the \"}\" of line 4 stands below the name of another block\n",
+    },
+    {
+        "missing_close_but_which",
+        "peer p {\n"
+        "    server {\n"
+        "        listen 1;\n"
+        "  }\n",
+        "teleport.conf:1:1: error: the block \"peer\" of line 1 is not closed: \"}\" is missing"
+        "\n"
+        "    1 | peer p {\n"
+        "      | ^^^^\n",
     },
     {
         "missing_close_of_a_skipped_block",
@@ -297,6 +318,13 @@ static const struct sample_mistake mistakes[] = {
         "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb…\n"
         "      |                                                              ^^^^^^^^^^^^^^^^^"
         "^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n",
+    },
+    {
+        "long_line_of_wide_characters",
+        "pid 日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日x$nothing;\n",
+        "teleport.conf:1:67: error: unknown variable \"$nothing\"\n"
+        "    1 | …日日日日日日日日日日日日日日日日日日日日x$nothing;\n"
+        "      |                                           ^^^^^^^^\n",
     },
 };
 /* clang-format on */

@@ -191,6 +191,14 @@ static const struct sample_mistake mistakes[] = {
         "        did you mean \"$prefix\"?\n",
     },
     {
+        "unknown_variable_near_a_constant",
+        "set $port 1; pid $prot;\n",
+        "teleport.conf:1:18: error: unknown variable \"$prot\"\n"
+        "    1 | set $port 1; pid $prot;\n"
+        "      |                  ^^^^^\n"
+        "        did you mean \"$port\"?\n",
+    },
+    {
         "unknown_variable_of_the_environment",
         "pid $env_NOTHING;\n",
         "teleport.conf:1:5: error: unknown variable \"$env_NOTHING\"\n"
