@@ -1,26 +1,18 @@
 /*
- * master.c - the master process: starts, steers, and ends.
- *
- * The steps of its start are a table, each with its undo.  After that it only reacts:
- * to signals, to commands on the control socket, to its workers.
+ * master.c - the master process once it has started: it only reacts, to signals, to
+ * commands on the control socket, to its workers.
  *
  * Runs in: master.  Owns: the cycle in force, the descriptors, the workers.
- * Read next: reload.c, children.c, control.c, worker.c.
+ * Read next: master_start.c, reload.c, children.c, control.c, worker.c.
  */
 #include "process/master.h"
 
 #include "base/result.h"
-#include "base/str.h"
 #include "config.h"
 #include "os/file.h"
 #include "os/process.h"
 #include "os/signal.h"
 #include "os/socket.h"
-#include "process/children.h"
-#include "process/conf_source.h"
-#include "process/control.h"
-#include "process/cycle.h"
-#include "process/reload.h"
 #include "process/status.h"
 #include "process/worker.h"
 
@@ -32,56 +24,11 @@ enum {
     MASTER_SPAWN_RETRY_MS = 1000,   /* after a fork that failed */
 };
 
-enum master_state {
-    MASTER_SERVING,
-    MASTER_RESTING, /* WINCH: no workers until the next reload */
-    MASTER_ENDING,
-};
-
-struct tp_master {
-    const struct tp_program *program;
-    enum master_state state;
-    struct tp_loop *loop;
-    struct tp_cycle *cycle;
-    struct tp_descriptors descriptors;
-    struct tp_children children;
-    struct tp_reload reload;
-    struct tp_control control;
-    struct tp_text control_path;
-    int signals_fd;
-    struct tp_watcher signals;
-    struct tp_timer end_patience;
-    int pid_fd;
-    int ready_fd; /* of the process that waits for a daemon to be ready */
-    int64_t started_ms;
-    struct tp_text messages; /* of the start */
-};
-
-static enum tp_result master_start(struct tp_master *master, size_t *started_count);
-static void master_undo(struct tp_master *master, size_t started_count);
-
-static enum tp_result master_load(struct tp_master *master);
-static void master_unload(struct tp_master *master);
-static enum tp_result master_daemonize(struct tp_master *master);
-static void master_end_daemon(struct tp_master *master);
-static enum tp_result master_lock_pid(struct tp_master *master);
-static void master_unlock_pid(struct tp_master *master);
-static enum tp_result master_open(struct tp_master *master);
-static void master_close(struct tp_master *master);
-static enum tp_result master_start_loop(struct tp_master *master);
-static void master_stop_loop(struct tp_master *master);
-static enum tp_result master_start_signals(struct tp_master *master);
-static void master_stop_signals(struct tp_master *master);
-static enum tp_result master_open_control(struct tp_master *master);
-static void master_close_control(struct tp_master *master);
-
 static void master_ensure_workers(struct tp_master *master);
 static void master_end(struct tp_master *master, enum tp_channel_kind how);
-static void master_on_end_patience(struct tp_timer *timer);
 static void master_rest(struct tp_master *master);
 static enum tp_result master_reopen_logs(struct tp_master *master, struct tp_text *report);
 static enum tp_result master_reopen_log(struct tp_master *master, const struct tp_descriptor *log);
-static void master_on_signal(struct tp_watcher *watcher, unsigned events);
 static void master_act_on(struct tp_master *master, enum tp_signal signal);
 
 static void master_reload(struct tp_master *master);
@@ -94,37 +41,20 @@ static void master_on_worker_ended(struct tp_child *child, const struct tp_proce
 static void master_clean_slot(struct tp_master *master, unsigned slot);
 static void master_on_respawn(struct tp_child *child);
 static void master_spawn(struct tp_master *master, unsigned slot);
-static void master_on_reload_concluded(struct tp_reload *reload, bool has_succeeded,
-                                       struct tp_str report);
 static void master_on_command(struct tp_control *control, struct tp_control_client *client,
                               enum tp_control_command command);
 static void master_answer_status(struct tp_master *master, struct tp_control_client *client);
 static void master_answer_reopen(struct tp_master *master, struct tp_control_client *client);
-static void master_complain(struct tp_master *master, const char *what, enum tp_result result);
 
-static const struct tp_children_handler master_children_handler = {
+const struct tp_children_handler tp__master_children_handler = {
     .run = master_run_worker,
     .on_message = master_on_message,
     .on_ended = master_on_worker_ended,
     .on_respawn = master_on_respawn,
 };
 
-static const struct tp_control_handler master_control_handler = {
+const struct tp_control_handler tp__master_control_handler = {
     .on_command = master_on_command,
-};
-
-/* How a master starts; undone in reverse, from the step before the one that failed. */
-static const struct {
-    enum tp_result (*start)(struct tp_master *master);
-    void (*undo)(struct tp_master *master);
-} master_steps[] = {
-    { master_load, master_unload },
-    { master_daemonize, master_end_daemon },
-    { master_lock_pid, master_unlock_pid },
-    { master_open, master_close },
-    { master_start_loop, master_stop_loop },
-    { master_start_signals, master_stop_signals },
-    { master_open_control, master_close_control },
 };
 
 int
@@ -138,224 +68,29 @@ tp__master_run(const struct tp_program *program)
     master->signals_fd = -1;
     master->pid_fd = -1;
     master->ready_fd = -1;
-    enum tp_result result = master_start(master, &started_count);
+    enum tp_result result = tp__master_start(master, &started_count);
 
     tp__file_write(TP_STDERR, tp__text_get(&master->messages).data, master->messages.len);
     if (result == TP_OK) {
+        tp__process_set_title(&program->title, "teleport: master");
+        master_ensure_workers(master);
         tp_log_notice(&master->cycle->log, "started", "version=%s pid=%d workers=%u", TP_VERSION,
                       tp__process_id(), master->cycle->core->worker_count);
         tp__process_daemon_ready(&master->ready_fd, 0);
         tp__loop_run(master->loop);
         tp_log_notice(&master->cycle->log, "stopped", "pid=%d", tp__process_id());
     }
-    master_undo(master, started_count);
+    tp__master_undo(master, started_count);
     tp__text_fini(&master->messages);
     free(master);
     return result == TP_OK ? 0 : 1;
-}
-
-static enum tp_result
-master_start(struct tp_master *master, size_t *started_count)
-{
-    for (*started_count = 0; *started_count < TP_COUNT_OF(master_steps); *started_count += 1) {
-        enum tp_result result = master_steps[*started_count].start(master);
-
-        if (result != TP_OK) {
-            return result;
-        }
-    }
-    tp__process_set_title(&master->program->title, "teleport: master");
-    master->started_ms = tp__loop_now_ms(master->loop);
-    master_ensure_workers(master);
-    return TP_OK;
-}
-
-static void
-master_undo(struct tp_master *master, size_t started_count)
-{
-    while (started_count > 0) {
-        master_steps[--started_count].undo(master);
-    }
-}
-
-static enum tp_result
-master_load(struct tp_master *master)
-{
-    struct tp_conf_recorder recorder;
-
-    tp__conf_recorder_init(&recorder);
-    enum tp_result result =
-        tp__cycle_load(master->program, &recorder.loader, 1, &master->messages, &master->cycle);
-    tp__conf_recorder_fini(&recorder);
-    return result;
-}
-
-static void
-master_unload(struct tp_master *master)
-{
-    tp__cycle_release(&master->cycle);
-}
-
-static enum tp_result
-master_daemonize(struct tp_master *master)
-{
-    if (!master->cycle->core->daemon) {
-        return TP_OK;
-    }
-    enum tp_result result = tp__process_daemonize(&master->ready_fd);
-
-    if (result != TP_OK) {
-        master_complain(master, "cannot go into the background", result);
-    }
-    return result;
-}
-
-/* A start that failed: the process that waits must hear of it. */
-static void
-master_end_daemon(struct tp_master *master)
-{
-    tp__process_daemon_ready(&master->ready_fd, 1);
-}
-
-static enum tp_result
-master_lock_pid(struct tp_master *master)
-{
-    const char *path = master->cycle->core->pid_path.data;
-    enum tp_result result = tp__file_open_locked(path, &master->pid_fd);
-    char pid[16];
-
-    if (result == TP_IN_USE) {
-        tp__text_printf(&master->messages, "teleport: another teleport runs with the pid file %s\n",
-                        path);
-        return result;
-    }
-    if (result == TP_OK) {
-        snprintf(pid, sizeof(pid), "%d\n", tp__process_id());
-        result = tp__file_rewrite(master->pid_fd, tp__str(pid));
-    }
-    if (result != TP_OK) {
-        tp__text_printf(&master->messages, "teleport: cannot write the pid file %s: %s\n", path,
-                        tp__result_text(result));
-        tp__descriptor_close(&master->pid_fd);
-    }
-    return result;
-}
-
-static void
-master_unlock_pid(struct tp_master *master)
-{
-    tp__file_remove(master->cycle->core->pid_path.data);
-    tp__descriptor_close(&master->pid_fd);
-}
-
-static enum tp_result
-master_open(struct tp_master *master)
-{
-    master->descriptors.owns_files = true;
-    enum tp_result result = tp__cycle_open(master->cycle, &master->descriptors, &master->messages);
-
-    if (result == TP_OK) {
-        result = tp__cycle_attach(master->cycle, &master->descriptors, &master->messages);
-    }
-    if (result != TP_OK) {
-        tp__descriptors_fini(&master->descriptors);
-        return result;
-    }
-    tp__descriptors_keep(&master->descriptors, tp__cycle_needs, master->cycle);
-    tp__counters_use_slot(&master->cycle->shared.counters, TP_SLOT_MASTER);
-    return TP_OK;
-}
-
-static void
-master_close(struct tp_master *master)
-{
-    tp__descriptors_fini(&master->descriptors);
-}
-
-static enum tp_result
-master_start_loop(struct tp_master *master)
-{
-    enum tp_result result = tp__loop_create(&master->loop);
-
-    if (result != TP_OK) {
-        master_complain(master, "cannot make an event loop", result);
-        return result;
-    }
-    struct tp_reload_options options = {
-        .program = master->program,
-        .loop = master->loop,
-        .cycle = &master->cycle,
-        .descriptors = &master->descriptors,
-        .children = &master->children,
-        .on_concluded = master_on_reload_concluded,
-    };
-
-    tp__children_init(&master->children, master->loop, &master_children_handler);
-    tp__reload_init(&master->reload, &options);
-    tp__timer_init(&master->end_patience, master_on_end_patience);
-    return TP_OK;
-}
-
-static void
-master_stop_loop(struct tp_master *master)
-{
-    tp__reload_fini(&master->reload);
-    tp__children_fini(&master->children);
-    tp__loop_destroy(&master->loop);
-}
-
-static enum tp_result
-master_start_signals(struct tp_master *master)
-{
-    enum tp_result result = tp__signals_open(&master->signals_fd);
-
-    if (result == TP_OK) {
-        tp__watcher_init(&master->signals, master->signals_fd, master_on_signal);
-        result = tp__loop_watch(master->loop, &master->signals, TP_EVENT_READ);
-    }
-    if (result != TP_OK) {
-        master_complain(master, "cannot take signals", result);
-    }
-    return result;
-}
-
-static void
-master_stop_signals(struct tp_master *master)
-{
-    tp__loop_unwatch(master->loop, &master->signals);
-    tp__descriptor_close(&master->signals_fd);
-}
-
-static enum tp_result
-master_open_control(struct tp_master *master)
-{
-    tp__control_path(master->cycle->core->pid_path.data, &master->control_path);
-    const char *path = tp__text_get(&master->control_path).data;
-    enum tp_result result =
-        tp__control_open(&master->control, master->loop, path, &master_control_handler);
-
-    if (result != TP_OK) {
-        tp__text_printf(&master->messages, "teleport: cannot open the control socket %s: %s\n",
-                        path, tp__result_text(result));
-        tp__text_fini(&master->control_path);
-    }
-    return result;
-}
-
-static void
-master_close_control(struct tp_master *master)
-{
-    /* The file first: who finds it must find somebody behind it. */
-    tp__file_remove(tp__text_get(&master->control_path).data);
-    tp__control_close(&master->control);
-    tp__text_fini(&master->control_path);
 }
 
 /* Starts whoever is missing.  Surplus workers have seen the configuration and leave by themselves. */
 static void
 master_ensure_workers(struct tp_master *master)
 {
-    if (master->state != MASTER_SERVING || tp__reload_is_active(&master->reload)) {
+    if (master->state != TP_MASTER_SERVING || tp__reload_is_active(&master->reload)) {
         return;
     }
     for (unsigned slot = 0; slot < master->cycle->core->worker_count; slot++) {
@@ -374,7 +109,7 @@ master_end(struct tp_master *master, enum tp_channel_kind how)
     struct tp_channel_message message = tp__channel_message(how, master->cycle->generation);
     int64_t timeout_ms = master->cycle->core->worker_shutdown_timeout.ms;
 
-    master->state = MASTER_ENDING;
+    master->state = TP_MASTER_ENDING;
     tp__children_send_all(&master->children, &message, -1);
     TP_CHILDREN_EACH(child, &master->children)
     {
@@ -391,8 +126,8 @@ master_end(struct tp_master *master, enum tp_channel_kind how)
     }
 }
 
-static void
-master_on_end_patience(struct tp_timer *timer)
+void
+tp__master_on_end_patience(struct tp_timer *timer)
 {
     struct tp_master *master = TP_CONTAINER_OF(timer, struct tp_master, end_patience);
 
@@ -411,7 +146,7 @@ master_rest(struct tp_master *master)
     struct tp_channel_message message =
         tp__channel_message(TP_CHANNEL_QUIT, master->cycle->generation);
 
-    master->state = MASTER_RESTING;
+    master->state = TP_MASTER_RESTING;
     TP_CHILDREN_EACH(child, &master->children)
     {
         child->is_leaving = true;
@@ -463,8 +198,8 @@ master_reopen_log(struct tp_master *master, const struct tp_descriptor *log)
     return result;
 }
 
-static void
-master_on_signal(struct tp_watcher *watcher, unsigned events)
+void
+tp__master_on_signal(struct tp_watcher *watcher, unsigned events)
 {
     struct tp_master *master = TP_CONTAINER_OF(watcher, struct tp_master, signals);
     enum tp_signal signal;
@@ -518,7 +253,7 @@ master_act_on(struct tp_master *master, enum tp_signal signal)
 static void
 master_reload(struct tp_master *master)
 {
-    if (master->state != MASTER_ENDING) {
+    if (master->state != TP_MASTER_ENDING) {
         tp__reload_begin(&master->reload);
     }
 }
@@ -537,14 +272,7 @@ master_run_worker(struct tp_children *children, unsigned slot, int channel_fd)
     };
 
     birth.descriptors.owns_files = false;
-    tp__loop_abandon(master->loop);
-    tp__control_close(&master->control);
-    tp__text_fini(&master->control_path);
-    master_stop_signals(master);
-    master_stop_loop(master);
-    tp__descriptor_close(&master->pid_fd);
-    tp__descriptor_close(&master->ready_fd);
-    tp__text_fini(&master->messages);
+    tp__master_abandon(master);
     free(master);
     exit(tp__worker_run(&birth));
 }
@@ -602,11 +330,11 @@ master_on_worker_ended(struct tp_child *child, const struct tp_process_end *end)
     }
     master_clean_slot(master, child->slot);
     tp__reload_on_child_ended(&master->reload, child, end);
-    if (master->state == MASTER_ENDING && tp__children_count(&master->children) == 0) {
+    if (master->state == TP_MASTER_ENDING && tp__children_count(&master->children) == 0) {
         tp__loop_stop(master->loop);
         return;
     }
-    if (is_accident && !is_surplus && master->state == MASTER_SERVING) {
+    if (is_accident && !is_surplus && master->state == TP_MASTER_SERVING) {
         int64_t delay_ms = tp__child_respawn_delay(child);
 
         if (delay_ms > 0) {
@@ -657,13 +385,13 @@ master_spawn(struct tp_master *master, unsigned slot)
     }
 }
 
-static void
-master_on_reload_concluded(struct tp_reload *reload, bool has_succeeded, struct tp_str report)
+void
+tp__master_on_reload_concluded(struct tp_reload *reload, bool has_succeeded, struct tp_str report)
 {
     struct tp_master *master = TP_CONTAINER_OF(reload, struct tp_master, reload);
 
-    if (has_succeeded && master->state == MASTER_RESTING) {
-        master->state = MASTER_SERVING;
+    if (has_succeeded && master->state == TP_MASTER_RESTING) {
+        master->state = TP_MASTER_SERVING;
     }
     tp__control_answer_reload(&master->control, reload->begun_count, report, has_succeeded);
     master_ensure_workers(master);
@@ -689,7 +417,7 @@ master_on_command(struct tp_control *control, struct tp_control_client *client,
         master_answer_reopen(master, client);
         return;
     case TP_CONTROL_RELOAD:
-        if (master->state == MASTER_ENDING) {
+        if (master->state == TP_MASTER_ENDING) {
             tp__control_answer(client, TP_STR("the server is stopping\n"), false, false);
             return;
         }
@@ -730,11 +458,4 @@ master_answer_reopen(struct tp_master *master, struct tp_control_client *client)
 
     tp__control_answer(client, tp__text_get(&report), result == TP_OK, false);
     tp__text_fini(&report);
-}
-
-/* For the terminal of whoever starts the server. */
-static void
-master_complain(struct tp_master *master, const char *what, enum tp_result result)
-{
-    tp__text_printf(&master->messages, "teleport: %s: %s\n", what, tp__result_text(result));
 }
