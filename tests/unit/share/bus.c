@@ -229,6 +229,31 @@ START_TEST(both_may_ask_at_the_same_time)
 }
 END_TEST
 
+START_TEST(a_socket_that_was_not_written_to_breaks_unnoticed)
+{
+    struct worker left;
+    struct worker right;
+    int ends[2];
+
+    worker_open(&left, 0, NULL);
+    worker_open(&right, 1, left.loop);
+    connect_workers(&left, &right);
+    ck_assert_int_eq(TP_OK, tp__socket_pair(false, ends));
+    ck_assert_int_eq(TP_OK, tp__bus_attach(left.bus, 1, ends[0]));
+    ck_assert_uint_eq(2, tp__bus_link_count(left.bus, 1));
+    tp__descriptor_close(&ends[1]);
+    ck_assert_int_eq(TP_OK, send_number(&left, 1, 0));
+    while (tp__bus_link_count(left.bus, 1) > 1) {
+        tp__loop_turn(left.loop, TURN_WAIT_MS);
+    }
+    turn_until(&right, &right.received_count, 1);
+    ck_assert_uint_eq(0, left.gone_count);
+    worker_close(&right);
+    worker_close(&left);
+    tp__loop_destroy(&left.loop);
+}
+END_TEST
+
 START_TEST(a_successor_is_reached_by_its_own_socket)
 {
     struct worker left;
@@ -524,6 +549,7 @@ tp_suite_share_bus(void)
     tcase_add_test(tests, ourselves_are_told_at_the_end_of_the_turn);
     tcase_add_test(tests, what_we_answer_ourselves_waits_for_the_next_turn);
     tcase_add_test(tests, both_may_ask_at_the_same_time);
+    tcase_add_test(tests, a_socket_that_was_not_written_to_breaks_unnoticed);
     tcase_add_test(tests, a_successor_is_reached_by_its_own_socket);
     tcase_add_test(tests, who_cannot_be_reached_is_gone);
     tcase_add_test(tests, a_message_has_a_largest_size);

@@ -342,7 +342,10 @@ lock_and_scribble(struct child *self, void *argument)
     struct fixture *fixture = argument;
 
     TP_ASSERT(tp__zone_lock(&fixture->zone, 0) == TP_OK);
-    for (uint32_t i = 1; i < TP_LEASES_MAX; i++) {
+    /* The same lease twice, and nonsense. */
+    memcpy(tp__zone_get_cell(&fixture->zone, 1), tp__zone_get_cell(&fixture->zone, 0),
+           TP_ZONE_CELL_ALIGN);
+    for (uint32_t i = 2; i < TP_LEASES_MAX; i++) {
         unsigned char *cell = tp__zone_get_cell(&fixture->zone, i);
 
         /* All but the epoch, which is written whole or not at all. */
