@@ -14,6 +14,7 @@
 
 #include "net/listener.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,9 +230,13 @@ point_on_accept_failed(struct tp_listener *listener, enum tp_result result)
     if (point->failure_logged_ms != 0 && now_ms - point->failure_logged_ms < FAILURE_LOG_MS) {
         return;
     }
+    struct tp_log log = point->listen->server->log;
+    char doing[TP_ENDPOINT_TEXT_MAX + 16];
+
+    snprintf(doing, sizeof(doing), "accepting on %s", point->listen->name);
+    log.doing = doing;
+    tp_log_error(&log, "accept-failed", "result=%s", tp_result_word(result));
     point->failure_logged_ms = now_ms;
-    tp_log_error(&point->listen->server->log, "accept-failed", "listen=%s result=%s",
-                 point->listen->name, tp_result_word(result));
 }
 
 static struct accept_point *

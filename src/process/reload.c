@@ -32,7 +32,6 @@ static void reload_fail(struct tp_reload *reload);
 static void reload_log_report(const struct tp_reload *reload);
 static void reload_conclude(struct tp_reload *reload, bool has_succeeded);
 static void reload_on_timeout(struct tp_timer *timer);
-static const struct tp_log *reload_log(const struct tp_reload *reload);
 
 void
 tp__reload_init(struct tp_reload *reload, const struct tp_reload_options *options)
@@ -306,12 +305,14 @@ static void
 reload_log_report(const struct tp_reload *reload)
 {
     struct tp_str rest = tp__text_get(&reload->report);
+    struct tp_log log = (*reload->options.cycle)->log;
 
+    log.doing = "reloading";
     while (rest.len > 0) {
         struct tp_str line = tp__str_cut(rest, '\n', &rest);
 
         if (line.len > 0 && line.data[0] != ' ') {
-            tp_log_error(reload_log(reload), "reload-failed", "generation=%llu why=\"%.*s\"",
+            tp_log_error(&log, "reload-failed", "generation=%llu why=\"%.*s\"",
                          (unsigned long long) reload->generation, TP_STR_ARG(line));
         }
     }
@@ -345,10 +346,4 @@ reload_on_timeout(struct tp_timer *timer)
         }
     }
     reload_fail(reload);
-}
-
-static const struct tp_log *
-reload_log(const struct tp_reload *reload)
-{
-    return &(*reload->options.cycle)->log;
 }

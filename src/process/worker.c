@@ -67,7 +67,7 @@ static const struct tp_bus_callbacks worker_bus_callbacks = {
 
 /* What a worker must have before it serves, in this order. */
 static const struct {
-    const char *name;
+    const char *doing;
     enum tp_result (*start)(struct tp_worker *worker);
 } worker_steps[] = {
     { "making the loop", worker_start_loop },
@@ -90,8 +90,11 @@ tp__worker_run(struct tp_worker_birth *birth)
         enum tp_result result = worker_steps[i].start(worker);
 
         if (result != TP_OK) {
-            tp_log_alert(&worker->cycle->log, "worker-start-failed", "slot=%u result=%s at=\"%s\"",
-                         worker->slot, tp_result_word(result), worker_steps[i].name);
+            struct tp_log log = worker->cycle->log;
+
+            log.doing = worker_steps[i].doing;
+            tp_log_alert(&log, "worker-start-failed", "slot=%u result=%s", worker->slot,
+                         tp_result_word(result));
             worker_fini(worker);
             free(worker);
             return 1;
