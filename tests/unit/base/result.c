@@ -78,6 +78,19 @@ START_TEST(errno_becomes_a_result_and_stays)
 }
 END_TEST
 
+START_TEST(a_message_says_what_the_system_said)
+{
+    errno = ENODEV;
+    ck_assert_str_eq(strerror(ENODEV), tp__result_text(TP_SYSTEM));
+    errno = EACCES;
+    ck_assert_str_eq(strerror(EACCES), tp__result_text(TP_DENIED));
+    /* An errno that is not the reason of this result is not shown. */
+    ck_assert_str_eq(tp_result_sentence(TP_INVALID), tp__result_text(TP_INVALID));
+    errno = 0;
+    ck_assert_str_eq(tp_result_sentence(TP_SYSTEM), tp__result_text(TP_SYSTEM));
+}
+END_TEST
+
 START_TEST(a_kept_promise_does_nothing)
 {
     int evaluated = 0;
@@ -105,6 +118,7 @@ tp_suite_base_result(void)
     tcase_add_test(table, numbers_and_words_are_used_once);
     tcase_add_test(table, a_number_outside_the_table_is_unknown);
     tcase_add_test(table, errno_becomes_a_result_and_stays);
+    tcase_add_test(table, a_message_says_what_the_system_said);
     suite_add_tcase(suite, table);
 
     tcase_add_test(promises, a_kept_promise_does_nothing);

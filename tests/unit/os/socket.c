@@ -325,6 +325,26 @@ START_TEST(accepts_over_a_unix_socket)
 }
 END_TEST
 
+START_TEST(a_unix_socket_has_the_mode_asked_for)
+{
+    struct tp_listen_options options = { .backlog = 8, .file_mode = 0600 };
+    struct tp_scratch scratch;
+    struct stat status;
+    int listener;
+
+    tp__scratch_open(&scratch);
+    umask(0);
+
+    struct tp_endpoint endpoint = endpoint_of_path(tp__scratch_path(&scratch, "sock"));
+
+    ck_assert_int_eq(TP_OK, tp__socket_listen(&endpoint, &options, &listener));
+    ck_assert_int_eq(0, stat(endpoint.path.data, &status));
+    ck_assert_int_eq(0600, status.st_mode & 0777);
+    tp__descriptor_close(&listener);
+    tp__scratch_close(&scratch);
+}
+END_TEST
+
 START_TEST(an_abandoned_unix_path_is_replaced)
 {
     struct tp_scratch scratch;
@@ -511,7 +531,9 @@ START_TEST(a_stream_carries_bytes_to_its_end)
     assert_flags(fds[0], false);
     assert_flags(fds[1], false);
     ck_assert_int_eq(TP_AGAIN, tp__socket_read(fds[1], bytes, sizeof(bytes), &count));
+    ck_assert(!tp__socket_has_input(fds[1]));
     ck_assert_int_eq(TP_OK, tp__socket_write(fds[0], "teleport", 8, &count));
+    ck_assert(tp__socket_has_input(fds[1]));
     ck_assert_uint_eq(8, count);
     ck_assert_int_eq(TP_OK, tp__socket_read(fds[1], bytes, 4, &count));
     ck_assert_uint_eq(4, count);
@@ -753,6 +775,7 @@ tp_suite_os_socket(void)
     suite_add_tcase(suite, listening);
 
     tcase_add_test(local, accepts_over_a_unix_socket);
+    tcase_add_test(local, a_unix_socket_has_the_mode_asked_for);
     tcase_add_test(local, an_abandoned_unix_path_is_replaced);
     tcase_add_test(local, a_unix_path_in_use_is_left_alone);
     tcase_add_test(local, a_unix_path_with_a_full_queue_is_in_use);
