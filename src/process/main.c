@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "config.h"
 #include "os/file.h"
+#include "os/process.h"
 #include "process/arguments.h"
 #include "process/built.h"
 #include "process/conf_source.h"
@@ -43,6 +44,9 @@ main(int argc, char **argv)
     struct tp_text complaint = { 0 };
     struct tp_arena arena;
 
+    if (tp__process_open_streams() != TP_OK) {
+        return 1; /* There may be nowhere to say why. */
+    }
     if (tp__arguments_parse(argc, argv, &arguments, &complaint) != TP_OK) {
         fprintf(stderr, "teleport: %s\n", tp__text_get(&complaint).data);
         fprintf(stderr, "teleport -h shows the options.\n");
