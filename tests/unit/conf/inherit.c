@@ -153,6 +153,22 @@ START_TEST(a_block_that_nobody_wrote_has_presets)
 }
 END_TEST
 
+START_TEST(what_is_right_can_be_had_of_a_file_with_mistakes)
+{
+    struct tp_conf_fixture fixture;
+
+    tp__conf_fixture_open(&fixture, "pid right; daemon x; peer p { server {", NULL);
+    fixture.options.is_lenient = true;
+    ck_assert_int_eq(tp__conf_load(&fixture.options, &fixture.messages, &fixture.conf), TP_OK);
+    const struct sample_core *core = tp__conf_fixture_main(&fixture, &sample_core_module);
+
+    ck_assert_str_eq(core->pid.data, "/srv/teleport/right");
+    ck_assert(core->daemon);
+    ck_assert_uint_gt(fixture.messages.len, 0);
+    tp__conf_fixture_close(&fixture);
+}
+END_TEST
+
 static void
 complain_of_events(const struct tp_block *block, void *conf)
 {
@@ -204,6 +220,7 @@ tp_suite_conf_inherit(void)
     tcase_add_test(tests, a_repeated_directive_is_replaced_whole);
     tcase_add_test(tests, blocks_form_a_tree);
     tcase_add_test(tests, a_block_that_nobody_wrote_has_presets);
+    tcase_add_test(tests, what_is_right_can_be_had_of_a_file_with_mistakes);
     tcase_add_test(tests, a_complaint_about_what_nobody_wrote_names_the_file);
     suite_add_tcase(suite, tests);
     return suite;
