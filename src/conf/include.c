@@ -79,6 +79,9 @@ include_read_pattern(struct tp_conf_reader *reader, struct tp_block *block,
     enum tp_result result =
         reader->options->loader->expand(reader->options->loader, pattern, &paths);
 
+    if (result == TP_OK && !tp__text_is_whole(&paths)) {
+        result = TP_NO_MEMORY;
+    }
     if (result != TP_OK) {
         include_complain(reader, place, pattern, result, errno);
     }

@@ -105,7 +105,12 @@ word_read_all(struct word_reader *reader)
         tp__text_append(&reader->text, (struct tp_str){ reader->raw.data + reader->at, 1 });
         reader->at++;
     }
-    return tp__text_is_whole(&reader->text) ? TP_OK : TP_NO_MEMORY;
+    if (!tp__text_is_whole(&reader->text)) {
+        tp__messages_add(reader->messages, &reader->token->place, "%s",
+                         tp_result_sentence(TP_NO_MEMORY));
+        return TP_INVALID;
+    }
+    return TP_OK;
 }
 
 /* Passes a quote that opens or closes a quoted text; a word has at most one. */
