@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 static void process_wait_for_daemon(int fd) TP_NORETURN;
+static void process_detach_errors(void);
 static enum tp_result process_detach(int fd_count);
 
 enum tp_result
@@ -122,8 +123,17 @@ tp__process_daemon_ready(int *ready_fd, int code)
     }
     tp__file_write(*ready_fd, &byte, 1);
     tp__descriptor_close(ready_fd);
-    if (code == 0 && process_detach(3) != TP_OK) {
-        return; /* Standard error then stays the terminal's: messages are not lost. */
+    if (code == 0) {
+        process_detach_errors();
+    }
+}
+
+void
+tp__process_leave_daemon(int *ready_fd)
+{
+    if (*ready_fd != -1) {
+        tp__descriptor_close(ready_fd);
+        process_detach_errors();
     }
 }
 
@@ -256,6 +266,15 @@ process_wait_for_daemon(int fd)
         continue;
     }
     _exit(code);
+}
+
+/* Where that fails standard error stays the terminal's: messages are not lost. */
+static void
+process_detach_errors(void)
+{
+    if (process_detach(STDERR_FILENO + 1) != TP_OK) {
+        return;
+    }
 }
 
 /* Connects the first `fd_count` standard streams with /dev/null. */

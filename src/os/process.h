@@ -57,6 +57,12 @@ enum tp_result tp__process_daemonize(int *ready_fd) TP_MUST_CHECK;
  */
 void tp__process_daemon_ready(int *ready_fd, int code);
 
+/*
+ * In a child of a daemon: leaves the answer to the parent, and standard error, which
+ * whoever started the daemon may be reading to its end.  Does nothing when *ready_fd is -1.
+ */
+void tp__process_leave_daemon(int *ready_fd);
+
 /* Looks up `user` and, unless it is empty, `group`.  TP_NOT_FOUND names no such one. */
 enum tp_result tp__process_find_user(const char *user, const char *group,
                                      struct tp_process_user *found) TP_MUST_CHECK;

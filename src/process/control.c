@@ -47,9 +47,16 @@ static const char *const control_words[TP_CONTROL_COMMAND_COUNT] = {
 #undef CONTROL_WORD_ROW
 };
 
-enum tp_result
-tp__control_open(struct tp_control *control, struct tp_loop *loop, const char *path,
+void
+tp__control_init(struct tp_control *control, struct tp_loop *loop,
                  const struct tp_control_handler *handler)
+{
+    *control = (struct tp_control){ .loop = loop, .handler = handler, .listener_fd = -1 };
+    tp__list_init(&control->clients);
+}
+
+enum tp_result
+tp__control_open(struct tp_control *control, const char *path)
 {
     struct tp_endpoint endpoint = {
         .address.family = TP_ADDRESS_UNIX,
@@ -57,8 +64,6 @@ tp__control_open(struct tp_control *control, struct tp_loop *loop, const char *p
     };
     struct tp_listen_options options = { .backlog = CONTROL_CLIENTS_MAX, .file_mode = 0600 };
 
-    *control = (struct tp_control){ .loop = loop, .handler = handler, .listener_fd = -1 };
-    tp__list_init(&control->clients);
     if (endpoint.path.len > TP_SOCKET_PATH_MAX) {
         return TP_TOO_LARGE;
     }
@@ -68,17 +73,22 @@ tp__control_open(struct tp_control *control, struct tp_loop *loop, const char *p
         return result;
     }
     tp__watcher_init(&control->listener, control->listener_fd, control_on_connection);
-    return tp__loop_watch(loop, &control->listener, TP_EVENT_READ);
+    return tp__loop_watch(control->loop, &control->listener, TP_EVENT_READ);
 }
 
 void
 tp__control_close(struct tp_control *control)
 {
+    tp__loop_unwatch(control->loop, &control->listener);
+    tp__descriptor_close(&control->listener_fd);
+}
+
+void
+tp__control_fini(struct tp_control *control)
+{
     TP_LIST_EACH (node, &control->clients) {
         client_close(TP_CONTAINER_OF(node, struct tp_control_client, node));
     }
-    tp__loop_unwatch(control->loop, &control->listener);
-    tp__descriptor_close(&control->listener_fd);
 }
 
 void

@@ -49,12 +49,17 @@ struct tp_control {
     size_t client_count;
 };
 
-/* Opens the socket at `path`, absolute, with mode 0600. */
-enum tp_result tp__control_open(struct tp_control *control, struct tp_loop *loop, const char *path,
-                                const struct tp_control_handler *handler) TP_MUST_CHECK;
+void tp__control_init(struct tp_control *control, struct tp_loop *loop,
+                      const struct tp_control_handler *handler);
 
-/* Closes everything without a word; the file at its path stays.  Also for a new worker. */
+/* Opens the socket at `path`, absolute, with mode 0600. */
+enum tp_result tp__control_open(struct tp_control *control, const char *path) TP_MUST_CHECK;
+
+/* Closes the socket; the file at its path stays, and so do the clients. */
 void tp__control_close(struct tp_control *control);
+
+/* Lets all clients go without a word.  Those of stop and quit take it for the server's end. */
+void tp__control_fini(struct tp_control *control);
 
 /* Answers the client: `text`, then the verdict.  It is gone afterwards unless `is_held`. */
 void tp__control_answer(struct tp_control_client *client, struct tp_str text, bool has_succeeded,

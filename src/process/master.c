@@ -444,7 +444,10 @@ master_answer_status(struct tp_master *master, struct tp_control_client *client)
         .reload_count = master->reload.begun_count,
         .uptime_ms = tp__loop_now_ms(master->loop) - master->started_ms,
     };
+    struct tp_shared *shared = &master->cycle->shared;
 
+    tp__counter_set(&shared->counters, TP_COUNTER_ZONE_REPAIRS,
+                    tp__zone_repair_count(&shared->leases));
     tp__status_write(&sources, &text);
     tp__control_answer(client, tp__text_get(&text), tp__text_is_whole(&text), false);
     tp__text_fini(&text);

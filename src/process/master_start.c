@@ -38,9 +38,10 @@ static const struct {
 } master_steps[] = {
     { master_load, master_unload },
     { master_daemonize, master_end_daemon },
+    /* Before the pid file: who waits for the end must find nothing left over. */
+    { master_start_loop, master_stop_loop },
     { master_lock_pid, master_unlock_pid },
     { master_open, master_close },
-    { master_start_loop, master_stop_loop },
     { master_start_signals, master_stop_signals },
     { master_open_control, master_close_control },
 };
@@ -76,7 +77,7 @@ tp__master_abandon(struct tp_master *master)
     master_stop_signals(master);
     master_stop_loop(master);
     tp__descriptor_close(&master->pid_fd);
-    tp__descriptor_close(&master->ready_fd);
+    tp__process_leave_daemon(&master->ready_fd);
     tp__text_fini(&master->messages);
 }
 
@@ -194,6 +195,7 @@ master_start_loop(struct tp_master *master)
 
     tp__children_init(&master->children, master->loop, &tp__master_children_handler);
     tp__reload_init(&master->reload, &options);
+    tp__control_init(&master->control, master->loop, &tp__master_control_handler);
     tp__timer_init(&master->end_patience, tp__master_on_end_patience);
     return TP_OK;
 }
@@ -201,6 +203,7 @@ master_start_loop(struct tp_master *master)
 static void
 master_stop_loop(struct tp_master *master)
 {
+    tp__control_fini(&master->control);
     tp__reload_fini(&master->reload);
     tp__children_fini(&master->children);
     tp__loop_destroy(&master->loop);
@@ -233,8 +236,7 @@ master_open_control(struct tp_master *master)
 {
     tp__control_path(master->cycle->core->pid_path.data, &master->control_path);
     const char *path = tp__text_get(&master->control_path).data;
-    enum tp_result result =
-        tp__control_open(&master->control, master->loop, path, &tp__master_control_handler);
+    enum tp_result result = tp__control_open(&master->control, path);
 
     if (result != TP_OK) {
         tp__text_printf(&master->messages, "teleport: cannot open the control socket %s: %s\n",
