@@ -1,0 +1,85 @@
+"""What Linux tells of a process: descriptors, memory, limits, time."""
+import os
+from collections import Counter
+from pathlib import Path
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def descriptors(pid):
+    """What each descriptor of a process stands for, counted; sockets are all alike."""
+    kinds = Counter()
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        try:
+            target = os.readlink(entry.path)
+        except FileNotFoundError:
+            continue
+        kinds["socket" if target.startswith("socket:") else target] += 1
+    return kinds
+
+
+def memory_maps(pid):
+    """How often each file or memory object is mapped."""
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return Counter(line.split(None, 5)[5] for line in lines if len(line.split(None, 5)) == 6)
+
+
+def zone_maps(pid):
+    """How often each shared memory object is mapped."""
+    return Counter({name: count for name, count in memory_maps(pid).items() if "memfd:" in name})
+
+
+def status_fields(pid):
+    """The lines of /proc/PID/status by name."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def resident_bytes(pid):
+    return int(status_fields(pid)["VmRSS"].split()[0]) * 1024
+
+
+def descriptor_limit(pid):
+    """The soft and the hard limit of open files."""
+    for line in Path(f"/proc/{pid}/limits").read_text().splitlines():
+        if line.startswith("Max open files"):
+            return tuple(int(word) for word in line.split()[3:5])
+    raise AssertionError("no limit of open files")
+
+
+def _stat_fields(pid):
+    """The fields of /proc/PID/stat behind the name, which may hold anything."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def cpu_seconds(pid):
+    fields = _stat_fields(pid)
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def is_alive(pid):
+    """Whether the process runs; a zombie does not."""
+    try:
+        return _stat_fields(pid)[0] not in ("Z", "X")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def title(pid):
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+
+
+def processes_with(variable, value):
+    """The living processes that were started with this environment variable."""
+    wanted = f"{variable}={value}".encode()
+    found = []
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        try:
+            environment = Path(entry.path, "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if wanted in environment and is_alive(int(entry.name)):
+            found.append(int(entry.name))
+    return found
