@@ -1,0 +1,52 @@
+/*
+ * teleport/codec.h - what a codec module is: the bytes of a body to values and back.
+ *
+ * Values are trees of cJSON, whatever the codec: an object, an array, a text, a number.
+ * A codec whose bytes mean nothing without a description of their own (plain,
+ * protobuf) has no tree; such a body is handed on as it is.
+ *
+ * Read next: teleport/json.h (numbers in such trees), teleport/packet.h (the ids).
+ */
+#ifndef TELEPORT_CODEC_H
+#define TELEPORT_CODEC_H
+
+#include <teleport/packet.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cJSON;
+
+/* `conf` is the codec module's conf of the block that is in force; functions run anywhere. */
+struct tp_codec {
+    uint8_t id;            /* the codec byte of a packet */
+    const char *name;      /* as in "body_codec json" */
+    const char *aliases;   /* further names, separated by spaces */
+    const char *mime_type; /* as in "Content-Type: application/json" */
+    const char *brief;
+
+    /*
+     * Makes a tree of a plain body, in one piece.  *value is the caller's, who deletes
+     * it with cJSON_Delete(); NULL unless TP_OK is returned.  TP_INVALID: the bytes are
+     * not of this codec; TP_TOO_LARGE: a limit of `conf` was exceeded; TP_NO_MEMORY.
+     * In all these cases *why is a static sentence.  NULL: the codec has no trees.
+     */
+    enum tp_result (*decode)(const void *conf, struct tp_str body, struct cJSON **value,
+                             const char **why);
+
+    /*
+     * Appends the bytes of a tree, which stays as it is, to `body`, which is empty
+     * before.  TP_INVALID: the tree has a value this codec cannot express; TP_TOO_LARGE:
+     * more than `limit`, or nested deeper than `conf` allows; TP_NO_MEMORY.  Unless
+     * TP_OK is returned `body` is empty afterwards.  NULL: the codec has no trees.
+     */
+    enum tp_result (*encode)(const void *conf, const struct cJSON *value, struct tp_size limit,
+                             struct tp_buf_pool *pool, struct tp_chain *body);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
