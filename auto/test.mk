@@ -1,13 +1,19 @@
 # auto/test.mk - everything that checks: unit tests, fuzz corpora, system tests, tidy.
 
-unit_sources := $(call find_sources,tests/unit)
+# Tests of a module have its name (tests/unit/KIND/NAME.c, tests/fuzz/NAME.c), and are left
+# out with it.
+module_folders := $(patsubst %/,%,$(dir $(MODULE_SOURCES)))
+absent_folders := $(filter-out $(foreach name,$(MODULES),$(MODULE_DIR_$(name))),$(module_folders))
+absent_suites := $(patsubst modules/%,tests/unit/%.c,$(absent_folders))
+
+unit_sources := $(filter-out $(absent_suites),$(call find_sources,tests/unit))
 # tests/unit/FOLDER/NAME.c defines tp_suite_FOLDER_NAME(); files in tests/unit itself help them.
-suite_sources := $(wildcard tests/unit/*/*.c)
+suite_sources := $(filter-out $(absent_suites),$(wildcard tests/unit/*/*.c))
 suites := $(subst /,_,$(patsubst tests/unit/%.c,tp_suite_%,$(suite_sources)))
 unit_main := $(OBJS)/tests/unit/main
 unit_program := $(OBJS)/tests/unit/run
 
-fuzz_names := $(filter-out replay,$(basename $(notdir $(wildcard tests/fuzz/*.c))))
+fuzz_names := $(filter-out replay $(notdir $(absent_folders)),$(basename $(notdir $(wildcard tests/fuzz/*.c))))
 replay_programs := $(patsubst %,$(OBJS)/tests/fuzz/%.replay,$(fuzz_names))
 fuzz_programs := $(patsubst %,$(OBJS)/tests/fuzz/%.fuzz,$(fuzz_names))
 
