@@ -24,6 +24,8 @@
     ROW("descriptor-lost", \
         "A descriptor that the master sent could not be kept; this worker will refuse the " \
         "new configuration.") \
+    ROW("input-refused", \
+        "A session sent something that cannot be taken, for the reason given; it is closed.") \
     ROW("lease-not-released", \
         "A dead worker's leases could not be given back; they run out by themselves.") \
     ROW("link-failed", \

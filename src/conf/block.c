@@ -134,6 +134,16 @@ tp_block_parent(const struct tp_block *block)
     return block->parent;
 }
 
+bool
+tp_block_writes(const struct tp_block *block, const char *directive)
+{
+    const struct tp_conf_entry *entry =
+        tp__catalogue_find(&block->conf->catalogue, tp__str(directive), block->context);
+
+    return entry != NULL && block->settings[entry->number] != NULL
+           && block->settings[entry->number]->block == block;
+}
+
 const struct tp_block *
 tp_block_first(const struct tp_block *parent, enum tp_context context)
 {

@@ -144,9 +144,6 @@ tables_check_block(struct tables *tables)
     unsigned opens = directive->opens;
 
     if (opens == 0) {
-        if (directive->takes_nothing) {
-            tables_complain(tables, "only a block may take nothing");
-        }
         if (directive->may_repeat) {
             tables_complain(tables, "may_repeat is for blocks; TP_REPEATED() is for values");
         }

@@ -14,6 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum {
+    SOCKET_PARTS_MAX = 64, /* pieces written with one system call */
+};
+
 /* What goes beside a message when a descriptor is passed. */
 union message_control {
     struct cmsghdr align;
@@ -163,6 +167,34 @@ tp__socket_write(int fd, const void *bytes, size_t len, size_t *count)
         return tp__result_from_errno();
     }
     *count = (size_t) written;
+    return TP_OK;
+}
+
+enum tp_result
+tp__socket_write_slices(int fd, const struct tp_slice *slices, size_t count, size_t *written)
+{
+    struct iovec parts[SOCKET_PARTS_MAX];
+    struct msghdr message = { .msg_iov = parts };
+
+    if (count == 1) {
+        return tp__socket_write(fd, slices[0].data, slices[0].len, written);
+    }
+    for (message.msg_iovlen = 0;
+         message.msg_iovlen < count && message.msg_iovlen < SOCKET_PARTS_MAX;
+         message.msg_iovlen++) {
+        const struct tp_slice *slice = &slices[message.msg_iovlen];
+
+        parts[message.msg_iovlen] = (struct iovec){
+            .iov_base = (void *) (uintptr_t) slice->data,
+            .iov_len = slice->len,
+        };
+    }
+    ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+
+    if (sent == -1) {
+        return tp__result_from_errno();
+    }
+    *written = (size_t) sent;
     return TP_OK;
 }
 

@@ -6,6 +6,8 @@
 #ifndef TP_OS_SOCKET_H
 #define TP_OS_SOCKET_H
 
+#include <teleport/bytes.h>
+
 #include "os/address.h"
 
 struct tp_listen_options {
@@ -67,6 +69,10 @@ enum tp_result tp__socket_read(int fd, void *bytes, size_t room, size_t *count) 
 
 /* Writes what fits and says how much.  TP_AGAIN: nothing fits; TP_GONE: nobody reads any more. */
 enum tp_result tp__socket_write(int fd, const void *bytes, size_t len, size_t *count) TP_MUST_CHECK;
+
+/* The same for bytes in pieces, with one system call. */
+enum tp_result tp__socket_write_slices(int fd, const struct tp_slice *slices, size_t count,
+                                       size_t *written) TP_MUST_CHECK;
 
 /*
  * Sends one message, not an empty one, over a sequenced-packet pair, together with a descriptor

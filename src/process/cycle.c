@@ -28,7 +28,11 @@ static void cycle_on_unused(struct tp_counted *counted);
 static void cycle_build(struct tp_cycle *cycle, const struct tp_program *program,
                         struct tp_text *messages);
 static void cycle_build_server(struct tp_cycle *cycle, const struct tp_program *program,
-                               const struct tp_block *block);
+                               const struct tp_block *block, struct tp_text *messages);
+static void cycle_build_codecs(struct tp_cycle *cycle, const struct tp_program *program,
+                               const struct tp_block *block, struct tp_server *server);
+static const struct tp_protocol *cycle_find_protocol(const struct tp_program *program);
+static struct tp_session_limits cycle_limits(const struct tp_block *block);
 static void cycle_build_hooks(struct tp_cycle *cycle, const struct tp_program *program,
                               const struct tp_block *block, struct tp_server *server);
 static void cycle_build_listens(struct tp_cycle *cycle, const struct tp_program *program,
@@ -228,7 +232,7 @@ cycle_build(struct tp_cycle *cycle, const struct tp_program *program, struct tp_
 
     for (const struct tp_block *block = tp_block_first(peer, TP_IN_SERVER); block != NULL;
          block = tp_block_next(block)) {
-        cycle_build_server(cycle, program, block);
+        cycle_build_server(cycle, program, block, messages);
     }
     qsort(cycle->listens, cycle->listen_count, sizeof(*cycle->listens), listen_compare);
     cycle_check_listens(cycle, messages);
@@ -236,7 +240,7 @@ cycle_build(struct tp_cycle *cycle, const struct tp_program *program, struct tp_
 
 static void
 cycle_build_server(struct tp_cycle *cycle, const struct tp_program *program,
-                   const struct tp_block *block)
+                   const struct tp_block *block, struct tp_text *messages)
 {
     struct tp_server *server = &cycle->servers[cycle->server_count++];
 
@@ -244,6 +248,66 @@ cycle_build_server(struct tp_cycle *cycle, const struct tp_program *program,
     server->log = cycle_log_of(cycle, tp_block_conf(block, &tp__module_core));
     cycle_build_hooks(cycle, program, block, server);
     cycle_build_listens(cycle, program, block, server);
+    cycle_build_codecs(cycle, program, block, server);
+    server->limits = cycle_limits(block);
+    server->protocol = cycle_find_protocol(program);
+    if (server->protocol == NULL) {
+        tp__text_printf(messages,
+                        "%s: error: no protocol is built in: ./configure "
+                        "--with-teleport\n",
+                        tp__conf_origin(block, "server", 0));
+    }
+    tp__cycle_build_routes(cycle, program, block, server, messages);
+}
+
+/* The codecs of all modules with their confs in the server's block, and the gzip filter. */
+static void
+cycle_build_codecs(struct tp_cycle *cycle, const struct tp_program *program,
+                   const struct tp_block *block, struct tp_server *server)
+{
+    const struct tp_server_conf *conf = tp_block_conf(block, &tp__module_server);
+
+    server->codecs =
+        tp__arena_new_array(&cycle->arena, struct tp_codec_use, program->modules.count);
+    for (size_t i = 0; i < program->modules.count; i++) {
+        const struct tp_module *module = program->modules.modules[i];
+
+        if (module->codec != NULL) {
+            server->codecs[server->codec_count++] = (struct tp_codec_use){
+                .codec = module->codec,
+                .conf = tp_block_conf(block, module),
+            };
+        }
+    }
+    server->default_codec = TP_CODEC_JSON;
+    server->gzip = tp__program_find_gzip(program);
+    server->gzip_min = conf->gzip_min;
+}
+
+static const struct tp_protocol *
+cycle_find_protocol(const struct tp_program *program)
+{
+    for (size_t i = 0; i < program->modules.count; i++) {
+        if (program->modules.modules[i]->protocol != NULL) {
+            return program->modules.modules[i]->protocol;
+        }
+    }
+    return NULL;
+}
+
+static struct tp_session_limits
+cycle_limits(const struct tp_block *block)
+{
+    const struct tp_server_conf *conf = tp_block_conf(block, &tp__module_server);
+
+    return (struct tp_session_limits){
+        .packet = conf->packet_limit,
+        .send_queue = conf->send_queue,
+        .pending_pulls = conf->max_pending_pulls,
+        .read_timeout = conf->read_timeout,
+        .packet_timeout = conf->packet_timeout,
+        .write_timeout = conf->write_timeout,
+    };
 }
 
 static void

@@ -78,6 +78,11 @@ bool tp__cycle_needs(const void *cycle, const struct tp_descriptor *descriptor);
 /* The listen of that name; NULL when the cycle has none. */
 const struct tp_listen *tp__cycle_find_listen(const struct tp_cycle *cycle, const char *name);
 
+/* Builds the routers of `server`, whose block is `block`; mistakes go to `messages`. */
+void tp__cycle_build_routes(struct tp_cycle *cycle, const struct tp_program *program,
+                            const struct tp_block *block, struct tp_server *server,
+                            struct tp_text *messages);
+
 /*
  * The name of the descriptor on which the worker in `slot` accepts for `listen`, written
  * to `name` of TP_LISTEN_NAME_MAX bytes; returns name.

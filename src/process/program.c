@@ -11,6 +11,7 @@ static const struct tp_module *const own_modules[] = {
     &tp__module_core,
     &tp__module_events,
     &tp__module_server,
+    &tp__module_route,
 };
 
 struct tp_module_list
@@ -27,6 +28,19 @@ tp__program_modules(struct tp_arena *arena)
         modules[own_count + i] = tp__built_modules[i];
     }
     return (struct tp_module_list){ .modules = modules, .count = count };
+}
+
+const struct tp_filter *
+tp__program_find_gzip(const struct tp_program *program)
+{
+    for (size_t i = 0; i < program->modules.count; i++) {
+        const struct tp_filter *filter = program->modules.modules[i]->filter;
+
+        if (filter != NULL && filter->id == TP_FILTER_GZIP) {
+            return filter;
+        }
+    }
+    return NULL;
 }
 
 struct tp_conf_options

@@ -16,6 +16,7 @@ static const char *listen_find(const struct tp_block *server, size_t item_end, c
 static const char *endpoint_value_parse(struct tp_str text, void *field);
 static const char *keepalive_value_parse(struct tp_str text, void *field);
 static bool keepalive_parse_part(struct tp_str *rest, int *value);
+static const char *route_uri_parse(struct tp_str text, void *field);
 
 static const struct tp_custom_type endpoint_type = {
     .word = "address",
@@ -27,41 +28,68 @@ static const struct tp_custom_type keepalive_type = {
     .parse = keepalive_value_parse,
 };
 
+static const struct tp_custom_type route_uri_type = {
+    .word = "uri",
+    .parse = route_uri_parse,
+};
+
+static const struct tp_word word_off[] = { { "off", 0 }, { NULL, 0 } };
 static const struct tp_word word_default[] = { { "default", 0 }, { NULL, 0 } };
 
 static const struct tp_argument listen_arguments[] = {
     {
-        .name = "ADDRESS", .kind = TP_ARGUMENT_REQUIRED,
+        .name = "ADDRESS",
+        .kind = TP_ARGUMENT_REQUIRED,
         TP_CUSTOM(struct tp_listen_conf, endpoint, struct tp_endpoint, &endpoint_type),
         .brief = "A port, an IPv4 or [IPv6] address with a port, or unix:/path.",
     },
     {
-        .name = "backlog", .kind = TP_ARGUMENT_NAMED, TP_NUMBER(struct tp_listen_conf, backlog),
-        .preset = "4096", .min = "1", .max = "65535",
+        .name = "backlog",
+        .kind = TP_ARGUMENT_NAMED,
+        TP_NUMBER(struct tp_listen_conf, backlog),
+        .preset = "4096",
+        .min = "1",
+        .max = "65535",
         .brief = "How many connections may wait to be accepted.",
     },
     {
-        .name = "reuseport", .kind = TP_ARGUMENT_SWITCH,
-        TP_FLAG(struct tp_listen_conf, reuseport), .preset = "off",
+        .name = "reuseport",
+        .kind = TP_ARGUMENT_SWITCH,
+        TP_FLAG(struct tp_listen_conf, reuseport),
+        .preset = "off",
         .brief = "Gives each worker a socket of its own; the kernel spreads connections evenly "
                  "by number, whatever the workers' load.",
     },
     {
-        .name = "ipv6only", .kind = TP_ARGUMENT_NAMED, TP_FLAG(struct tp_listen_conf, ipv6only),
-        .preset = "on", .brief = "Whether an IPv6 wildcard leaves IPv4 connections alone.",
+        .name = "ipv6only",
+        .kind = TP_ARGUMENT_NAMED,
+        TP_FLAG(struct tp_listen_conf, ipv6only),
+        .preset = "on",
+        .brief = "Whether an IPv6 wildcard leaves IPv4 connections alone.",
     },
     {
-        .name = "rcvbuf", .kind = TP_ARGUMENT_NAMED, TP_SIZE(struct tp_listen_conf, rcvbuf),
-        .words = word_default, .preset = "default", .min = "1k", .max = "1g",
+        .name = "rcvbuf",
+        .kind = TP_ARGUMENT_NAMED,
+        TP_SIZE(struct tp_listen_conf, rcvbuf),
+        .words = word_default,
+        .preset = "default",
+        .min = "1k",
+        .max = "1g",
         .brief = "The receive buffer of accepted connections.",
     },
     {
-        .name = "sndbuf", .kind = TP_ARGUMENT_NAMED, TP_SIZE(struct tp_listen_conf, sndbuf),
-        .words = word_default, .preset = "default", .min = "1k", .max = "1g",
+        .name = "sndbuf",
+        .kind = TP_ARGUMENT_NAMED,
+        TP_SIZE(struct tp_listen_conf, sndbuf),
+        .words = word_default,
+        .preset = "default",
+        .min = "1k",
+        .max = "1g",
         .brief = "The send buffer of accepted connections.",
     },
     {
-        .name = "so_keepalive", .kind = TP_ARGUMENT_NAMED,
+        .name = "so_keepalive",
+        .kind = TP_ARGUMENT_NAMED,
         TP_CUSTOM(struct tp_listen_conf, so_keepalive, struct tp_keepalive, &keepalive_type),
         .preset = "off",
         .brief = "TCP keepalive of accepted connections; an empty part leaves the system's value.",
@@ -70,27 +98,143 @@ static const struct tp_argument listen_arguments[] = {
 
 static const struct tp_directive server_directives[] = {
     {
-        .name = "peer", .where = TP_IN_MAIN, TP_OPENS(TP_IN_PEER), .takes_nothing = true,
+        .name = "peer",
+        .where = TP_IN_MAIN,
+        TP_OPENS(TP_IN_PEER),
+        .takes_nothing = true,
         .since = "0.1",
         .brief = "Holds what this end of conversations serves; its values are the servers' "
                  "defaults.",
     },
     {
-        .name = "server", .where = TP_IN_PEER, TP_OPENS(TP_IN_SERVER), .may_repeat = true,
-        .takes_nothing = true, .since = "0.1",
+        .name = "server",
+        .where = TP_IN_PEER,
+        TP_OPENS(TP_IN_SERVER),
+        .may_repeat = true,
+        .takes_nothing = true,
+        .since = "0.1",
         .brief = "A set of listening addresses that are served alike.",
     },
     {
-        .name = "listen", .where = TP_IN_SERVER,
+        .name = "listen",
+        .where = TP_IN_SERVER,
         TP_REPEATED(struct tp_server_conf, listens, struct tp_listen_conf),
-        TP_ARGUMENTS(listen_arguments), .since = "0.1",
+        TP_ARGUMENTS(listen_arguments),
+        .since = "0.1",
         .brief = "An address to accept connections on; may be given several times.",
     },
     {
-        .name = "tcp_nodelay", .where = TP_IN_PEER | TP_IN_SERVER,
-        TP_FLAG(struct tp_server_conf, tcp_nodelay), .preset = "on",
-        .applies = TP_APPLIES_NEW_SESSIONS, .since = "0.1",
+        .name = "tcp_nodelay",
+        .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_FLAG(struct tp_server_conf, tcp_nodelay),
+        .preset = "on",
+        .applies = TP_APPLIES_NEW_SESSIONS,
+        .since = "0.1",
         .brief = "Whether small packets are sent at once instead of being collected by TCP.",
+    },
+    {
+        .name = "packet_limit",
+        .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_SIZE(struct tp_server_conf, packet_limit),
+        .preset = "1m",
+        .min = "64",
+        .max = "256m",
+        .since = "0.1",
+        .brief = "The largest packet; a larger one closes the session before it is read.",
+    },
+    {
+        .name = "send_queue",
+        .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_SIZE(struct tp_server_conf, send_queue),
+        .preset = "1m",
+        .min = "1k",
+        .max = "1g",
+        .since = "0.1",
+        .brief = "The bytes that may wait to be sent before a session is no longer read from.",
+    },
+    {
+        .name = "max_pending_pulls",
+        .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_NUMBER(struct tp_server_conf, max_pending_pulls),
+        .preset = "1024",
+        .min = "1",
+        .max = "1000000",
+        .since = "0.1",
+        .brief = "The unanswered PULLs of a session before it is no longer read from.",
+    },
+    {
+        .name = "gzip_min",
+        .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_SIZE(struct tp_server_conf, gzip_min),
+        .preset = "256",
+        .min = "0",
+        .max = "256m",
+        .since = "0.1",
+        .brief = "Replies to deflated PULLs are deflated too, unless their body is smaller than "
+                 "this or would grow.",
+    },
+    {
+        .name = "read_timeout",
+        .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_TIME(struct tp_server_conf, read_timeout),
+        .words = word_off,
+        .preset = "off",
+        .min = "1ms",
+        .max = "365d",
+        .since = "0.1",
+        .brief = "How long a session that waits for no answer may be silent.",
+    },
+    {
+        .name = "packet_timeout",
+        .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_TIME(struct tp_server_conf, packet_timeout),
+        .words = word_off,
+        .preset = "60s",
+        .min = "1ms",
+        .max = "1d",
+        .since = "0.1",
+        .brief = "How long a packet may take from its first to its last byte.",
+    },
+    {
+        .name = "write_timeout",
+        .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_TIME(struct tp_server_conf, write_timeout),
+        .words = word_off,
+        .preset = "60s",
+        .min = "1ms",
+        .max = "1d",
+        .since = "0.1",
+        .brief = "How long the other end may take none of what is to be sent.",
+    },
+};
+
+static const struct tp_argument route_arguments[] = {
+    {
+        .name = "URI",
+        .kind = TP_ARGUMENT_REQUIRED,
+        TP_CUSTOM(struct tp_route_conf, uri, struct tp_str, &route_uri_type),
+        .brief = "A path such as /echo, all paths below one such as /math/*, or * for all others.",
+    },
+};
+
+static const struct tp_directive route_directives[] = {
+    {
+        .name = "pull",
+        .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_OPENS(TP_IN_PULL),
+        .may_repeat = true,
+        TP_ARGUMENTS(route_arguments),
+        .since = "0.1",
+        .brief = "How PULLs to a uri are answered; exact beats the longest prefix beats *.",
+    },
+    {
+        .name = "push",
+        .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_OPENS(TP_IN_PUSH),
+        .may_repeat = true,
+        TP_ARGUMENTS(route_arguments),
+        .since = "0.1",
+        .brief = "What is done with PUSHes to a uri; exact beats the longest prefix beats *.",
     },
 };
 
@@ -100,6 +244,13 @@ const struct tp_module tp__module_server = {
     .conf_size = sizeof(struct tp_server_conf),
     TP_DIRECTIVES(server_directives),
     .validate = server_validate,
+};
+
+const struct tp_module tp__module_route = {
+    .name = "route",
+    .brief = "Which handler serves which uri.",
+    .conf_size = sizeof(struct tp_route_conf),
+    TP_DIRECTIVES(route_directives),
 };
 
 static void
@@ -209,4 +360,19 @@ keepalive_parse_part(struct tp_str *rest, int *value)
     }
     *value = (int) number;
     return number >= 0 && number <= 32767;
+}
+
+static const char *
+route_uri_parse(struct tp_str text, void *field)
+{
+    struct tp_str *uri = field;
+    const char *star = memchr(text.data, '*', text.len);
+    bool is_star_alone = text.len == 1 && star != NULL;
+    bool ends_in_star = text.len > 1 && star == text.data + text.len - 1 && star[-1] == '/';
+
+    *uri = text;
+    if (is_star_alone || (text.len > 0 && text.data[0] == '/' && (star == NULL || ends_in_star))) {
+        return NULL;
+    }
+    return "a path such as /echo, all paths below one such as /math/*, or * for all others";
 }

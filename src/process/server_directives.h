@@ -31,8 +31,21 @@ struct tp_listen_conf {
 struct tp_server_conf {
     struct tp_items listens; /* of struct tp_listen_conf */
     bool tcp_nodelay;
+    struct tp_size packet_limit;
+    struct tp_size send_queue;
+    int64_t max_pending_pulls;
+    struct tp_size gzip_min;
+    struct tp_msec read_timeout;
+    struct tp_msec packet_timeout;
+    struct tp_msec write_timeout;
+};
+
+/* What a `pull` or `push` block says besides its handler. */
+struct tp_route_conf {
+    struct tp_str uri;
 };
 
 extern const struct tp_module tp__module_server;
+extern const struct tp_module tp__module_route;
 
 #endif

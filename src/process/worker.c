@@ -174,7 +174,7 @@ worker_fini(struct tp_worker *worker)
     if (worker->loop != NULL) {
         tp__watch_stop(&worker->watch);
         tp__acceptor_stop(&worker->acceptor);
-        tp__sessions_close_all(&worker->sessions, TP_CLOSE_SHUTDOWN);
+        tp__sessions_fini(&worker->sessions);
     }
     tp__bus_destroy(&worker->bus);
     tp__pool_destroy(&worker->pool);
@@ -209,7 +209,12 @@ worker_start_loop(struct tp_worker *worker)
     if (result != TP_OK) {
         return result;
     }
-    tp__sessions_init(&worker->sessions, worker->loop, &callbacks);
+    tp__sessions_init(&worker->sessions, worker->loop, &callbacks,
+                      worker->cycle->core->worker_memory);
+    result = tp__sessions_use_gzip(&worker->sessions, tp__program_find_gzip(worker->program));
+    if (result != TP_OK) {
+        return result;
+    }
     tp__acceptor_init(&worker->acceptor, worker->loop, worker->slot, &worker->sessions,
                       &worker->descriptors);
     worker->acceptor.poke = worker_poke;
@@ -455,7 +460,7 @@ worker_quit(struct tp_worker *worker)
     if (timeout_ms > 0) {
         tp__loop_start_timer(worker->loop, &worker->shutdown, timeout_ms);
     }
-    tp__sessions_close_all(&worker->sessions, TP_CLOSE_SHUTDOWN);
+    tp__sessions_end_all(&worker->sessions, TP_CLOSE_SHUTDOWN);
     tp__loop_post(worker->loop, &worker->end_check);
 }
 

@@ -1,8 +1,8 @@
 /*
  * session/server.h - what a session needs to know of the server it belongs to.
  *
- * Both structs are parts of one loaded configuration, constant, and live as long
- * as `configuration` is held; each session holds it once.
+ * All structs here are parts of one loaded configuration, constant, and live as long
+ * as `configuration` is held; each session and each exchange holds it once.
  */
 #ifndef TP_SESSION_SERVER_H
 #define TP_SESSION_SERVER_H
@@ -11,6 +11,7 @@
 
 #include "base/counted.h"
 #include "os/socket.h"
+#include "session/router.h"
 
 /* A module's hook with the conf it gets. */
 struct tp_accept_hook {
@@ -18,11 +19,37 @@ struct tp_accept_hook {
     const void *conf;
 };
 
+/* The bounds of a session; a time of 0 ms means none. */
+struct tp_session_limits {
+    struct tp_size packet;
+    struct tp_size send_queue;     /* more is not queued: reading stops until half of it has left */
+    int64_t pending_pulls;         /* so many unanswered PULLs stop reading */
+    struct tp_msec read_timeout;   /* silence */
+    struct tp_msec packet_timeout; /* from the first to the last byte of a packet */
+    struct tp_msec write_timeout;  /* without a byte taken by the other end */
+    struct tp_msec slow_threshold; /* slower exchanges are warned of */
+};
+
+/* A codec with its module's conf. */
+struct tp_codec_use {
+    const struct tp_codec *codec;
+    const void *conf;
+};
+
 struct tp_server {
     struct tp_counted *configuration;
+    struct tp_codec_use *codecs;
+    size_t codec_count;
+    uint8_t default_codec;        /* of bodies that name none */
+    const struct tp_filter *gzip; /* NULL when it is not built in */
+    struct tp_size gzip_min;      /* smaller replies are not deflated */
     struct tp_log log;
+    const struct tp_protocol *protocol;
+    struct tp_session_limits limits;
     struct tp_accept_hook *accept_hooks; /* in the order they run */
     size_t accept_hook_count;
+    struct tp_router pulls;
+    struct tp_router pushes;
 };
 
 /* A listening address of a server. */

@@ -1,70 +1,101 @@
 /*
- * session.c - the life of a session: accepted, read from, moved to a newer
- * configuration, closed.
+ * session.c - the life of a session: accepted, moved to a newer configuration, ended.
  *
- * This version speaks no protocol yet: what the other end sends is counted and
- * dropped.
+ * What a turn has brought for a session is settled at the turn's end: it sends, goes on
+ * with its input, or closes.  A session that ends takes nothing more in, but what was
+ * received whole is answered, and what is ready leaves.
  *
  * Runs in: worker.  Owns: the connection's descriptor.
- * Read next: process/accept.c, which starts sessions.
+ * Read next: session_read.c, exchange.c, session_write.c; process/acceptor.c starts sessions.
  */
-#include "session/session.h"
+#include "session/record.h"
 
+#include "base/clock.h"
 #include "os/file.h"
 
 #include <stdlib.h>
 
 enum {
-    SESSION_MAGIC = 0x54505353, /* "TPSS" */
     SESSIONS_MOVED_PER_TURN = 1000,
+    BUFS_KEPT_MAX = 64, /* idle buffers of a worker */
 };
-
-struct tp_session {
-    uint32_t magic;
-    struct tp_address remote;
-    uint64_t number;
-    struct tp_watcher watcher;
-    struct tp_list_node node; /* in members or, while a move is under way, in unmoved */
-    struct tp_sessions *sessions;
-    const struct tp_listen *listen;
-};
-
-_Static_assert(sizeof(struct tp_session) <= 256, "an idle session is one small record");
 
 static enum tp_result session_run_accept_hooks(struct tp_session *session);
 static void session_on_event(struct tp_watcher *watcher, unsigned events);
-static void session_move(struct tp_session *session, const struct tp_listen *listen);
+static void session_on_turn_end(struct tp_work *work);
+static bool session_is_done(const struct tp_session *session);
+static enum tp_result session_update_interest(struct tp_session *session);
+static void session_on_deadline(struct tp_timer *timer);
+static bool session_close_if_overdue(struct tp_session *session, int64_t now_ms);
+static int64_t session_next_deadline_ms(const struct tp_session *session);
+static void session_earlier(int64_t *deadline_ms, int64_t since_ms, struct tp_msec timeout);
+static bool session_is_overdue(int64_t since_ms, struct tp_msec timeout, int64_t now_ms);
 static void sessions_on_move_work(struct tp_work *work);
 static struct tp_session *session_from_node(struct tp_list_node *node);
 
 void
 tp__sessions_init(struct tp_sessions *sessions, struct tp_loop *loop,
-                  const struct tp_sessions_callbacks *callbacks)
+                  const struct tp_sessions_callbacks *callbacks, struct tp_size memory)
 {
     *sessions = (struct tp_sessions){ .loop = loop, .callbacks = *callbacks };
     tp__list_init(&sessions->members);
     tp__list_init(&sessions->unmoved);
+    tp__list_init(&sessions->free_exchanges);
     tp__work_init(&sessions->move_work, sessions_on_move_work);
+    tp__buf_pool_init(&sessions->pool, memory, BUFS_KEPT_MAX);
+    tp__output_init(&sessions->output, &sessions->pool);
+}
+
+enum tp_result
+tp__sessions_use_gzip(struct tp_sessions *sessions, const struct tp_filter *gzip)
+{
+    if (gzip == NULL) {
+        return TP_OK;
+    }
+    sessions->gzip = gzip;
+    sessions->gzip_state = calloc(1, gzip->state_size);
+    return sessions->gzip_state == NULL ? TP_NO_MEMORY : TP_OK;
+}
+
+void
+tp__sessions_fini(struct tp_sessions *sessions)
+{
+    struct tp_list_node *node;
+
+    tp__sessions_close_all(sessions, TP_CLOSE_SHUTDOWN);
+    while ((node = tp__list_take_first(&sessions->free_exchanges)) != NULL) {
+        free(TP_CONTAINER_OF(node, struct tp_exchange, node));
+    }
+    tp_buf_release(sessions->read_buf.buf);
+    tp__output_fini(&sessions->output);
+    if (sessions->gzip_state != NULL) {
+        sessions->gzip->fini(sessions->gzip_state);
+        free(sessions->gzip_state);
+    }
+    tp__buf_pool_fini(&sessions->pool);
 }
 
 enum tp_result
 tp__session_start(struct tp_sessions *sessions, const struct tp_listen *listen, uint64_t number,
                   int fd, const struct tp_address *remote)
 {
-    struct tp_session *session = malloc(sizeof(*session));
+    struct tp_session *session = calloc(1, sizeof(*session));
 
     if (session == NULL) {
         tp__descriptor_close(&fd);
         return TP_NO_MEMORY;
     }
-    *session = (struct tp_session){
-        .magic = SESSION_MAGIC,
-        .remote = *remote,
-        .number = number,
-        .sessions = sessions,
-        .listen = listen,
-    };
+    session->magic = TP_SESSION_MAGIC;
+    session->remote = *remote;
+    session->number = number;
+    session->sessions = sessions;
+    session->listen = listen;
+    session->heard_ms = tp__loop_now_ms(sessions->loop);
     tp__watcher_init(&session->watcher, fd, session_on_event);
+    tp__work_init(&session->turn_end, session_on_turn_end);
+    tp__timer_init(&session->deadline, session_on_deadline);
+    tp__list_init(&session->exchanges);
+    tp__list_init(&session->outgoing);
     tp__list_append(&sessions->members, &session->node);
     tp__counted_acquire(listen->server->configuration);
     sessions->count++;
@@ -76,12 +107,14 @@ tp__session_start(struct tp_sessions *sessions, const struct tp_listen *listen, 
         result = session_run_accept_hooks(session);
     }
     if (result == TP_OK) {
-        result = tp__loop_watch(sessions->loop, &session->watcher, TP_EVENT_READ);
+        result = session_update_interest(session);
     }
     if (result != TP_OK) {
         tp__session_close(&session, result == TP_DENIED ? TP_CLOSE_REFUSED : TP_CLOSE_NO_RESOURCES);
+        return result;
     }
-    return result;
+    tp__session_arm_deadline(session);
+    return TP_OK;
 }
 
 void
@@ -92,13 +125,18 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
     char remote[TP_ADDRESS_TEXT_MAX];
 
     *closing = NULL;
-    TP_ASSERT(session->magic == SESSION_MAGIC);
+    TP_ASSERT(session->magic == TP_SESSION_MAGIC);
     tp_log_info(&session->listen->server->log, "session-closed",
                 "number=%llu remote=%s listen=%s reason=%s", (unsigned long long) session->number,
                 tp_address_format(&session->remote, remote), session->listen->name,
                 tp__close_reason_word(reason));
+    tp__work_cancel(&session->turn_end);
+    tp__loop_stop_timer(sessions->loop, &session->deadline);
     tp__loop_unwatch(sessions->loop, &session->watcher);
     tp__descriptor_close(&session->watcher.fd);
+    tp__exchanges_abandon(session);
+    tp_chain_clear(&session->input);
+    tp_chain_clear(&session->unsent);
     tp__list_remove(&session->node);
     tp__counted_release(session->listen->server->configuration);
     session->magic = 0;
@@ -109,11 +147,69 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
 }
 
 void
+tp__session_end(struct tp_session *session, enum tp_close_reason reason, bool waits_for_exchanges)
+{
+    if (!session->is_ending) {
+        session->end_reason = reason;
+        session->waits_for_exchanges = waits_for_exchanges;
+        session->is_ending = true;
+    }
+    tp__session_want_turn_end(session);
+}
+
+void
+tp__session_want_turn_end(struct tp_session *session)
+{
+    tp__loop_post(session->sessions->loop, &session->turn_end);
+}
+
+void
+tp__session_arm_deadline(struct tp_session *session)
+{
+    struct tp_loop *loop = session->sessions->loop;
+    int64_t deadline_ms = session_next_deadline_ms(session);
+
+    /* One that runs earlier looks again when it comes: restarting it at each packet would cost more. */
+    if (deadline_ms == INT64_MAX
+        || (session->deadline.is_running && session->deadline.deadline_ms <= deadline_ms)) {
+        return;
+    }
+    tp__loop_start_timer(loop, &session->deadline, deadline_ms - tp__loop_now_ms(loop));
+}
+
+void
+tp__session_on_boundary(struct tp_session *session)
+{
+    const struct tp_sessions_move *move = &session->sessions->move;
+
+    session->is_move_due = false;
+    const struct tp_listen *listen = move->find_listen(move->owner, session->listen->name);
+
+    if (listen == NULL) {
+        tp__session_end(session, TP_CLOSE_LISTEN_REMOVED, true);
+        return;
+    }
+    tp__counted_acquire(listen->server->configuration);
+    tp__counted_release(session->listen->server->configuration);
+    session->listen = listen;
+    tp__session_arm_deadline(session);
+}
+
+void
 tp__sessions_move(struct tp_sessions *sessions, const struct tp_sessions_move *move)
 {
     sessions->move = *move;
     tp__list_move_all(&sessions->unmoved, &sessions->members);
     tp__loop_post(sessions->loop, &sessions->move_work);
+}
+
+void
+tp__sessions_end_all(struct tp_sessions *sessions, enum tp_close_reason reason)
+{
+    tp__list_move_all(&sessions->members, &sessions->unmoved);
+    TP_LIST_EACH (node, &sessions->members) {
+        tp__session_end(session_from_node(node), reason, true);
+    }
 }
 
 void
@@ -187,59 +283,148 @@ static void
 session_on_event(struct tp_watcher *watcher, unsigned events)
 {
     struct tp_session *session = TP_CONTAINER_OF(watcher, struct tp_session, watcher);
-    struct tp_sessions *sessions = session->sessions;
-    size_t count = 0;
 
-    (void) events;
-    TP_ASSERT(session->magic == SESSION_MAGIC);
-    enum tp_result result =
-        tp__socket_read(watcher->fd, sessions->read_bytes, sizeof(sessions->read_bytes), &count);
-
-    if (result == TP_AGAIN || result == TP_INTERRUPTED) {
-        return;
-    }
-    if (result != TP_OK) {
+    TP_ASSERT(session->magic == TP_SESSION_MAGIC);
+    if (session->is_ending && (events & TP_EVENT_BROKEN) != 0) {
         tp__session_close(&session, TP_CLOSE_CONNECTION_BROKEN);
         return;
     }
-    if (count == 0) {
-        tp__session_close(&session, TP_CLOSE_PEER_CLOSED);
-        return;
+    if ((events & TP_EVENT_WRITE) != 0) {
+        tp__session_want_turn_end(session);
     }
-    sessions->callbacks.on_bytes(sessions->callbacks.owner, count);
+    if ((events & (TP_EVENT_READ | TP_EVENT_BROKEN)) != 0 && !session->is_ending) {
+        tp__session_read(session);
+    }
 }
 
+static void
+session_on_turn_end(struct tp_work *work)
+{
+    struct tp_session *session = TP_CONTAINER_OF(work, struct tp_session, turn_end);
+    enum tp_result result = tp__session_write(session);
+
+    if (result == TP_OK && session->input.len > 0 && !session->is_ending) {
+        tp__session_take_packets(session);
+    }
+    if (result == TP_OK && session_is_done(session)) {
+        tp__session_close(&session, session->end_reason);
+        return;
+    }
+    if (result == TP_OK) {
+        result = session_update_interest(session);
+    }
+    if (result != TP_OK) {
+        tp__session_close(&session,
+                          result == TP_GONE ? TP_CLOSE_CONNECTION_BROKEN : TP_CLOSE_NO_RESOURCES);
+    }
+}
+
+static bool
+session_is_done(const struct tp_session *session)
+{
+    return session->is_ending && session->unsent.len == 0 && tp__list_is_empty(&session->outgoing)
+           && (session->exchange_count == 0 || !session->waits_for_exchanges);
+}
+
+static enum tp_result
+session_update_interest(struct tp_session *session)
+{
+    struct tp_loop *loop = session->sessions->loop;
+    unsigned interest = session->unsent.len > 0 ? TP_EVENT_WRITE : 0;
+
+    if (!session->is_ending && !tp__session_must_pause(session)) {
+        interest |= TP_EVENT_READ;
+    }
+    if (interest != 0) {
+        return tp__loop_watch(loop, &session->watcher, interest);
+    }
+    tp__loop_unwatch(loop, &session->watcher);
+    return TP_OK;
+}
+
+static void
+session_on_deadline(struct tp_timer *timer)
+{
+    struct tp_session *session = TP_CONTAINER_OF(timer, struct tp_session, deadline);
+
+    if (!session_close_if_overdue(session, tp__loop_now_ms(session->sessions->loop))) {
+        tp__session_arm_deadline(session);
+    }
+}
+
+/* Returns true when the session is gone. */
+static bool
+session_close_if_overdue(struct tp_session *session, int64_t now_ms)
+{
+    const struct tp_session_limits *limits = &session->listen->server->limits;
+    bool is_idle = session->exchange_count == 0;
+
+    if (session_is_overdue(session->stuck_since_ms, limits->write_timeout, now_ms)) {
+        tp__session_close(&session, TP_CLOSE_WRITE_TIMEOUT);
+        return true;
+    }
+    if (session_is_overdue(session->packet_begun_ms, limits->packet_timeout, now_ms)) {
+        tp__session_close(&session, TP_CLOSE_PACKET_TIMEOUT);
+        return true;
+    }
+    /* Who waits for an answer has a right to be silent. */
+    if (is_idle && session_is_overdue(session->heard_ms, limits->read_timeout, now_ms)) {
+        tp__session_close(&session, TP_CLOSE_READ_TIMEOUT);
+        return true;
+    }
+    if (!is_idle) {
+        session->heard_ms = now_ms;
+    }
+    return false;
+}
+
+static int64_t
+session_next_deadline_ms(const struct tp_session *session)
+{
+    const struct tp_session_limits *limits = &session->listen->server->limits;
+    int64_t deadline_ms = INT64_MAX;
+
+    session_earlier(&deadline_ms, session->heard_ms, limits->read_timeout);
+    session_earlier(&deadline_ms, session->packet_begun_ms, limits->packet_timeout);
+    session_earlier(&deadline_ms, session->stuck_since_ms, limits->write_timeout);
+    return deadline_ms;
+}
+
+static void
+session_earlier(int64_t *deadline_ms, int64_t since_ms, struct tp_msec timeout)
+{
+    if (since_ms != 0 && timeout.ms != 0 && since_ms + timeout.ms < *deadline_ms) {
+        *deadline_ms = since_ms + timeout.ms;
+    }
+}
+
+static bool
+session_is_overdue(int64_t since_ms, struct tp_msec timeout, int64_t now_ms)
+{
+    return since_ms != 0 && timeout.ms != 0 && now_ms - since_ms >= timeout.ms;
+}
+
+/* A session in the middle of a packet moves when that has come whole. */
 static void
 sessions_on_move_work(struct tp_work *work)
 {
     struct tp_sessions *sessions = TP_CONTAINER_OF(work, struct tp_sessions, move_work);
-    const struct tp_sessions_move *move = &sessions->move;
 
     for (int moved = 0; moved < SESSIONS_MOVED_PER_TURN; moved++) {
         if (tp__list_is_empty(&sessions->unmoved)) {
-            move->on_done(move->owner);
+            sessions->move.on_done(sessions->move.owner);
             return;
         }
         struct tp_session *session = session_from_node(sessions->unmoved.next);
 
-        session_move(session, move->find_listen(move->owner, session->listen->name));
+        tp__list_remove(&session->node);
+        tp__list_append(&sessions->members, &session->node);
+        session->is_move_due = true;
+        if (session->input.len == 0) {
+            tp__session_on_boundary(session);
+        }
     }
     tp__loop_post(sessions->loop, work);
-}
-
-/* To `listen`, or out of the server where that is NULL. */
-static void
-session_move(struct tp_session *session, const struct tp_listen *listen)
-{
-    if (listen == NULL) {
-        tp__session_close(&session, TP_CLOSE_LISTEN_REMOVED);
-        return;
-    }
-    tp__counted_acquire(listen->server->configuration);
-    tp__counted_release(session->listen->server->configuration);
-    session->listen = listen;
-    tp__list_remove(&session->node);
-    tp__list_append(&session->sessions->members, &session->node);
 }
 
 static struct tp_session *
@@ -247,6 +432,6 @@ session_from_node(struct tp_list_node *node)
 {
     struct tp_session *session = TP_CONTAINER_OF(node, struct tp_session, node);
 
-    TP_ASSERT(session->magic == SESSION_MAGIC);
+    TP_ASSERT(session->magic == TP_SESSION_MAGIC);
     return session;
 }

@@ -10,13 +10,11 @@
 #ifndef TP_SESSION_SESSION_H
 #define TP_SESSION_SESSION_H
 
+#include "base/buf_pool.h"
 #include "event/loop.h"
+#include "packet/output.h"
 #include "session/close_reason.h"
 #include "session/server.h"
-
-enum {
-    TP_SESSION_READ_BYTES = 16 * 1024, /* read from one session before others have their turn */
-};
 
 /* What the owner of a worker's sessions is told; `owner` is given back in each call. */
 struct tp_sessions_callbacks {
@@ -32,6 +30,12 @@ struct tp_sessions_move {
     void *owner;
 };
 
+/* The buffer that is read into: its first `used` bytes belong to those who hold it. */
+struct tp_read_buf {
+    struct tp_buf *buf;
+    size_t used;
+};
+
 /* All sessions of a worker. */
 struct tp_sessions {
     struct tp_loop *loop;
@@ -42,12 +46,26 @@ struct tp_sessions {
     struct tp_list_node unmoved; /* members that the move under way has not come to yet */
     struct tp_sessions_move move;
     struct tp_work move_work;
-    char read_bytes
-        [TP_SESSION_READ_BYTES]; /* shared: what is read is used up before the next read */
+
+    /* Shared by all members, which take turns: what they keep, they hold. */
+    struct tp_buf_pool pool;
+    struct tp_read_buf read_buf;
+    struct tp_output output;
+    const struct tp_filter *gzip;
+    void *gzip_state; /* of the filter, which all members share; NULL without it */
+    struct tp_list_node free_exchanges;
+    size_t free_exchange_count;
 };
 
 void tp__sessions_init(struct tp_sessions *sessions, struct tp_loop *loop,
-                       const struct tp_sessions_callbacks *callbacks);
+                       const struct tp_sessions_callbacks *callbacks, struct tp_size memory);
+
+/* Makes the state of the gzip filter, which the sessions share; NULL where it is not built in. */
+enum tp_result tp__sessions_use_gzip(struct tp_sessions *sessions,
+                                     const struct tp_filter *gzip) TP_MUST_CHECK;
+
+/* Closes all sessions and frees what they shared. */
+void tp__sessions_fini(struct tp_sessions *sessions);
 
 /*
  * Makes a session of the connection `fd`, which it owns from here on, runs the
@@ -70,7 +88,10 @@ void tp__session_close(struct tp_session **session, enum tp_close_reason reason)
  */
 void tp__sessions_move(struct tp_sessions *sessions, const struct tp_sessions_move *move);
 
-/* Ends all sessions for `reason`. */
+/* Ends all sessions gracefully: what they asked is answered first. */
+void tp__sessions_end_all(struct tp_sessions *sessions, enum tp_close_reason reason);
+
+/* Ends all sessions for `reason`, now. */
 void tp__sessions_close_all(struct tp_sessions *sessions, enum tp_close_reason reason);
 
 #endif

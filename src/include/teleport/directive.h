@@ -25,7 +25,9 @@ extern "C" {
     ROW(MAIN,   1u << 0, "main",   "The top of the file, outside every block.")           \
     ROW(EVENTS, 1u << 1, "events", "How each worker's event loop runs.")                  \
     ROW(PEER,   1u << 2, "peer",   "One end of conversations: what its servers share.")   \
-    ROW(SERVER, 1u << 3, "server", "A set of listening addresses and how they are served.")
+    ROW(SERVER, 1u << 3, "server", "A set of listening addresses and how they are served.") \
+    ROW(PULL,   1u << 4, "pull",   "How PULLs to a uri are answered.")                    \
+    ROW(PUSH,   1u << 5, "push",   "What is done with PUSHes to a uri.")
 /* clang-format on */
 
 enum tp_context {
@@ -33,6 +35,9 @@ enum tp_context {
     TP_CONTEXT_TABLE(TP_CONTEXT_ENUM_ROW)
 #undef TP_CONTEXT_ENUM_ROW
 };
+
+/* Either kind of route. */
+#define TP_IN_ROUTE (TP_IN_PULL | TP_IN_PUSH)
 
 /* What a reload does with a changed value: ROW(NAME, word, sentence). */
 /* clang-format off */
@@ -128,7 +133,7 @@ struct tp_directive {
     size_t items_offset;   /* of that struct tp_items in the conf */
     enum tp_context opens; /* 0: not a block */
     bool may_repeat;       /* a block that may stand several times in its parent */
-    bool takes_nothing;    /* a block without arguments */
+    bool takes_nothing;    /* a block, or a word that says it all, without arguments */
     enum tp_applies applies;
     const char *since;
     const char *brief; /* one sentence for the manual and for "did you mean" */
@@ -195,6 +200,9 @@ const struct tp_block *tp_block_parent(const struct tp_block *block);
 /* The first block of `context` in `parent`, and the next one after `block`; NULL when none. */
 const struct tp_block *tp_block_first(const struct tp_block *parent, enum tp_context context);
 const struct tp_block *tp_block_next(const struct tp_block *block);
+
+/* True when `directive` is written in `block` itself, not inherited. */
+bool tp_block_writes(const struct tp_block *block, const char *directive);
 
 /*
  * Reports a mistake found by a module's .validate.  It is shown with file, line,

@@ -1,6 +1,6 @@
 /*
  * teleport/module.h - what a module is made of.  The only header a module
- * needs; it brings base, log, address and directive with it.
+ * needs; it brings base, log, address, directive and protocol with it.
  *
  * The module API is a source API of one version: a module is compiled together
  * with the server (`./configure --add-module=DIR`), nothing is loaded later.
@@ -13,8 +13,12 @@
 
 #include <teleport/address.h>
 #include <teleport/base.h>
+#include <teleport/codec.h>
 #include <teleport/directive.h>
+#include <teleport/exchange.h>
+#include <teleport/filter.h>
 #include <teleport/log.h>
+#include <teleport/protocol.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -62,6 +66,20 @@ struct tp_module {
      * closes it with the reason "refused".
      */
     enum tp_result (*post_accept)(struct tp_session *session, const void *conf);
+
+    /*
+     * A handler: `handle` answers the exchanges of routes in whose block the directive
+     * `handler` is written, with the module's conf of that block.
+     */
+    const char *handler;
+    void (*handle)(struct tp_exchange *exchange, const void *conf);
+
+    /* A codec or a filter this module brings, or NULL. */
+    const struct tp_codec *codec;
+    const struct tp_filter *filter;
+
+    /* The protocol it adds, if it adds one. */
+    const struct tp_protocol *protocol;
 };
 
 #define TP_DIRECTIVES(table) .directives = (table), .directive_count = TP_COUNT_OF(table)

@@ -1,0 +1,67 @@
+/*
+ * teleport/packet.h - a packet: header and body, each with a codec of its own.
+ */
+#ifndef TELEPORT_PACKET_H
+#define TELEPORT_PACKET_H
+
+#include <teleport/bytes.h>
+#include <teleport/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The numbers of Teleport 2.5. */
+enum tp_packet_type {
+    TP_PACKET_PULL = 1,
+    TP_PACKET_REPLY = 2,
+    TP_PACKET_PUSH = 3,
+};
+
+/* Ids of codecs as they are on the wire; others pass untouched. */
+enum tp_codec_id {
+    TP_CODEC_NONE = 0,
+    TP_CODEC_JSON = 'j',
+    TP_CODEC_PROTOBUF = 'p',
+    TP_CODEC_PLAIN = 's',
+};
+
+enum {
+    TP_GZIP_LEVEL_MIN = -2, /* Huffman coding only */
+    TP_GZIP_LEVEL_MAX = 9,
+};
+
+/*
+ * A decoded packet.  Texts are slices of bytes that `head` holds; `body` is the encoded
+ * body without its codec byte, deflated where gzip_level is not 0.
+ */
+struct tp_packet {
+    int32_t type; /* enum tp_packet_type, or what the other end sent */
+    uint8_t header_codec;
+    uint8_t body_codec;
+    bool has_body_codec; /* a codec was named, though the body may be empty */
+    int32_t gzip_level;  /* 0: the body is not deflated */
+    uint64_t seq;
+    struct tp_str uri;
+    struct tp_status status; /* replies only */
+    struct tp_buf *head;     /* what the texts lie in; NULL when they live for ever */
+    struct tp_chain body;
+    size_t wire_bytes; /* what the packet took on the wire */
+};
+
+/* Lets go of what the packet holds; it is all zeros afterwards. */
+void tp_packet_clear(struct tp_packet *packet);
+
+/*
+ * For a packet that is kept while its session reads on: when it is small it moves to a
+ * buffer of its own size, so that it does not pin the large ones it was read into.  A
+ * larger one stays where it is.  Flat bytes and texts that were borrowed from it are void.
+ * TP_NO_MEMORY: the packet is as it was.
+ */
+enum tp_result tp_packet_detach(struct tp_packet *packet, struct tp_buf_pool *pool) TP_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,441 @@
+/*
+ * exchange.c - the life of an exchange: begun by a packet, answered by a handler now
+ * or later, sent, freed.
+ *
+ * An exchange is a list member of its session twice in its life: while it is open, and
+ * then until its reply was encoded.  When the session ends first, an open one goes on
+ * alone until its handler ends.
+ *
+ * Runs in: worker.  Owns: request, reply and the timer.
+ * Read next: router.c, session_write.c.
+ */
+#include "session/record.h"
+
+#include "base/clock.h"
+#include "base/str.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    EXCHANGES_KEPT_MAX = 256, /* free records kept for the next exchange */
+};
+
+static struct tp_exchange *exchange_make(struct tp_session *session, struct tp_packet *request,
+                                         int64_t begun_us);
+static void exchange_run(struct tp_exchange *exchange);
+static void exchange_settle(struct tp_exchange *exchange);
+static enum tp_result exchange_read_uri(struct tp_exchange *exchange);
+static struct tp_str uri_without_host(struct tp_str uri);
+static enum tp_result exchange_decode_path(struct tp_exchange *exchange);
+static int hex_value(uint8_t digit);
+static void exchange_complete(struct tp_exchange *exchange, const struct tp_status *status);
+static void exchange_take_status(struct tp_exchange *exchange, const struct tp_status *status);
+static void exchange_queue(struct tp_exchange *exchange);
+static void exchange_on_time(struct tp_timer *timer);
+
+void
+tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_t begun_us)
+{
+    if (request->type == TP_PACKET_REPLY) {
+        /* We have asked nobody: a reply that nobody waits for is ignored. */
+        tp_packet_clear(request);
+        return;
+    }
+    if (request->type != TP_PACKET_PULL && request->type != TP_PACKET_PUSH) {
+        tp_packet_clear(request);
+        tp__session_end(session, TP_CLOSE_UNSUPPORTED_TYPE, true);
+        return;
+    }
+    struct tp_exchange *exchange = exchange_make(session, request, begun_us);
+
+    if (exchange == NULL) {
+        tp_packet_clear(request);
+        tp__session_end(session, TP_CLOSE_NO_RESOURCES, false);
+        return;
+    }
+    exchange_run(exchange);
+}
+
+void
+tp__exchange_free(struct tp_exchange *exchange)
+{
+    struct tp_sessions *sessions = exchange->sessions;
+
+    TP_ASSERT(exchange->magic == TP_EXCHANGE_MAGIC);
+    tp__loop_stop_timer(sessions->loop, &exchange->timer);
+    tp__list_remove(&exchange->node);
+    tp_packet_clear(&exchange->request);
+    tp_packet_clear(&exchange->reply);
+    tp_chain_clear(&exchange->plain_body);
+    tp_buf_release(exchange->decoded_path);
+    tp__counted_release(exchange->server->configuration);
+    exchange->magic = 0;
+    if (sessions->free_exchange_count < EXCHANGES_KEPT_MAX) {
+        tp__list_append(&sessions->free_exchanges, &exchange->node);
+        sessions->free_exchange_count++;
+    } else {
+        free(exchange);
+    }
+}
+
+void
+tp__exchanges_abandon(struct tp_session *session)
+{
+    TP_LIST_EACH (node, &session->outgoing) {
+        tp__exchange_free(TP_CONTAINER_OF(node, struct tp_exchange, node));
+    }
+    TP_LIST_EACH (node, &session->exchanges) {
+        struct tp_exchange *exchange = TP_CONTAINER_OF(node, struct tp_exchange, node);
+
+        tp__list_remove(node);
+        exchange->session = NULL;
+        if (exchange->on_time != NULL) {
+            /* Nobody waits for it any more, and only its timer would have gone on with it. */
+            tp__exchange_free(exchange);
+        }
+    }
+}
+
+const struct tp_packet *
+tp_exchange_request(const struct tp_exchange *exchange)
+{
+    return &exchange->request;
+}
+
+struct tp_str
+tp_exchange_path(const struct tp_exchange *exchange)
+{
+    return exchange->path;
+}
+
+struct tp_str
+tp_exchange_query(const struct tp_exchange *exchange)
+{
+    return exchange->query;
+}
+
+struct tp_session *
+tp_exchange_session(const struct tp_exchange *exchange)
+{
+    return exchange->session;
+}
+
+struct tp_buf_pool *
+tp_exchange_buf_pool(const struct tp_exchange *exchange)
+{
+    return &exchange->sessions->pool;
+}
+
+struct tp_size
+tp_exchange_packet_limit(const struct tp_exchange *exchange)
+{
+    return exchange->server->limits.packet;
+}
+
+enum tp_result
+tp_exchange_reply(struct tp_exchange *exchange, struct tp_chain *body, uint8_t codec)
+{
+    struct tp_status status = tp_status_of(TP_STATUS_OK);
+
+    return tp_exchange_finish(exchange, &status, body, codec);
+}
+
+enum tp_result
+tp_exchange_echo(struct tp_exchange *exchange)
+{
+    struct tp_packet *request = &exchange->request;
+
+    exchange->reply.gzip_level = request->gzip_level;
+    exchange->reply.has_body_codec = request->has_body_codec;
+    return tp_exchange_reply(exchange, &request->body, request->body_codec);
+}
+
+enum tp_result
+tp_exchange_refuse(struct tp_exchange *exchange, const struct tp_status *status)
+{
+    struct tp_chain nothing = { 0 };
+
+    return tp_exchange_finish(exchange, status, &nothing, TP_CODEC_NONE);
+}
+
+enum tp_result
+tp_exchange_refuse_result(struct tp_exchange *exchange, enum tp_result result)
+{
+    struct tp_status status = tp_status_of(TP_STATUS_INTERNAL_ERROR);
+
+    if (result == TP_TOO_LARGE) {
+        status = tp_status_of(TP_STATUS_TOO_LARGE);
+    } else if (result == TP_INVALID) {
+        status = tp_status_of(TP_STATUS_BAD_REQUEST);
+    } else if (result == TP_NO_MEMORY) {
+        status = tp_status_of(TP_STATUS_SERVICE_UNAVAILABLE);
+    }
+    status.cause = tp__str(tp_result_sentence(result));
+    return tp_exchange_refuse(exchange, &status);
+}
+
+enum tp_result
+tp_exchange_finish(struct tp_exchange *exchange, const struct tp_status *status,
+                   struct tp_chain *body, uint8_t codec)
+{
+    struct tp_packet *reply = &exchange->reply;
+
+    TP_ASSERT(exchange->magic == TP_EXCHANGE_MAGIC && !exchange->is_finished);
+    reply->body = *body;
+    *body = (struct tp_chain){ 0 };
+    reply->body_codec = codec;
+    reply->has_body_codec |= codec != TP_CODEC_NONE;
+    exchange_complete(exchange, status);
+    return exchange->session == NULL ? TP_GONE : TP_OK;
+}
+
+void
+tp_exchange_hold(struct tp_exchange *exchange, struct tp_msec delay, tp_exchange_fn on_time)
+{
+    TP_ASSERT(!exchange->is_finished);
+    exchange->is_held = true;
+    exchange->on_time = on_time;
+    tp__loop_start_timer(exchange->sessions->loop, &exchange->timer, delay.ms);
+}
+
+static struct tp_exchange *
+exchange_make(struct tp_session *session, struct tp_packet *request, int64_t begun_us)
+{
+    struct tp_sessions *sessions = session->sessions;
+    struct tp_list_node *node = tp__list_take_first(&sessions->free_exchanges);
+    struct tp_exchange *exchange =
+        node != NULL ? TP_CONTAINER_OF(node, struct tp_exchange, node) : malloc(sizeof(*exchange));
+
+    if (exchange == NULL) {
+        return NULL;
+    }
+    sessions->free_exchange_count -= node != NULL ? 1 : 0;
+    *exchange = (struct tp_exchange){
+        .magic = TP_EXCHANGE_MAGIC,
+        .sessions = sessions,
+        .session = session,
+        .server = session->listen->server,
+        .request = *request,
+        .begun_us = begun_us,
+    };
+    *request = (struct tp_packet){ 0 };
+    tp__timer_init(&exchange->timer, exchange_on_time);
+    tp__list_init(&exchange->node);
+    tp__list_append(&session->exchanges, &exchange->node);
+    tp__counted_acquire(exchange->server->configuration);
+    session->exchange_count++;
+    return exchange;
+}
+
+static void
+exchange_run(struct tp_exchange *exchange)
+{
+    const struct tp_server *server = exchange->server;
+    bool is_pull = tp_exchange_wants_reply(exchange);
+    enum tp_result result = exchange_read_uri(exchange);
+
+    if (result != TP_OK) {
+        struct tp_status status = tp_status_of(TP_STATUS_BAD_REQUEST);
+
+        status.text = TP_STR("Bad URI");
+        exchange_complete(exchange, &status);
+        exchange_settle(exchange);
+        return;
+    }
+    exchange->route = tp__router_find(is_pull ? &server->pulls : &server->pushes, exchange->path);
+    if (exchange->route == NULL) {
+        struct tp_status status = tp_status_of(TP_STATUS_NOT_FOUND);
+
+        exchange_complete(exchange, &status);
+    } else {
+        exchange->route->handle(exchange, exchange->route->conf);
+    }
+    if (!exchange->is_finished && !exchange->is_held) {
+        struct tp_status status = tp_status_of(TP_STATUS_INTERNAL_ERROR);
+
+        exchange_complete(exchange, &status);
+    }
+    exchange_settle(exchange);
+}
+
+/* After a handler has returned: what is finished and needs no sending is freed. */
+static void
+exchange_settle(struct tp_exchange *exchange)
+{
+    if (exchange->is_finished && !exchange->is_queued) {
+        tp__exchange_free(exchange);
+    }
+}
+
+/* Path and query; scheme and host of an absolute uri are ignored (WIRE: routing). */
+static enum tp_result
+exchange_read_uri(struct tp_exchange *exchange)
+{
+    struct tp_str uri = exchange->request.uri;
+    bool has_escapes = false;
+    size_t path_len = uri.len;
+
+    if (uri.len > 0 && uri.data[0] != '/') {
+        uri = uri_without_host(uri);
+        path_len = uri.len;
+    }
+    for (size_t i = 0; i < uri.len; i++) {
+        uint8_t byte = (uint8_t) uri.data[i];
+
+        if (byte == '?' || byte == '#') {
+            path_len = i;
+            break;
+        }
+        if (byte < 0x20 || byte == 0x7f) {
+            return TP_INVALID;
+        }
+        has_escapes |= byte == '%';
+    }
+    exchange->path = (struct tp_str){ uri.data, path_len };
+    if (path_len < uri.len && uri.data[path_len] == '?') {
+        struct tp_str fragment;
+
+        exchange->query = tp__str_cut(tp__str_skip(uri, path_len + 1), '#', &fragment);
+    }
+    return has_escapes ? exchange_decode_path(exchange) : TP_OK;
+}
+
+/* "tp://host/path" is "/path"; what has no scheme is left as it is. */
+static struct tp_str
+uri_without_host(struct tp_str uri)
+{
+    struct tp_str rest;
+    struct tp_str scheme = tp__str_cut(uri, ':', &rest);
+
+    if (scheme.len == uri.len || !tp__str_starts_with(rest, TP_STR("//"))) {
+        return uri;
+    }
+    rest = tp__str_skip(rest, 2);
+    for (size_t i = 0; i < rest.len; i++) {
+        if (rest.data[i] == '/' || rest.data[i] == '?' || rest.data[i] == '#') {
+            return tp__str_skip(rest, i);
+        }
+    }
+    return TP_STR("");
+}
+
+static enum tp_result
+exchange_decode_path(struct tp_exchange *exchange)
+{
+    struct tp_str path = exchange->path;
+    struct tp_buf *buf = tp_buf_make(&exchange->sessions->pool, path.len);
+    size_t len = 0;
+
+    if (buf == NULL) {
+        return TP_NO_MEMORY;
+    }
+    exchange->decoded_path = buf;
+    for (size_t i = 0; i < path.len; i++) {
+        int byte = (uint8_t) path.data[i];
+
+        if (byte == '%') {
+            bool is_whole = i + 2 < path.len;
+            int high = is_whole ? hex_value((uint8_t) path.data[i + 1]) : -1;
+            int low = is_whole ? hex_value((uint8_t) path.data[i + 2]) : -1;
+
+            byte = high * 16 + low;
+            i += 2;
+            if (high < 0 || low < 0 || byte < 0x20 || byte == 0x7f) {
+                return TP_INVALID;
+            }
+        }
+        buf->bytes[len++] = (uint8_t) byte;
+    }
+    exchange->path = (struct tp_str){ (const char *) buf->bytes, len };
+    return TP_OK;
+}
+
+static int
+hex_value(uint8_t digit)
+{
+    if (digit >= '0' && digit <= '9') {
+        return digit - '0';
+    }
+    uint8_t lower = digit | 0x20;
+
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/* The exchange has its outcome: a PULL's goes to the session's queue. */
+static void
+exchange_complete(struct tp_exchange *exchange, const struct tp_status *status)
+{
+    struct tp_session *session = exchange->session;
+
+    exchange->is_finished = true;
+    exchange->on_time = NULL;
+    tp__loop_stop_timer(exchange->sessions->loop, &exchange->timer);
+    exchange_take_status(exchange, status);
+    if (session == NULL) {
+        return;
+    }
+    session->exchange_count--;
+    tp__list_remove(&exchange->node);
+    if (tp_exchange_wants_reply(exchange)) {
+        exchange_queue(exchange);
+    }
+    tp__session_want_turn_end(session);
+}
+
+/* Texts of the table live for ever; others may be the caller's. */
+static void
+exchange_take_status(struct tp_exchange *exchange, const struct tp_status *status)
+{
+    struct tp_packet *reply = &exchange->reply;
+
+    reply->status = *status;
+    reply->status.cause = TP_STR("");
+    if (status->text.data == tp_status_text(status->code).data) {
+        return;
+    }
+    struct tp_buf *buf = tp_buf_make(&exchange->sessions->pool, status->text.len);
+
+    if (buf == NULL) {
+        reply->status.text = tp_status_text(status->code);
+        return;
+    }
+    if (status->text.len > 0) {
+        memcpy(buf->bytes, status->text.data, status->text.len);
+    }
+    reply->head = buf;
+    reply->status.text.data = (const char *) buf->bytes;
+}
+
+static void
+exchange_queue(struct tp_exchange *exchange)
+{
+    const struct tp_packet *request = &exchange->request;
+    struct tp_packet *reply = &exchange->reply;
+
+    reply->type = TP_PACKET_REPLY;
+    reply->seq = request->seq;
+    reply->uri = request->uri;
+    reply->header_codec = request->header_codec;
+    exchange->is_queued = true;
+    tp__exchange_deflate_reply(exchange);
+    exchange->session->queued_bytes += (uint32_t) reply->body.len;
+    tp__list_append(&exchange->session->outgoing, &exchange->node);
+}
+
+static void
+exchange_on_time(struct tp_timer *timer)
+{
+    struct tp_exchange *exchange = TP_CONTAINER_OF(timer, struct tp_exchange, timer);
+    tp_exchange_fn on_time = exchange->on_time;
+
+    exchange->on_time = NULL;
+    exchange->is_held = false;
+    on_time(exchange, exchange->route->conf);
+    if (!exchange->is_finished && !exchange->is_held) {
+        struct tp_status status = tp_status_of(TP_STATUS_INTERNAL_ERROR);
+
+        exchange_complete(exchange, &status);
+    }
+    exchange_settle(exchange);
+}

@@ -1,0 +1,104 @@
+/*
+ * session/record.h - the inside of sessions and exchanges, for the files of this
+ * folder only.
+ *
+ * A session is one fixed record with an input (bytes received, not yet a packet), a
+ * queue of packets to send, and the bytes of those that have begun to leave.
+ */
+#ifndef TP_SESSION_RECORD_H
+#define TP_SESSION_RECORD_H
+
+#include "session/session.h"
+
+enum {
+    TP_SESSION_MAGIC = 0x54505353,  /* "TPSS" */
+    TP_EXCHANGE_MAGIC = 0x54504558, /* "TPEX" */
+};
+
+struct tp_session {
+    uint32_t magic;
+    struct tp_address remote;
+    uint64_t number;
+    struct tp_watcher watcher;
+    struct tp_list_node node; /* in members or, while a move is under way, in unmoved */
+    struct tp_work turn_end;  /* sends what the turn has brought, and goes on with the input */
+    struct tp_sessions *sessions;
+    const struct tp_listen *listen;
+    struct tp_chain input;
+    struct tp_chain unsent;        /* what has begun to leave */
+    struct tp_list_node exchanges; /* open ones */
+    struct tp_list_node outgoing;  /* finished ones, whose replies are to be sent */
+    struct tp_timer deadline;
+    int64_t heard_ms;        /* when bytes last came */
+    int64_t packet_begun_ms; /* when the packet in `input` began to come; 0: none is */
+    int64_t stuck_since_ms;  /* when the other end last took bytes; 0: nothing is unsent */
+    uint32_t exchange_count;
+    uint32_t queued_bytes;    /* of bodies in `outgoing`, and `unsent` */
+    bool is_move_due;         /* to the configuration in force, between two packets */
+    bool is_ending;           /* reads no more, and closes when all is sent */
+    bool waits_for_exchanges; /* …and all exchanges are answered */
+    enum tp_close_reason end_reason;
+};
+
+struct tp_exchange {
+    uint32_t magic;
+    bool is_held;
+    bool is_finished; /* it has its outcome */
+    bool is_queued;   /* its reply waits to be encoded */
+    struct tp_sessions *sessions;
+    struct tp_session *session; /* NULL once it has ended */
+    struct tp_list_node node;   /* in the session's exchanges or outgoing */
+    const struct tp_server *server;
+    const struct tp_route *route;
+    struct tp_packet request;
+    struct tp_packet reply;
+    struct tp_str path;
+    struct tp_str query;
+    struct tp_buf *decoded_path; /* holds `path` when it had escapes */
+    struct tp_chain plain_body;  /* the request's body inflated, once asked for */
+    bool has_plain_body;
+    int64_t begun_us;
+    struct tp_timer timer;
+    tp_exchange_fn on_time;
+};
+
+_Static_assert(sizeof(struct tp_session) <= 512, "an idle session is one small record");
+
+/* Reading: bytes to packets to exchanges.  The session may be gone afterwards. */
+void tp__session_read(struct tp_session *session);
+
+/* Takes whole packets off the input and begins their exchanges. */
+void tp__session_take_packets(struct tp_session *session);
+
+/* True while so much is unanswered or unsent that no more is taken in. */
+bool tp__session_must_pause(const struct tp_session *session);
+
+/* Writing: writes `unsent` first, then the replies of finished exchanges.  TP_GONE: broken. */
+enum tp_result tp__session_write(struct tp_session *session) TP_MUST_CHECK;
+
+/* At the end of this turn the session sends, goes on reading, or closes, as it is then. */
+void tp__session_want_turn_end(struct tp_session *session);
+
+/* Takes no more in; closes for `reason` once all is sent (and, if wanted, answered). */
+void tp__session_end(struct tp_session *session, enum tp_close_reason reason,
+                     bool waits_for_exchanges);
+
+/* Between two packets: takes the configuration in force over. */
+void tp__session_on_boundary(struct tp_session *session);
+
+/* Lets the deadline timer run for whichever time-out comes first. */
+void tp__session_arm_deadline(struct tp_session *session);
+
+/* Takes the packet and runs its handler, or answers for it. */
+void tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_t begun_us);
+
+/* Deflates its reply's body as the request's was. */
+void tp__exchange_deflate_reply(struct tp_exchange *exchange);
+
+/* Its reply was encoded, or its session has ended: frees what it holds. */
+void tp__exchange_free(struct tp_exchange *exchange);
+
+/* The session ends: open exchanges go on alone, finished ones are freed. */
+void tp__exchanges_abandon(struct tp_session *session);
+
+#endif

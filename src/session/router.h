@@ -1,0 +1,49 @@
+/*
+ * session/router.h - from the path of a uri to the route that serves it.
+ *
+ * Exact beats the longest prefix beats "*".  A router is a part of a loaded
+ * configuration: built once, constant afterwards.
+ */
+#ifndef TP_SESSION_ROUTER_H
+#define TP_SESSION_ROUTER_H
+
+#include <teleport/exchange.h>
+
+#include "base/arena.h"
+
+/* What one `pull` or `push` block says. */
+struct tp_route {
+    struct tp_str uri; /* as written: exact, ending in a star, or a star alone */
+    void (*handle)(struct tp_exchange *exchange, const void *conf);
+    const void *conf; /* the handler module's */
+    bool is_ordered;  /* replies leave in the order of the pulls */
+};
+
+/* A slot of a hash table; an empty one has no route. */
+struct tp_router_cell {
+    struct tp_str key;
+    uint64_t hash;
+    const struct tp_route *route;
+};
+
+struct tp_router_table {
+    struct tp_router_cell *cells;
+    size_t mask; /* the number of cells less one; a power of two */
+    size_t count;
+};
+
+/* The routes of one packet type. */
+struct tp_router {
+    struct tp_router_table exact;
+    struct tp_router_table prefixes; /* keys end in '/' */
+    const struct tp_route *any;      /* of the star alone */
+};
+
+/* Builds a router of `routes`; where two have the same uri the first one stays. */
+void tp__router_build(struct tp_router *router, const struct tp_route *const *routes, size_t count,
+                      struct tp_arena *arena);
+
+/* The route for `path`; NULL when there is none. */
+const struct tp_route *tp__router_find(const struct tp_router *router, struct tp_str path);
+
+#endif

@@ -1,0 +1,197 @@
+/*
+ * session_read.c - from readable to exchanges: reads once into a buffer of the worker,
+ * takes whole packets off the input, and keeps the rest.
+ *
+ * A session between packets holds no buffer.  A rest that is small beside the
+ * buffer it lies in is copied out, so that a slow sender cannot pin much more memory
+ * than it has sent.
+ *
+ * Runs in: worker.  Read next: exchange.c, session_write.c.
+ */
+#include "session/record.h"
+
+#include "base/clock.h"
+#include "os/socket.h"
+
+enum {
+    READ_ROOM_MIN = 4 * 1024,   /* less room than that in the shared buffer: take a fresh one */
+    PINNED_SHARE_MIN = 4,       /* a rest below a quarter of its buffer is copied out */
+    PACKETS_PER_READ_MAX = 256, /* fairness: then the others have their turn */
+};
+
+static enum tp_result session_fill(struct tp_session *session, size_t *count);
+static bool session_take_one(struct tp_session *session, int64_t now_us);
+static void session_refuse_input(struct tp_session *session, enum tp_close_reason reason,
+                                 const char *why);
+static void session_keep_rest(struct tp_session *session);
+static void session_note_packet_begin(struct tp_session *session);
+
+void
+tp__session_read(struct tp_session *session)
+{
+    size_t count = 0;
+    enum tp_result result = session_fill(session, &count);
+
+    if (result == TP_AGAIN || result == TP_INTERRUPTED) {
+        return;
+    }
+    if (result == TP_NO_MEMORY) {
+        tp__session_close(&session, TP_CLOSE_NO_RESOURCES);
+        return;
+    }
+    if (result != TP_OK) {
+        tp__session_close(&session, TP_CLOSE_CONNECTION_BROKEN);
+        return;
+    }
+    if (count == 0) {
+        /* What was received whole is answered before we close. */
+        tp__session_end(session, TP_CLOSE_PEER_CLOSED, true);
+        return;
+    }
+    session->heard_ms = tp__loop_now_ms(session->sessions->loop);
+    session->sessions->callbacks.on_bytes(session->sessions->callbacks.owner, count);
+    tp__session_take_packets(session);
+}
+
+void
+tp__session_take_packets(struct tp_session *session)
+{
+    int64_t now_us = tp__clock_monotonic_us();
+    int taken = 0;
+
+    while (taken < PACKETS_PER_READ_MAX && session->input.len > 0 && !session->is_ending
+           && !tp__session_must_pause(session) && session_take_one(session, now_us)) {
+        taken++;
+    }
+    if (session->is_ending) {
+        tp_chain_clear(&session->input);
+    }
+    session_keep_rest(session);
+    session_note_packet_begin(session);
+    if (session->input.len > 0
+        && (taken == PACKETS_PER_READ_MAX || tp__session_must_pause(session))) {
+        tp__session_want_turn_end(session);
+    }
+}
+
+bool
+tp__session_must_pause(const struct tp_session *session)
+{
+    const struct tp_session_limits *limits = &session->listen->server->limits;
+
+    return session->exchange_count >= limits->pending_pulls
+           || session->queued_bytes > limits->send_queue.bytes;
+}
+
+/* Reads once, behind what others read into the shared buffer. */
+static enum tp_result
+session_fill(struct tp_session *session, size_t *count)
+{
+    struct tp_sessions *sessions = session->sessions;
+    struct tp_read_buf *shared = &sessions->read_buf;
+
+    if (shared->buf != NULL && shared->buf->holders == 1) {
+        shared->used = 0; /* nobody but us has a slice of it any more */
+    }
+    if (shared->buf == NULL || shared->buf->capacity - shared->used < READ_ROOM_MIN) {
+        tp_buf_release(shared->buf);
+        shared->buf = tp_buf_make(&sessions->pool, TP_BUF_STANDARD);
+        shared->used = 0;
+    }
+    if (shared->buf == NULL) {
+        return TP_NO_MEMORY;
+    }
+    uint8_t *room = shared->buf->bytes + shared->used;
+    enum tp_result result =
+        tp__socket_read(session->watcher.fd, room, shared->buf->capacity - shared->used, count);
+
+    if (result != TP_OK || *count == 0) {
+        return result;
+    }
+    tp_buf_acquire(shared->buf);
+    shared->used += (uint32_t) *count;
+    return tp_chain_append(&session->input,
+                           (struct tp_slice){ .buf = shared->buf, .data = room, .len = *count });
+}
+
+/* Returns true when a packet was taken. */
+static bool
+session_take_one(struct tp_session *session, int64_t now_us)
+{
+    const struct tp_server *server = session->listen->server;
+    struct tp_decode_limits limits = { .packet = server->limits.packet };
+    struct tp_packet packet = { 0 };
+    const char *why = "";
+
+    switch (server->protocol->decode(&session->input, &limits, &session->sessions->pool, &packet,
+                                     &why)) {
+    case TP_DECODE_PACKET:
+        tp__exchange_begin(session, &packet, now_us);
+        return true;
+    case TP_DECODE_MORE:
+        return false;
+    case TP_DECODE_TOO_LARGE:
+        session_refuse_input(session, TP_CLOSE_PACKET_TOO_LARGE, why);
+        return false;
+    case TP_DECODE_BROKEN:
+        session_refuse_input(session, TP_CLOSE_PROTOCOL_ERROR, why);
+        return false;
+    case TP_DECODE_NO_MEMORY:
+        session_refuse_input(session, TP_CLOSE_NO_RESOURCES, "memory is used up");
+        return false;
+    }
+    return false;
+}
+
+/* Nothing behind the mistake is trusted, and nobody is waited for; what is ready still leaves. */
+static void
+session_refuse_input(struct tp_session *session, enum tp_close_reason reason, const char *why)
+{
+    tp_log_info(&session->listen->server->log, "input-refused", "number=%llu reason=%s why=\"%s\"",
+                (unsigned long long) session->number, tp__close_reason_word(reason), why);
+    tp__session_end(session, reason, false);
+}
+
+/* A rest that would pin much more than its own size moves to a buffer of its own. */
+static void
+session_keep_rest(struct tp_session *session)
+{
+    size_t slice_count;
+    const struct tp_slice *last = tp_chain_slices(&session->input, &slice_count);
+
+    if (slice_count == 0) {
+        return;
+    }
+    last += slice_count - 1;
+    if (last->buf == NULL || last->buf != session->sessions->read_buf.buf
+        || session->input.len >= last->buf->capacity / PINNED_SHARE_MIN) {
+        return;
+    }
+    struct tp_buf *own = tp_buf_make(&session->sessions->pool, session->input.len);
+
+    if (own == NULL) {
+        return; /* It stays where it is: memory is short, but nothing is lost. */
+    }
+    struct tp_slice copy = { .buf = own, .data = own->bytes, .len = session->input.len };
+
+    tp_chain_copy(&session->input, 0, copy.len, own->bytes);
+    tp_chain_clear(&session->input);
+    if (tp_chain_append(&session->input, copy) != TP_OK) {
+        session_refuse_input(session, TP_CLOSE_NO_RESOURCES, "memory is used up");
+    }
+}
+
+/* packet_timeout counts from the first byte that is not a whole packet yet. */
+static void
+session_note_packet_begin(struct tp_session *session)
+{
+    if (session->input.len == 0) {
+        session->packet_begun_ms = 0;
+        if (session->is_move_due) {
+            tp__session_on_boundary(session);
+        }
+    } else if (session->packet_begun_ms == 0) {
+        session->packet_begun_ms = tp__loop_now_ms(session->sessions->loop);
+        tp__session_arm_deadline(session);
+    }
+}

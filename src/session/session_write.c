@@ -1,0 +1,124 @@
+/*
+ * session_write.c - from finished exchanges to bytes on the connection: all that a turn
+ * has brought for a session leaves with one system call.
+ *
+ * Packets are encoded only when they leave, into an output that all sessions of the
+ * worker share; what the connection does not take is kept by the session as bytes,
+ * and no further packet is encoded until they have left.
+ *
+ * Runs in: worker.  Read next: packet/output.c.
+ */
+#include "session/record.h"
+
+#include "os/socket.h"
+
+static enum tp_result session_write_unsent(struct tp_session *session);
+static enum tp_result session_write_outgoing(struct tp_session *session);
+static enum tp_result session_encode(struct tp_session *session);
+static enum tp_result session_write_output(struct tp_session *session);
+static void session_note_progress(struct tp_session *session, size_t written);
+
+enum tp_result
+tp__session_write(struct tp_session *session)
+{
+    enum tp_result result = session_write_unsent(session);
+
+    if (result == TP_OK && session->unsent.len == 0) {
+        result = session_write_outgoing(session);
+    }
+    return result;
+}
+
+static enum tp_result
+session_write_unsent(struct tp_session *session)
+{
+    while (session->unsent.len > 0) {
+        size_t slice_count;
+        const struct tp_slice *slices = tp_chain_slices(&session->unsent, &slice_count);
+        size_t written = 0;
+        enum tp_result result =
+            tp__socket_write_slices(session->watcher.fd, slices, slice_count, &written);
+
+        if (result == TP_AGAIN || result == TP_INTERRUPTED) {
+            return TP_OK;
+        }
+        if (result != TP_OK) {
+            return result;
+        }
+        tp_chain_skip(&session->unsent, written);
+        session->queued_bytes -= (uint32_t) written;
+        session_note_progress(session, written);
+    }
+    return TP_OK;
+}
+
+static enum tp_result
+session_write_outgoing(struct tp_session *session)
+{
+    while (!tp__list_is_empty(&session->outgoing) && session->unsent.len == 0) {
+        enum tp_result result = session_encode(session);
+
+        if (result == TP_OK) {
+            result = session_write_output(session);
+        }
+        if (result != TP_OK) {
+            return result;
+        }
+    }
+    return TP_OK;
+}
+
+/* Encodes replies in order until the output is full or there are no more. */
+static enum tp_result
+session_encode(struct tp_session *session)
+{
+    struct tp_sessions *sessions = session->sessions;
+    const struct tp_protocol *protocol = session->listen->server->protocol;
+
+    tp__output_reset(&sessions->output);
+    while (!tp__list_is_empty(&session->outgoing) && !tp__output_is_full(&sessions->output)) {
+        struct tp_exchange *exchange =
+            TP_CONTAINER_OF(session->outgoing.next, struct tp_exchange, node);
+        enum tp_result result = protocol->encode(&exchange->reply, &sessions->output);
+
+        if (result != TP_OK) {
+            return result;
+        }
+        session->queued_bytes -= (uint32_t) exchange->reply.body.len;
+        tp__exchange_free(exchange);
+    }
+    return TP_OK;
+}
+
+static enum tp_result
+session_write_output(struct tp_session *session)
+{
+    struct tp_output *output = &session->sessions->output;
+    size_t slice_count;
+    const struct tp_slice *slices = tp__output_pieces(output, &slice_count);
+    size_t written = 0;
+    enum tp_result result =
+        tp__socket_write_slices(session->watcher.fd, slices, slice_count, &written);
+
+    if (result == TP_AGAIN || result == TP_INTERRUPTED) {
+        result = TP_OK;
+    }
+    if (result == TP_OK) {
+        result = tp__output_rest(output, written, &session->unsent);
+    }
+    session->queued_bytes += (uint32_t) session->unsent.len;
+    session_note_progress(session, written);
+    return result;
+}
+
+/* write_timeout counts from the last byte that the other end took. */
+static void
+session_note_progress(struct tp_session *session, size_t written)
+{
+    if (session->unsent.len == 0) {
+        session->stuck_since_ms = 0;
+    } else if (written > 0 || session->stuck_since_ms == 0) {
+        session->stuck_since_ms = tp__loop_now_ms(session->sessions->loop);
+        tp__session_arm_deadline(session);
+    }
+}
