@@ -63,7 +63,7 @@ tp__output_pieces(const struct tp_output *output, size_t *count)
  * output's own buffers, and resets the output.  TP_NO_MEMORY: a part of a packet may be
  * gone, so that the session has to end; `rest` is as it was, the output is reset.
  */
-enum tp_result tp__output_rest(struct tp_output *output, size_t written, struct tp_chain *rest)
-    TP_MUST_CHECK;
+enum tp_result tp__output_rest(struct tp_output *output, size_t written,
+                               struct tp_chain *rest) TP_MUST_CHECK;
 
 #endif

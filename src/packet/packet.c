@@ -61,8 +61,7 @@ tp_packet_detach(struct tp_packet *packet, struct tp_buf_pool *pool)
 static size_t
 packet_size(const struct tp_packet *packet)
 {
-    return packet->uri.len + packet->status.text.len + packet->status.cause.len
-           + packet->body.len;
+    return packet->uri.len + packet->status.text.len + packet->status.cause.len + packet->body.len;
 }
 
 /* Is any buffer of it much larger than what the packet needs? */

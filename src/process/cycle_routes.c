@@ -105,6 +105,7 @@ route_make(struct route_list *list, const struct tp_block *block)
         return NULL;
     }
     route->uri = conf->uri;
+    route->is_ordered = conf->is_ordered;
     route->handle = handler->handle;
     route->conf = tp_block_conf(block, handler);
     return route;

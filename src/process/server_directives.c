@@ -236,6 +236,11 @@ static const struct tp_directive route_directives[] = {
         .since = "0.1",
         .brief = "What is done with PUSHes to a uri; exact beats the longest prefix beats *.",
     },
+    {
+        .name = "ordered", .where = TP_IN_PEER | TP_IN_SERVER | TP_IN_PULL,
+        TP_FLAG(struct tp_route_conf, is_ordered), .preset = "off", .since = "0.1",
+        .brief = "Whether a session's replies from a route leave in the order of their PULLs.",
+    },
 };
 
 const struct tp_module tp__module_server = {

@@ -43,6 +43,7 @@ struct tp_server_conf {
 /* What a `pull` or `push` block says besides its handler. */
 struct tp_route_conf {
     struct tp_str uri;
+    bool is_ordered;
 };
 
 extern const struct tp_module tp__module_server;

@@ -31,6 +31,8 @@ static enum tp_result exchange_decode_path(struct tp_exchange *exchange);
 static int hex_value(uint8_t digit);
 static void exchange_complete(struct tp_exchange *exchange, const struct tp_status *status);
 static void exchange_take_status(struct tp_exchange *exchange, const struct tp_status *status);
+static void exchanges_release_ordered(struct tp_session *session, const struct tp_route *route);
+static void exchange_leave(struct tp_exchange *exchange);
 static void exchange_queue(struct tp_exchange *exchange);
 static void exchange_on_time(struct tp_timer *timer);
 
@@ -90,8 +92,8 @@ tp__exchanges_abandon(struct tp_session *session)
 
         tp__list_remove(node);
         exchange->session = NULL;
-        if (exchange->on_time != NULL) {
-            /* Nobody waits for it any more, and only its timer would have gone on with it. */
+        if (exchange->on_time != NULL || exchange->is_parked) {
+            /* Nobody waits for it any more, and nobody but its timer would have gone on with it. */
             tp__exchange_free(exchange);
         }
     }
@@ -263,7 +265,7 @@ exchange_run(struct tp_exchange *exchange)
 static void
 exchange_settle(struct tp_exchange *exchange)
 {
-    if (exchange->is_finished && !exchange->is_queued) {
+    if (exchange->is_finished && !exchange->is_queued && !exchange->is_parked) {
         tp__exchange_free(exchange);
     }
 }
@@ -362,7 +364,7 @@ hex_value(uint8_t digit)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* The exchange has its outcome: a PULL's goes to the session's queue. */
+/* The exchange has its outcome. */
 static void
 exchange_complete(struct tp_exchange *exchange, const struct tp_status *status)
 {
@@ -375,12 +377,42 @@ exchange_complete(struct tp_exchange *exchange, const struct tp_status *status)
     if (session == NULL) {
         return;
     }
-    session->exchange_count--;
+    if (exchange->route != NULL && exchange->route->is_ordered
+        && tp_exchange_wants_reply(exchange)) {
+        exchange->is_parked = true;
+        exchanges_release_ordered(session, exchange->route);
+    } else {
+        exchange_leave(exchange);
+    }
+    tp__session_want_turn_end(session);
+}
+
+/* Lets those of the route go whose predecessors are all answered. */
+static void
+exchanges_release_ordered(struct tp_session *session, const struct tp_route *route)
+{
+    TP_LIST_EACH (node, &session->exchanges) {
+        struct tp_exchange *exchange = TP_CONTAINER_OF(node, struct tp_exchange, node);
+
+        if (exchange->route == route && tp_exchange_wants_reply(exchange)) {
+            if (!exchange->is_parked) {
+                return;
+            }
+            exchange->is_parked = false;
+            exchange_leave(exchange);
+        }
+    }
+}
+
+/* It is open no more: a PULL's reply goes to the session's queue. */
+static void
+exchange_leave(struct tp_exchange *exchange)
+{
+    exchange->session->exchange_count--;
     tp__list_remove(&exchange->node);
     if (tp_exchange_wants_reply(exchange)) {
         exchange_queue(exchange);
     }
-    tp__session_want_turn_end(session);
 }
 
 /* Texts of the table live for ever; others may be the caller's. */

@@ -45,6 +45,7 @@ struct tp_exchange {
     bool is_held;
     bool is_finished; /* it has its outcome */
     bool is_queued;   /* its reply waits to be encoded */
+    bool is_parked;   /* its reply waits for earlier ones of an ordered route */
     struct tp_sessions *sessions;
     struct tp_session *session; /* NULL once it has ended */
     struct tp_list_node node;   /* in the session's exchanges or outgoing */
