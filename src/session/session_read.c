@@ -68,8 +68,11 @@ tp__session_take_packets(struct tp_session *session)
     }
     session_keep_rest(session);
     session_note_packet_begin(session);
-    if (session->input.len > 0
-        && (taken == PACKETS_PER_READ_MAX || tp__session_must_pause(session))) {
+    bool has_paused =
+        tp__session_must_pause(session) && (session->watcher.interest & TP_EVENT_READ) != 0;
+
+    /* Whole packets may be left, or reading must stop: the turn's end sees to both. */
+    if (taken == PACKETS_PER_READ_MAX || has_paused) {
         tp__session_want_turn_end(session);
     }
 }
