@@ -1,0 +1,298 @@
+/*
+ * json_text.c - JSON strings, read leniently and written as the original writes them.
+ *
+ * Runs in: worker.  Read next: header_json.c, the only user.
+ */
+#include "json_text.h"
+
+#include <string.h>
+
+enum {
+    HEX_DIGITS = 4,        /* of \uXXXX */
+    ESCAPED_BYTES_MAX = 6, /* \uXXXX, for one byte at worst */
+    REPLACEMENT_BYTES = 3, /* U+FFFD in UTF-8 */
+    REPLACEMENT = 0xfffd,
+    LINE_SEPARATOR = 0x2028, /* ends a line in JavaScript, as its neighbour does */
+    PARAGRAPH_SEPARATOR = 0x2029,
+    SURROGATE_FIRST = 0xd800,
+    SURROGATE_LOW = 0xdc00,
+    SURROGATE_LAST = 0xdfff,
+    CODE_MAX = 0x10ffff,
+};
+
+static const uint8_t *text_read_escape(const uint8_t *at, const uint8_t *end);
+static const uint8_t *text_unescape_one(const uint8_t *at, const uint8_t *end, uint8_t **to);
+static const uint8_t *text_unescape_code(const uint8_t *at, const uint8_t *end, uint32_t *code);
+static bool text_is_safe(uint8_t byte);
+static const uint8_t *text_write_special(const uint8_t *at, const uint8_t *end, uint8_t **to);
+static uint8_t *text_write_hex(uint8_t *to, uint32_t code);
+static int text_hex_value(uint8_t digit);
+static uint32_t text_read_hex(const uint8_t *digits);
+static size_t utf8_read(const uint8_t *at, const uint8_t *end, uint32_t *code);
+static uint8_t *utf8_write(uint8_t *to, uint32_t code);
+
+const uint8_t *
+tp_json_text_read(const uint8_t *at, const uint8_t *end, struct json_text *text)
+{
+    const uint8_t *begin = ++at;
+    size_t invalid = 0;
+    bool is_plain = true;
+    uint32_t code;
+
+    while (at < end && *at != '"') {
+        if (*at >= 0x80) {
+            size_t len = utf8_read(at, end, &code);
+
+            invalid += len == 0;
+            at += len == 0 ? 1 : len;
+        } else if (*at == '\\') {
+            is_plain = false;
+            at = text_read_escape(at, end);
+        } else {
+            at = *at < 0x20 ? NULL : at + 1;
+        }
+        if (at == NULL) {
+            return NULL;
+        }
+    }
+    if (at >= end) {
+        return NULL;
+    }
+    text->raw = (struct tp_str){ (const char *) begin, (size_t) (at - begin) };
+    /* An escape is never shorter than what it stands for. */
+    text->unescaped_max =
+        is_plain && invalid == 0 ? 0 : text->raw.len + invalid * (REPLACEMENT_BYTES - 1);
+    return at + 1;
+}
+
+uint8_t *
+tp_json_text_unescape(struct tp_str raw, uint8_t *to)
+{
+    if (raw.len == 0) {
+        return to;
+    }
+    const uint8_t *at = (const uint8_t *) raw.data;
+    const uint8_t *end = at + raw.len;
+
+    while (at < end) {
+        if (*at < 0x80 && *at != '\\') {
+            *to++ = *at++;
+        } else {
+            at = text_unescape_one(at, end, &to);
+        }
+    }
+    return to;
+}
+
+size_t
+tp_json_text_max(struct tp_str text)
+{
+    size_t max = 2 + text.len;
+
+    for (size_t i = 0; i < text.len; i++) {
+        max += text_is_safe((uint8_t) text.data[i]) ? 0 : ESCAPED_BYTES_MAX - 1;
+    }
+    return max;
+}
+
+uint8_t *
+tp_json_text_write(struct tp_str text, uint8_t *to)
+{
+    const uint8_t *at = (const uint8_t *) text.data;
+    const uint8_t *end = at + text.len;
+
+    *to++ = '"';
+    while (at < end) {
+        if (text_is_safe(*at)) {
+            *to++ = *at++;
+        } else {
+            at = text_write_special(at, end, &to);
+        }
+    }
+    *to++ = '"';
+    return to;
+}
+
+/* Returns the place behind the escape that begins at `at`; NULL when it is none. */
+static const uint8_t *
+text_read_escape(const uint8_t *at, const uint8_t *end)
+{
+    if (end - at < 2) {
+        return NULL;
+    }
+    if (at[1] != 'u') {
+        return at[1] != '\0' && strchr("\"\\/bfnrt", at[1]) != NULL ? at + 2 : NULL;
+    }
+    if (end - at < 2 + HEX_DIGITS) {
+        return NULL;
+    }
+    for (int i = 0; i < HEX_DIGITS; i++) {
+        if (text_hex_value(at[2 + i]) < 0) {
+            return NULL;
+        }
+    }
+    return at + 2 + HEX_DIGITS;
+}
+
+/* One escape, or one character that is not ASCII. */
+static const uint8_t *
+text_unescape_one(const uint8_t *at, const uint8_t *end, uint8_t **to)
+{
+    static const char letters[] = "bfnrt";
+    static const char meanings[] = "\b\f\n\r\t";
+    uint32_t code;
+
+    if (*at != '\\') {
+        size_t len = utf8_read(at, end, &code);
+
+        *to = utf8_write(*to, len == 0 ? REPLACEMENT : code);
+        return at + (len == 0 ? 1 : len);
+    }
+    if (at[1] == 'u') {
+        at = text_unescape_code(at, end, &code);
+        *to = utf8_write(*to, code);
+        return at;
+    }
+    const char *letter = strchr(letters, at[1]);
+
+    *(*to)++ = letter == NULL ? at[1] : (uint8_t) meanings[letter - letters];
+    return at + 2;
+}
+
+/* The code of one \uXXXX, or of two that are a surrogate pair. */
+static const uint8_t *
+text_unescape_code(const uint8_t *at, const uint8_t *end, uint32_t *code)
+{
+    const uint8_t *next = at + 2 + HEX_DIGITS;
+
+    *code = text_read_hex(at + 2);
+    if (*code < SURROGATE_FIRST || *code > SURROGATE_LAST) {
+        return next;
+    }
+    if (*code < SURROGATE_LOW && end - next >= 2 + HEX_DIGITS && next[0] == '\\'
+        && next[1] == 'u') {
+        uint32_t low = text_read_hex(next + 2);
+
+        if (low >= SURROGATE_LOW && low <= SURROGATE_LAST) {
+            *code = 0x10000 + ((*code - SURROGATE_FIRST) << 10) + (low - SURROGATE_LOW);
+            return next + 2 + HEX_DIGITS;
+        }
+    }
+    *code = REPLACEMENT;
+    return next;
+}
+
+/* May it stand in a string as it is, alone? */
+static bool
+text_is_safe(uint8_t byte)
+{
+    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\' && byte != '<' && byte != '>'
+           && byte != '&';
+}
+
+/* Writes the character at `at`, which is not safe, and returns the place behind it. */
+static const uint8_t *
+text_write_special(const uint8_t *at, const uint8_t *end, uint8_t **to)
+{
+    uint32_t code = *at;
+    size_t len = 1;
+
+    if (code >= 0x80) {
+        len = utf8_read(at, end, &code);
+        if (len > 0 && code != LINE_SEPARATOR && code != PARAGRAPH_SEPARATOR) {
+            memcpy(*to, at, len);
+            *to += len;
+            return at + len;
+        }
+        *to = text_write_hex(*to, len == 0 ? REPLACEMENT : code);
+        return at + (len == 0 ? 1 : len);
+    }
+    if (code == '"' || code == '\\' || code == '\n' || code == '\r' || code == '\t') {
+        *(*to)++ = '\\';
+        *(*to)++ = code == '\n' ? 'n' : code == '\r' ? 'r' : code == '\t' ? 't' : (uint8_t) code;
+        return at + 1;
+    }
+    *to = text_write_hex(*to, code);
+    return at + 1;
+}
+
+static uint8_t *
+text_write_hex(uint8_t *to, uint32_t code)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    *to++ = '\\';
+    *to++ = 'u';
+    for (int shift = 4 * (HEX_DIGITS - 1); shift >= 0; shift -= 4) {
+        *to++ = (uint8_t) digits[code >> shift & 0xf];
+    }
+    return to;
+}
+
+/* -1 when it is no hexadecimal digit. */
+static int
+text_hex_value(uint8_t digit)
+{
+    if (digit >= '0' && digit <= '9') {
+        return digit - '0';
+    }
+    if (digit >= 'a' && digit <= 'f') {
+        return digit - 'a' + 10;
+    }
+    return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
+}
+
+/* The number of four digits that are known to be some. */
+static uint32_t
+text_read_hex(const uint8_t *digits)
+{
+    uint32_t code = 0;
+
+    for (int i = 0; i < HEX_DIGITS; i++) {
+        code = code << 4 | (uint32_t) text_hex_value(digits[i]);
+    }
+    return code;
+}
+
+/*
+ * How many bytes the character that begins with the non-ASCII byte at `at` has; 0 when
+ * there is none, or in an overlong form, or beyond what UTF-8 can say.
+ */
+static size_t
+utf8_read(const uint8_t *at, const uint8_t *end, uint32_t *code)
+{
+    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    size_t len = *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : 2;
+
+    if (*at < 0xc2 || *at > 0xf4 || (size_t) (end - at) < len) {
+        return 0;
+    }
+    *code = *at & (0xffu >> (len + 1));
+    for (size_t i = 1; i < len; i++) {
+        if ((at[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+        *code = *code << 6 | (at[i] & 0x3f);
+    }
+    if (*code < least[len] || *code > CODE_MAX
+        || (*code >= SURROGATE_FIRST && *code <= SURROGATE_LAST)) {
+        return 0;
+    }
+    return len;
+}
+
+static uint8_t *
+utf8_write(uint8_t *to, uint32_t code)
+{
+    if (code < 0x80) {
+        *to++ = (uint8_t) code;
+        return to;
+    }
+    unsigned more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+
+    *to++ = (uint8_t) ((0xff00u >> (more + 1) & 0xff) | code >> (6 * more));
+    while (more-- > 0) {
+        *to++ = (uint8_t) (0x80 | (code >> (6 * more) & 0x3f));
+    }
+    return to;
+}
