@@ -106,7 +106,7 @@ route_make(struct route_list *list, const struct tp_block *block)
     }
     route->uri = conf->uri;
     route->is_ordered = conf->is_ordered;
-    route->handle = handler->handle;
+    route->handler = handler;
     route->conf = tp_block_conf(block, handler);
     return route;
 }

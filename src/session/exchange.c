@@ -25,6 +25,7 @@ static struct tp_exchange *exchange_make(struct tp_session *session, struct tp_p
                                          int64_t begun_us);
 static void exchange_run(struct tp_exchange *exchange);
 static void exchange_settle(struct tp_exchange *exchange);
+static void exchange_detach(struct tp_exchange *exchange);
 static enum tp_result exchange_read_uri(struct tp_exchange *exchange);
 static struct tp_str uri_without_host(struct tp_str uri);
 static enum tp_result exchange_decode_path(struct tp_exchange *exchange);
@@ -71,6 +72,7 @@ tp__exchange_free(struct tp_exchange *exchange)
     tp_packet_clear(&exchange->reply);
     tp_chain_clear(&exchange->plain_body);
     tp_buf_release(exchange->decoded_path);
+    free(exchange->state);
     tp__counted_release(exchange->server->configuration);
     exchange->magic = 0;
     if (sessions->free_exchange_count < EXCHANGES_KEPT_MAX) {
@@ -92,7 +94,7 @@ tp__exchanges_abandon(struct tp_session *session)
 
         tp__list_remove(node);
         exchange->session = NULL;
-        if (exchange->on_time != NULL || exchange->is_parked) {
+        if (exchange->is_held || exchange->is_parked) {
             /* Nobody waits for it any more, and nobody but its timer would have gone on with it. */
             tp__exchange_free(exchange);
         }
@@ -193,12 +195,24 @@ tp_exchange_finish(struct tp_exchange *exchange, const struct tp_status *status,
 }
 
 void
-tp_exchange_hold(struct tp_exchange *exchange, struct tp_msec delay, tp_exchange_fn on_time)
+tp_exchange_hold(struct tp_exchange *exchange, struct tp_msec delay)
 {
-    TP_ASSERT(!exchange->is_finished);
+    TP_ASSERT(!exchange->is_finished && exchange->route->handler->on_time != NULL);
     exchange->is_held = true;
-    exchange->on_time = on_time;
     tp__loop_start_timer(exchange->sessions->loop, &exchange->timer, delay.ms);
+}
+
+void *
+tp_exchange_state(struct tp_exchange *exchange)
+{
+    const struct tp_module *handler = exchange->route->handler;
+
+    TP_ASSERT(handler->exchange_state_size > 0 && handler->save_state != NULL
+              && handler->restore_state != NULL);
+    if (exchange->state == NULL) {
+        exchange->state = calloc(1, handler->exchange_state_size);
+    }
+    return exchange->state;
 }
 
 static struct tp_exchange *
@@ -251,7 +265,7 @@ exchange_run(struct tp_exchange *exchange)
 
         exchange_complete(exchange, &status);
     } else {
-        exchange->route->handle(exchange, exchange->route->conf);
+        exchange->route->handler->handle(exchange, exchange->route->conf);
     }
     if (!exchange->is_finished && !exchange->is_held) {
         struct tp_status status = tp_status_of(TP_STATUS_INTERNAL_ERROR);
@@ -267,6 +281,25 @@ exchange_settle(struct tp_exchange *exchange)
 {
     if (exchange->is_finished && !exchange->is_queued && !exchange->is_parked) {
         tp__exchange_free(exchange);
+    } else if (exchange->is_held) {
+        exchange_detach(exchange);
+    }
+}
+
+/* A small request that waits does not pin the buffer it was read into. */
+static void
+exchange_detach(struct tp_exchange *exchange)
+{
+    struct tp_str uri = exchange->request.uri;
+
+    if (tp_packet_detach(&exchange->request, &exchange->sessions->pool) != TP_OK) {
+        return; /* It stays where it is: memory is short, but nothing is lost. */
+    }
+    if (exchange->decoded_path == NULL && exchange->path.len > 0) {
+        exchange->path.data = exchange->request.uri.data + (exchange->path.data - uri.data);
+    }
+    if (exchange->query.len > 0) {
+        exchange->query.data = exchange->request.uri.data + (exchange->query.data - uri.data);
     }
 }
 
@@ -371,7 +404,7 @@ exchange_complete(struct tp_exchange *exchange, const struct tp_status *status)
     struct tp_session *session = exchange->session;
 
     exchange->is_finished = true;
-    exchange->on_time = NULL;
+    exchange->is_held = false;
     tp__loop_stop_timer(exchange->sessions->loop, &exchange->timer);
     exchange_take_status(exchange, status);
     if (session == NULL) {
@@ -459,11 +492,9 @@ static void
 exchange_on_time(struct tp_timer *timer)
 {
     struct tp_exchange *exchange = TP_CONTAINER_OF(timer, struct tp_exchange, timer);
-    tp_exchange_fn on_time = exchange->on_time;
 
-    exchange->on_time = NULL;
     exchange->is_held = false;
-    on_time(exchange, exchange->route->conf);
+    exchange->route->handler->on_time(exchange, exchange->route->conf);
     if (!exchange->is_finished && !exchange->is_held) {
         struct tp_status status = tp_status_of(TP_STATUS_INTERNAL_ERROR);
 

@@ -59,8 +59,8 @@ struct tp_exchange {
     struct tp_chain plain_body;  /* the request's body inflated, once asked for */
     bool has_plain_body;
     int64_t begun_us;
-    struct tp_timer timer;
-    tp_exchange_fn on_time;
+    struct tp_timer timer; /* runs while it is held */
+    void *state;           /* the handler's, once asked for */
 };
 
 _Static_assert(sizeof(struct tp_session) <= 512, "an idle session is one small record");

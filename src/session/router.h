@@ -7,15 +7,15 @@
 #ifndef TP_SESSION_ROUTER_H
 #define TP_SESSION_ROUTER_H
 
-#include <teleport/exchange.h>
+#include <teleport/module.h>
 
 #include "base/arena.h"
 
 /* What one `pull` or `push` block says. */
 struct tp_route {
     struct tp_str uri; /* as written: exact, ending in a star, or a star alone */
-    void (*handle)(struct tp_exchange *exchange, const void *conf);
-    const void *conf; /* the handler module's */
+    const struct tp_module *handler;
+    const void *conf; /* the handler's */
     bool is_ordered;  /* replies leave in the order of the pulls */
 };
 

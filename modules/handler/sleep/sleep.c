@@ -32,6 +32,7 @@ const struct tp_module tp_module_sleep = {
     .run_after = "",
     .handler = "sleep",
     .handle = sleep_handle,
+    .on_time = sleep_on_time,
 };
 
 static void
@@ -39,7 +40,7 @@ sleep_handle(struct tp_exchange *exchange, const void *module_conf)
 {
     const struct sleep_conf *conf = module_conf;
 
-    tp_exchange_hold(exchange, conf->delay, sleep_on_time);
+    tp_exchange_hold(exchange, conf->delay);
 }
 
 static void

@@ -83,11 +83,17 @@ enum tp_result tp_exchange_refuse(struct tp_exchange *exchange, const struct tp_
 enum tp_result tp_exchange_refuse_result(struct tp_exchange *exchange, enum tp_result result);
 
 /*
- * Says that the answer comes later; `on_time` is called after `delay_ms` unless the
- * exchange has ended before.
+ * Says that the answer comes later: the handler's on_time is called after `delay`, in
+ * whatever process the session is then.  An exchange whose session ends meanwhile ends
+ * with it, uncalled.
  */
-typedef void (*tp_exchange_fn)(struct tp_exchange *exchange, const void *conf);
-void tp_exchange_hold(struct tp_exchange *exchange, struct tp_msec delay, tp_exchange_fn on_time);
+void tp_exchange_hold(struct tp_exchange *exchange, struct tp_msec delay);
+
+/*
+ * What the handler keeps of this exchange: its exchange_state_size bytes, all zeros when
+ * first asked for; borrowed until the exchange ends.  NULL when memory is out.
+ */
+void *tp_exchange_state(struct tp_exchange *exchange) TP_MUST_CHECK;
 
 #ifdef __cplusplus
 }

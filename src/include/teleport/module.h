@@ -74,6 +74,25 @@ struct tp_module {
     const char *handler;
     void (*handle)(struct tp_exchange *exchange, const void *conf);
 
+    /*
+     * Of a handler that holds exchanges: goes on with one whose time has come.  A session
+     * that moves to another process takes those it holds along, with what is left of
+     * their time.
+     */
+    void (*on_time)(struct tp_exchange *exchange, const void *conf);
+
+    /*
+     * What the handler keeps of each exchange: a plain struct (tp_exchange_state()).  It
+     * moves along, too, so a handler with state brings both functions: `save_state`
+     * appends it to `saved` as bytes that a later version still understands, and
+     * `restore_state` reads them into a zeroed one.  TP_NO_MEMORY; TP_INVALID when the
+     * bytes are not understood: the exchange then ends with status 503.
+     */
+    size_t exchange_state_size;
+    enum tp_result (*save_state)(const void *state, struct tp_buf_pool *pool,
+                                 struct tp_chain *saved);
+    enum tp_result (*restore_state)(void *state, struct tp_str saved);
+
     /* A codec or a filter this module brings, or NULL. */
     const struct tp_codec *codec;
     const struct tp_filter *filter;
