@@ -290,16 +290,20 @@ exchange_settle(struct tp_exchange *exchange)
 static void
 exchange_detach(struct tp_exchange *exchange)
 {
-    struct tp_str uri = exchange->request.uri;
+    struct tp_packet *request = &exchange->request;
+    bool has_path = exchange->decoded_path == NULL && exchange->path.len > 0;
+    bool has_query = exchange->query.len > 0;
+    ptrdiff_t path_at = has_path ? exchange->path.data - request->uri.data : 0;
+    ptrdiff_t query_at = has_query ? exchange->query.data - request->uri.data : 0;
 
-    if (tp_packet_detach(&exchange->request, &exchange->sessions->pool) != TP_OK) {
+    if (tp_packet_detach(request, &exchange->sessions->pool) != TP_OK) {
         return; /* It stays where it is: memory is short, but nothing is lost. */
     }
-    if (exchange->decoded_path == NULL && exchange->path.len > 0) {
-        exchange->path.data = exchange->request.uri.data + (exchange->path.data - uri.data);
+    if (has_path) {
+        exchange->path.data = request->uri.data + path_at;
     }
-    if (exchange->query.len > 0) {
-        exchange->query.data = exchange->request.uri.data + (exchange->query.data - uri.data);
+    if (has_query) {
+        exchange->query.data = request->uri.data + query_at;
     }
 }
 
@@ -484,7 +488,7 @@ exchange_queue(struct tp_exchange *exchange)
     reply->header_codec = request->header_codec;
     exchange->is_queued = true;
     tp__exchange_deflate_reply(exchange);
-    exchange->session->queued_bytes += (uint32_t) reply->body.len;
+    exchange->session->queued_bytes += tp__exchange_queue_cost(exchange);
     tp__list_append(&exchange->session->outgoing, &exchange->node);
 }
 

@@ -33,7 +33,7 @@ struct tp_session {
     int64_t packet_begun_ms; /* when the packet in `input` began to come; 0: none is */
     int64_t stuck_since_ms;  /* when the other end last took bytes; 0: nothing is unsent */
     uint32_t exchange_count;
-    uint32_t queued_bytes;    /* of bodies in `outgoing`, and `unsent` */
+    size_t queued_bytes;      /* what `outgoing` takes in memory, and `unsent` */
     bool is_move_due;         /* to the configuration in force, between two packets */
     bool is_ending;           /* reads no more, and closes when all is sent */
     bool waits_for_exchanges; /* …and all exchanges are answered */
@@ -64,6 +64,13 @@ struct tp_exchange {
 };
 
 _Static_assert(sizeof(struct tp_session) <= 512, "an idle session is one small record");
+
+/* What a reply takes in the queue: one without a body costs memory, too. */
+static inline size_t
+tp__exchange_queue_cost(const struct tp_exchange *exchange)
+{
+    return sizeof(*exchange) + exchange->reply.uri.len + exchange->reply.body.len;
+}
 
 /* Reading: bytes to packets to exchanges.  The session may be gone afterwards. */
 void tp__session_read(struct tp_session *session);

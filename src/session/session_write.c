@@ -46,7 +46,7 @@ session_write_unsent(struct tp_session *session)
             return result;
         }
         tp_chain_skip(&session->unsent, written);
-        session->queued_bytes -= (uint32_t) written;
+        session->queued_bytes -= written;
         session_note_progress(session, written);
     }
     return TP_OK;
@@ -84,7 +84,7 @@ session_encode(struct tp_session *session)
         if (result != TP_OK) {
             return result;
         }
-        session->queued_bytes -= (uint32_t) exchange->reply.body.len;
+        session->queued_bytes -= tp__exchange_queue_cost(exchange);
         tp__exchange_free(exchange);
     }
     return TP_OK;
@@ -106,7 +106,7 @@ session_write_output(struct tp_session *session)
     if (result == TP_OK) {
         result = tp__output_rest(output, written, &session->unsent);
     }
-    session->queued_bytes += (uint32_t) session->unsent.len;
+    session->queued_bytes += session->unsent.len;
     session_note_progress(session, written);
     return result;
 }
