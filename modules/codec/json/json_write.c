@@ -1,9 +1,9 @@
 /*
  * json_write.c - writes a tree of cJSON as JSON text, without white space.
  *
- * Numbers look as the Go implementation writes them: a whole number stays one, others
- * have as few digits as bring the same double back, and only below 1e-6 and from 1e21
- * on there is an exponent.  Strings are always UTF-8: what is not becomes U+FFFD.
+ * A whole number of 64 bits is written exactly.  Others look as the Go implementation
+ * writes them: as few digits as bring the same double back, and an exponent only below
+ * 1e-6 and from 1e21 on.  Strings are always UTF-8: what is not becomes U+FFFD.
  *
  * Runs in: worker.
  */
@@ -16,7 +16,10 @@
 enum {
     JSON_PIECE_BYTES = 4096, /* a longer text becomes several slices */
 
-    /* Significant digits: so many may bring a double back, so many surely do. */
+    /*
+     * Significant digits: a double has room for so many, so fewer need not be tried unless
+     * it is subnormal; and so many surely bring any double back.
+     */
     JSON_DIGITS_FEW = 15,
     JSON_DIGITS_ENOUGH = 17,
     JSON_EXPONENT_MIN = -6, /* of the first digit, where numbers are still written out */
@@ -128,10 +131,18 @@ static void
 json_write_number(struct json_writer *writer, const cJSON *value)
 {
     const char *digits = tp_json_digits(value);
+    char text[TP_JSON_INTEGER_TEXT_MAX];
     struct json_digits cut;
+    int64_t integer;
 
     if (digits != NULL) {
         json_put_text(writer, digits);
+        return;
+    }
+    /* A double's zero may have a sign, which an integer's has not. */
+    if (tp_json_get_integer(value, &integer) && integer != 0) {
+        snprintf(text, sizeof(text), "%" PRId64, integer);
+        json_put_text(writer, text);
         return;
     }
     if (!isfinite(value->valuedouble)) {
@@ -156,7 +167,8 @@ json_cut_digits(double number, struct json_digits *cut)
     char text[JSON_NUMBER_TEXT_MAX];
     const char *at = text;
 
-    for (int digits = JSON_DIGITS_FEW; digits <= JSON_DIGITS_ENOUGH; digits++) {
+    for (int digits = fpclassify(number) == FP_SUBNORMAL ? 1 : JSON_DIGITS_FEW;
+         digits <= JSON_DIGITS_ENOUGH; digits++) {
         snprintf(text, sizeof(text), "%.*e", digits - 1, number);
         if (strtod(text, NULL) == number) {
             break;

@@ -41,7 +41,10 @@ tp_json_digits(const cJSON *number)
     return number->valuestring;
 }
 
-/* False when `value` is no number, is not whole, or does not fit 64 bits with a sign. */
+/*
+ * False when `value` is no number, is not whole, or does not fit 64 bits with a sign;
+ * *integer is left alone then.
+ */
 static inline bool
 tp_json_get_integer(const cJSON *value, int64_t *integer)
 {
@@ -49,18 +52,26 @@ tp_json_get_integer(const cJSON *value, int64_t *integer)
     const char *digits = tp_json_digits(value);
 
     if (digits != NULL) {
+        long long exact;
         char *end;
 
         errno = 0;
-        *integer = strtoll(digits, &end, 10);
-        return errno == 0 && *end == '\0';
+        exact = strtoll(digits, &end, 10);
+        if (errno != 0 || *end != '\0') {
+            return false;
+        }
+        *integer = exact;
+        return true;
     }
     if (!cJSON_IsNumber(value) || !(value->valuedouble >= -two_to_63)
         || !(value->valuedouble < two_to_63)) {
         return false;
     }
+    if ((double) (int64_t) value->valuedouble != value->valuedouble) {
+        return false;
+    }
     *integer = (int64_t) value->valuedouble;
-    return (double) *integer == value->valuedouble;
+    return true;
 }
 
 /* A number of exactly this value, the caller's; NULL when memory is out. */
