@@ -18,6 +18,8 @@
 
 #include <stdio.h>
 
+static bool reload_has_left(const struct tp_reload *reload, const struct tp_child *child,
+                            const struct tp_process_end *end);
 static enum tp_result reload_load(struct tp_reload *reload, struct tp_conf_recorder *recorder);
 static enum tp_result reload_open(struct tp_reload *reload);
 static enum tp_result reload_check_reuseport(struct tp_reload *reload);
@@ -109,12 +111,26 @@ tp__reload_on_child_ended(struct tp_reload *reload, struct tp_child *child,
     if (!tp__reload_is_active(reload) || !was_asked) {
         return;
     }
+    if (reload_has_left(reload, child, end)) {
+        reload_go_on(reload);
+        return;
+    }
     tp__text_printf(&reload->report, "worker %u died while %s (%s %d)\n", child->slot,
                     reload->phase == TP_RELOAD_PREPARING ? "preparing the configuration"
                                                          : "switching to the configuration",
                     end->signal != 0 ? "signal" : "exit code",
                     end->signal != 0 ? end->signal : end->exit_code);
     reload_fail(reload);
+}
+
+/* A surplus worker that ended with its last session before it knew that it was asked. */
+static bool
+reload_has_left(const struct tp_reload *reload, const struct tp_child *child,
+                const struct tp_process_end *end)
+{
+    bool is_surplus = child->slot >= (*reload->options.cycle)->core->worker_count;
+
+    return is_surplus && end->signal == 0 && end->exit_code == 0;
 }
 
 static enum tp_result
@@ -218,6 +234,10 @@ reload_hand_to(struct tp_reload *reload, struct tp_child *child, int recording_f
             tp__channel_message(TP_CHANNEL_PREPARE, reload->generation);
 
         result = tp__child_send(child, &message, recording_fd);
+    }
+    if (result == TP_GONE) {
+        /* It has just ended: whoever replaces it begins with what is in force then. */
+        return TP_OK;
     }
     child->vote = TP_VOTE_WAITED_FOR;
     if (result != TP_OK) {
