@@ -16,8 +16,8 @@ BINARY = os.environ.get("TELEPORT_BINARY", str(ROOT / "objs/teleport"))
 HOME_VARIABLE = "TELEPORT_TEST_HOME"
 
 # A line of the error log: TIME [LEVEL] PID ID: DETAILS
-LOG_LINE = re.compile(r"^(?P<time>\S+) \[(?P<level>[a-z]+)\] (?P<pid>\d+) (?P<id>[a-z-]+): "
-                      r"(?P<details>.*)$")
+LOG_LINE = re.compile(r"^(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) \[(?P<level>[a-z]+)\] "
+                      r"(?P<pid>\d+) (?P<id>[a-z-]+): (?P<details>.*)$")
 
 PREAMBLE = "daemon off;\nerror_log logs/error.log info;\n"
 
@@ -295,7 +295,7 @@ class Teleport:
                 for path in (self.prefix / "logs").glob("*.log*")]
         logs.append(self.output() if (self.home / "output").exists() else "")
         alerts = [line for text in logs for line in text.splitlines() if "[alert]" in line]
-        ids = {line.split()[3].rstrip(":") for line in alerts}
+        ids = {found["id"] if (found := LOG_LINE.match(line)) else line for line in alerts}
         assert ids == self._alerts_awaited, f"alerts: {alerts}"
 
     def _check_files(self):
