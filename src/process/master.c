@@ -322,8 +322,7 @@ master_on_worker_ended(struct tp_child *child, const struct tp_process_end *end)
 {
     struct tp_master *master = TP_CONTAINER_OF(child->children, struct tp_master, children);
     bool is_surplus = child->slot >= master->cycle->core->worker_count;
-    bool is_accident =
-        !child->is_leaving && !(is_surplus && end->exit_code == 0 && end->signal == 0);
+    bool is_accident = !tp__child_has_left(child, end);
 
     if (is_accident) {
         tp_log_error(&master->cycle->log, "worker-died", "slot=%u pid=%d signal=%d exit_code=%d",

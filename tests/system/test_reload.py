@@ -83,10 +83,10 @@ def test_a_thousand_reloads_cost_no_memory(start_server, sanitized):
     server = start_server(workers_conf(2))
     pids = {**server.worker_pids(), "master": server.process.pid}
     held = server.hold(20)
+    before = {name: footprint(pid) for name, pid in pids.items()}
     for _ in range(20):     # until every allocator has what it needs
         assert server.ask("reload")[0] == "ok"
     resident = {name: procfs.resident_bytes(pid) for name, pid in pids.items()}
-    before = {name: footprint(pid) for name, pid in pids.items()}
 
     for _ in range(200 if sanitized else 1000):
         assert server.ask("reload")[0] == "ok"
@@ -515,3 +515,40 @@ def test_a_reload_while_the_server_stops_is_refused(start_server):
     assert server.ask("reload") == ("failed", "the server is stopping")
 
     server.wait_for_end()
+
+
+def test_a_stop_ends_a_reload_that_is_under_way(start_server):
+    server = start_server(CONF)
+    server.arm("reload-prepare hang once")
+    answer = []
+    asked = threading.Thread(target=lambda: answer.append(server.ask("reload")))
+    asked.start()
+    wait_until(lambda: server.was_struck("reload-prepare"), "the reload is under way")
+
+    server.signal(signal.SIGTERM)
+    server.wait_for_end()
+    asked.join()
+
+    assert answer[0][0] == "failed" and "was told to stop" in answer[0][1]
+
+
+def test_workers_end_when_their_master_dies_in_a_reload(start_server):
+    server = start_server(CONF)
+    server.expect_alert("master-gone")
+    pids = server.worker_pids()
+    stopped = pids[0]
+    # One worker stands still, so that the other one stays in the middle.
+    server.signal(signal.SIGSTOP, pid=stopped)
+    asked = threading.Thread(target=server.ask, args=("reload",))
+    asked.start()
+    wait_until(lambda: server.status()["reloads"] == 1, "the reload is under way")
+
+    server.process.kill()
+    server.wait_for_end(exit_code=-signal.SIGKILL)
+    wait_until(lambda: not procfs.is_alive(pids[1]), "the worker that waits ends")
+    server.signal(signal.SIGCONT, pid=stopped)
+
+    wait_until(lambda: not procfs.is_alive(stopped), "the other one ends, too")
+    asked.join()
+    for name in ("logs/teleport.pid", "logs/teleport.control"):
+        (server.prefix / name).unlink()
