@@ -19,15 +19,6 @@ ONE_WORKER = TWO_WORKERS.replace("worker_processes 2", "worker_processes 1")
 IS_ROOT = os.geteuid() == 0
 
 
-def wait_for_replacement(server, slot, pid):
-    """Waits for another process than `pid` that runs in the slot; returns it."""
-    def replacement():
-        worker = server.workers().get(slot)
-        return worker and worker["pid"] != pid and worker["state"] == "running" and worker["pid"]
-
-    return wait_until(replacement, f"worker {slot} is replaced")
-
-
 @pytest.mark.parametrize("count", [1, 3])
 def test_so_many_workers_run(start_server, count):
     server = start_server(TWO_WORKERS.replace("worker_processes 2", f"worker_processes {count}"))
@@ -183,7 +174,7 @@ def test_a_worker_told_to_quit_alone_is_replaced(start_server):
 
     server.signal(signal.SIGQUIT, pid=pid)
 
-    wait_for_replacement(server, 0, pid)
+    server.wait_for_replacement(0, pid)
     assert len(server.log_lines("worker-died")) == 1
 
 
@@ -212,7 +203,7 @@ def test_every_worker_killed_at_once_is_replaced(start_server):
         os.kill(pid, signal.SIGKILL)
 
     for slot, pid in pids.items():
-        wait_for_replacement(server, slot, pid)
+        server.wait_for_replacement(slot, pid)
     assert server.is_read(server.hold(8))
 
 

@@ -201,7 +201,7 @@ def test_included_files_are_read_again(start_server):
 
     assert server.reload()[0] == 0
 
-    wait_until(lambda: server.is_serving() and len(server.workers()) == 3, "three workers serve")
+    server.wait_for_workers(3)
 
 
 @pytest.mark.parametrize("change", ["daemon on;", "worker_rlimit_nofile 1000;"])
@@ -225,7 +225,7 @@ def test_more_workers_start(start_server):
     server.write_conf(workers_conf(4))
 
     assert server.reload()[0] == 0
-    wait_until(lambda: server.is_serving() and len(server.workers()) == 4, "four workers serve")
+    server.wait_for_workers(4)
 
     assert server.worker_pids()[0] == pids[0]
     assert server.is_read(held)
@@ -285,7 +285,7 @@ def test_shrinking_and_growing_in_quick_turns_always_succeeds(start_server):
         verdict, report = server.ask("reload")
         assert verdict == "ok", report
 
-    wait_until(lambda: server.is_serving() and len(server.workers()) == 3, "three workers serve")
+    server.wait_for_workers(3)
     assert server.log_lines("worker-died") == []
     assert_all_open(held)
 
@@ -437,8 +437,7 @@ def test_a_worker_that_hangs_is_not_waited_for_longer_than_allowed(start_server,
     hung = int(report.partition("worker ")[2].split()[0])
     sessions = server.workers()[hung]["sessions"]
     server.signal(signal.SIGKILL, pid=pids[hung])
-    wait_until(lambda: server.is_serving() and server.worker_pids()[hung] != pids[hung],
-               "the hanging worker is replaced")
+    server.wait_for_replacement(hung, pids[hung])
     survivors = [connection for connection in held if connection.is_open()]
     assert len(survivors) == len(held) - sessions
     assert_a_later_reload_works(server, survivors)
@@ -480,8 +479,8 @@ def test_a_reload_asked_for_during_one_reads_the_file_again(start_server):
     assert second[0][0] == "failed" and "worker_procesess" in second[0][1]
     for pid in pids.values():
         server.signal(signal.SIGKILL, pid=pid)
-    wait_until(lambda: server.is_serving() and not set(pids.values())
-               & set(server.worker_pids().values()), "the workers are replaced")
+    for slot, pid in pids.items():
+        server.wait_for_replacement(slot, pid)
 
 
 def test_workers_get_the_text_that_the_master_read(start_server):

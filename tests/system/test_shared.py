@@ -21,8 +21,7 @@ def kill_and_wait(server, slot):
     """Kills the worker of the slot and waits for its replacement."""
     pid = server.worker_pids()[slot]
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: server.is_serving() and server.worker_pids()[slot] != pid,
-               f"worker {slot} is replaced")
+    server.wait_for_replacement(slot, pid)
 
 
 def lasting(totals):
