@@ -6,7 +6,7 @@
  * dropped.
  *
  * Runs in: worker.  Owns: the connection's descriptor.
- * Read next: process/accept.c, which starts sessions.
+ * Read next: process/acceptor.c, which starts sessions.
  */
 #include "session/session.h"
 
