@@ -32,6 +32,7 @@ struct message_line {
 };
 
 static int message_compare(const void *left, const void *right);
+static bool message_is_repeated(const struct tp_conf_messages *messages, size_t index);
 static void message_show(const struct tp_conf_message *message, struct tp_text *text);
 static void message_show_line(const struct tp_conf_place *place, struct tp_text *text);
 static struct message_line message_find_line(const struct tp_conf_place *place);
@@ -106,7 +107,9 @@ tp__messages_show(struct tp_conf_messages *messages, struct tp_text *text)
 {
     qsort(messages->rows, messages->count, sizeof(messages->rows[0]), message_compare);
     for (size_t i = 0; i < messages->count; i++) {
-        message_show(&messages->rows[i], text);
+        if (!message_is_repeated(messages, i)) {
+            message_show(&messages->rows[i], text);
+        }
     }
     if (messages->is_overfull) {
         tp__text_printf(text, "too many errors; the first %d are shown\n", TP_CONF_MESSAGES_MAX);
@@ -127,6 +130,26 @@ message_compare(const void *left, const void *right)
         return first->place.offset < second->place.offset ? -1 : 1;
     }
     return first->number < second->number ? -1 : 1;
+}
+
+/* A module checks every block, so it finds a mistake again wherever it is inherited. */
+static bool
+message_is_repeated(const struct tp_conf_messages *messages, size_t index)
+{
+    const struct tp_conf_message *message = &messages->rows[index];
+
+    for (size_t i = index; i-- > 0;) {
+        const struct tp_conf_message *before = &messages->rows[i];
+
+        if (before->place.order != message->place.order
+            || before->place.offset != message->place.offset) {
+            return false;
+        }
+        if (tp__str_equal(before->text, message->text)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void

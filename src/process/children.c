@@ -72,9 +72,16 @@ tp__child_spawn(struct tp_children *children, unsigned slot)
     child->channel_fd = fds[0];
     child->started_ms = tp__loop_now_ms(children->loop);
     child->is_leaving = false;
+    child->is_surplus = false;
     child->vote = TP_VOTE_NONE;
     tp__watcher_init(&child->watcher, child->channel_fd, child_on_channel);
     return tp__loop_watch(children->loop, &child->watcher, TP_EVENT_READ);
+}
+
+bool
+tp__child_has_left(const struct tp_child *child, const struct tp_process_end *end)
+{
+    return child->is_leaving || (child->is_surplus && end->signal == 0 && end->exit_code == 0);
 }
 
 int64_t

@@ -30,7 +30,8 @@ struct tp_child {
     struct tp_timer respawn;
     int64_t started_ms;
     unsigned quick_deaths; /* in a row: the replacement of the next one waits longer */
-    bool is_leaving;       /* was told to stop, or is surplus: its end is no accident */
+    bool is_leaving;       /* was told to stop: its end is no accident */
+    bool is_surplus;       /* may leave by itself, with its last session */
     enum tp_child_vote vote;
 };
 
@@ -60,6 +61,9 @@ void tp__children_init(struct tp_children *children, struct tp_loop *loop,
 
 /* Closes the master's ends without a word; in a new worker, and at the master's end. */
 void tp__children_fini(struct tp_children *children);
+
+/* Whether a worker that has ended did so because it was told to, or free to. */
+bool tp__child_has_left(const struct tp_child *child, const struct tp_process_end *end);
 
 /* Starts a worker in the empty `slot`. */
 enum tp_result tp__child_spawn(struct tp_children *children, unsigned slot) TP_MUST_CHECK;

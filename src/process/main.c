@@ -150,7 +150,10 @@ main_test(const struct tp_program *program, bool is_quiet)
     }
     if (!is_quiet) {
         tp__conf_describe_not_in_place(cycle->conf, &notes);
-        main_print(TP_STDERR, &notes);
+        if (notes.len > 0) {
+            fprintf(stderr, "a reload that changes these does not apply them at once:\n");
+            main_print(TP_STDERR, &notes);
+        }
         fprintf(stderr, "teleport: %s is right\n", program->conf_file);
     }
     tp__text_fini(&notes);

@@ -38,6 +38,7 @@ static void master_on_message(struct tp_child *child, const struct tp_channel_me
                               int passed_fd);
 static void master_link(struct tp_master *master, struct tp_child *child, unsigned to_slot);
 static void master_on_worker_ended(struct tp_child *child, const struct tp_process_end *end);
+static void master_delay_respawn(struct tp_master *master, struct tp_child *child);
 static void master_clean_slot(struct tp_master *master, unsigned slot);
 static void master_on_respawn(struct tp_child *child);
 static void master_spawn(struct tp_master *master, unsigned slot);
@@ -321,29 +322,36 @@ master_on_worker_ended(struct tp_child *child, const struct tp_process_end *end)
 {
     struct tp_master *master = TP_CONTAINER_OF(child->children, struct tp_master, children);
     bool is_surplus = child->slot >= master->cycle->core->worker_count;
-    bool is_accident =
-        !child->is_leaving && !(is_surplus && end->exit_code == 0 && end->signal == 0);
+    bool is_accident = !tp__child_has_left(child, end);
 
     if (is_accident) {
         tp_log_error(&master->cycle->log, "worker-died", "slot=%u pid=%d signal=%d exit_code=%d",
                      child->slot, end->pid, end->signal, end->exit_code);
     }
     master_clean_slot(master, child->slot);
+    if (is_accident && !is_surplus && master->state == TP_MASTER_SERVING) {
+        /* Before the reload hears of it: that may fail, and replace who is missing. */
+        master_delay_respawn(master, child);
+    }
     tp__reload_on_child_ended(&master->reload, child, end);
     if (master->state == TP_MASTER_ENDING && tp__children_count(&master->children) == 0) {
         tp__loop_stop(master->loop);
         return;
     }
-    if (is_accident && !is_surplus && master->state == TP_MASTER_SERVING) {
-        int64_t delay_ms = tp__child_respawn_delay(child);
-
-        if (delay_ms > 0) {
-            tp_log_warn(&master->cycle->log, "respawn-delayed", "slot=%u delay_ms=%lld",
-                        child->slot, (long long) delay_ms);
-            tp__loop_start_timer(master->loop, &child->respawn, delay_ms);
-        }
-    }
     master_ensure_workers(master);
+}
+
+/* Lets the replacement of a worker wait when the ones before it died soon after their start. */
+static void
+master_delay_respawn(struct tp_master *master, struct tp_child *child)
+{
+    int64_t delay_ms = tp__child_respawn_delay(child);
+
+    if (delay_ms > 0) {
+        tp_log_warn(&master->cycle->log, "respawn-delayed", "slot=%u delay_ms=%lld", child->slot,
+                    (long long) delay_ms);
+        tp__loop_start_timer(master->loop, &child->respawn, delay_ms);
+    }
 }
 
 /* What a worker left in shared memory: its gauges, its entry, its leases. */

@@ -18,6 +18,8 @@
 
 #include <stdio.h>
 
+static void reload_report_death(struct tp_reload *reload, const struct tp_child *child,
+                                const struct tp_process_end *end);
 static enum tp_result reload_load(struct tp_reload *reload, struct tp_conf_recorder *recorder);
 static enum tp_result reload_open(struct tp_reload *reload);
 static enum tp_result reload_check_reuseport(struct tp_reload *reload);
@@ -109,12 +111,27 @@ tp__reload_on_child_ended(struct tp_reload *reload, struct tp_child *child,
     if (!tp__reload_is_active(reload) || !was_asked) {
         return;
     }
+    if (child->is_leaving) {
+        tp__text_printf(&reload->report, "worker %u was told to stop\n", child->slot);
+    } else if (tp__child_has_left(child, end)) {
+        /* It did not know yet that it was asked. */
+        reload_go_on(reload);
+        return;
+    } else {
+        reload_report_death(reload, child, end);
+    }
+    reload_fail(reload);
+}
+
+static void
+reload_report_death(struct tp_reload *reload, const struct tp_child *child,
+                    const struct tp_process_end *end)
+{
     tp__text_printf(&reload->report, "worker %u died while %s (%s %d)\n", child->slot,
                     reload->phase == TP_RELOAD_PREPARING ? "preparing the configuration"
                                                          : "switching to the configuration",
                     end->signal != 0 ? "signal" : "exit code",
                     end->signal != 0 ? end->signal : end->exit_code);
-    reload_fail(reload);
 }
 
 static enum tp_result
@@ -219,6 +236,10 @@ reload_hand_to(struct tp_reload *reload, struct tp_child *child, int recording_f
 
         result = tp__child_send(child, &message, recording_fd);
     }
+    if (result == TP_GONE) {
+        /* It has just ended: whoever replaces it begins with what is in force then. */
+        return TP_OK;
+    }
     child->vote = TP_VOTE_WAITED_FOR;
     if (result != TP_OK) {
         tp__text_printf(&reload->report, "worker %u cannot be told: %s\n", child->slot,
@@ -278,6 +299,12 @@ reload_succeed(struct tp_reload *reload)
     tp__cycle_release(cycle);
     *cycle = reload->next;
     reload->next = NULL;
+    TP_CHILDREN_EACH(child, reload->options.children)
+    {
+        if (child->vote == TP_VOTE_GIVEN) {
+            child->is_surplus = child->slot >= (*cycle)->core->worker_count;
+        }
+    }
     tp__descriptors_keep(reload->options.descriptors, tp__cycle_needs, *cycle);
     tp__children_send_all(reload->options.children, &message, -1);
     tp_log_notice(&(*cycle)->log, "reloaded", "generation=%llu listens=%zu workers=%u",

@@ -63,7 +63,7 @@ tp__reload_next_number(const struct tp_reload *reload)
 void tp__reload_on_vote(struct tp_reload *reload, struct tp_child *child,
                         const struct tp_channel_message *message);
 
-/* A worker ended; if it was asked, the reload fails. */
+/* A worker ended; if it was asked and was not about to leave anyway, the reload fails. */
 void tp__reload_on_child_ended(struct tp_reload *reload, struct tp_child *child,
                                const struct tp_process_end *end);
 

@@ -509,9 +509,10 @@ worker_on_end_check(struct tp_work *work)
 {
     struct tp_worker *worker = TP_CONTAINER_OF(work, struct tp_worker, end_check);
 
-    bool may_go_back = worker->previous != NULL;
+    bool is_reloading = worker->prepared != NULL || worker->previous != NULL;
+    bool may_serve_again = worker->state == TP_WORKER_DRAINING && is_reloading;
 
-    if (worker->state != TP_WORKER_SERVING && worker->sessions.count == 0 && !may_go_back) {
+    if (worker->state != TP_WORKER_SERVING && worker->sessions.count == 0 && !may_serve_again) {
         tp__loop_stop(worker->loop);
     }
 }

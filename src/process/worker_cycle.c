@@ -104,6 +104,7 @@ tp__worker_revert(struct tp_worker *worker, uint64_t generation)
         tp__cycle_release(&failed);
     }
     tp__descriptors_drop_new(&worker->descriptors);
+    tp__loop_post(worker->loop, &worker->end_check);
 }
 
 static enum tp_result

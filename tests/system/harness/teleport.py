@@ -173,6 +173,20 @@ class Teleport:
     def worker_pids(self):
         return {slot: worker["pid"] for slot, worker in self.workers().items()}
 
+    def wait_for_workers(self, count):
+        """Waits until so many workers are there and run."""
+        wait_until(lambda: [worker["state"] for worker in self.workers().values()]
+                   == ["running"] * count, f"{count} workers run")
+
+    def wait_for_replacement(self, slot, pid):
+        """Waits until another process than `pid` runs in the slot; returns its id."""
+        def replacement():
+            worker = self.workers().get(slot)
+            return worker and worker["pid"] != pid and worker["state"] == "running" \
+                and worker["pid"]
+
+        return wait_until(replacement, f"worker {slot} is replaced")
+
     # Faults
 
     def arm(self, *lines):

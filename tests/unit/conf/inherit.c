@@ -209,6 +209,40 @@ START_TEST(a_complaint_about_what_nobody_wrote_names_the_file)
 }
 END_TEST
 
+static void
+complain_of_allowed(const struct tp_block *block, void *conf)
+{
+    (void) conf;
+    if (tp_block_context(block) == TP_IN_PEER || tp_block_context(block) == TP_IN_SERVER) {
+        tp_conf_complain(block, "allow", 0, "too many");
+        tp_conf_complain(block, "allow", 0, "too few");
+    }
+}
+
+START_TEST(a_mistake_that_blocks_inherit_is_shown_once)
+{
+    static const struct tp_module complainer = {
+        .name = "complainer",
+        .brief = "Complains.",
+        .validate = complain_of_allowed,
+    };
+    const struct tp_module *const table[] = { &sample_core_module, &sample_events_module,
+                                              &sample_server_module, &complainer };
+    struct tp_conf_fixture fixture;
+
+    tp__conf_fixture_open(&fixture, "peer sample {\nallow all;\nserver { listen 1; }\n}", NULL);
+    fixture.options.modules = (struct tp_module_list){ table, TP_COUNT_OF(table) };
+    ck_assert_int_eq(tp__conf_load(&fixture.options, &fixture.messages, &fixture.conf), TP_INVALID);
+    ck_assert_str_eq(fixture.messages.data, "teleport.conf:2:1: error: too many\n"
+                                            "    2 | allow all;\n"
+                                            "      | ^^^^^\n"
+                                            "teleport.conf:2:1: error: too few\n"
+                                            "    2 | allow all;\n"
+                                            "      | ^^^^^\n");
+    tp__conf_fixture_close(&fixture);
+}
+END_TEST
+
 Suite *
 tp_suite_conf_inherit(void)
 {
@@ -222,6 +256,7 @@ tp_suite_conf_inherit(void)
     tcase_add_test(tests, a_block_that_nobody_wrote_has_presets);
     tcase_add_test(tests, what_is_right_can_be_had_of_a_file_with_mistakes);
     tcase_add_test(tests, a_complaint_about_what_nobody_wrote_names_the_file);
+    tcase_add_test(tests, a_mistake_that_blocks_inherit_is_shown_once);
     suite_add_tcase(suite, tests);
     return suite;
 }
