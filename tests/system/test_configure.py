@@ -103,6 +103,25 @@ def test_a_missing_library_is_named_with_its_package(tmp_path):
     assert "no such library" in log and "pthread_create" in log
 
 
+def test_a_module_without_its_library_can_be_left_out(tmp_path):
+    compiler = write_compiler(tmp_path, 'case "$*" in *-lz*) exit 1 ;; esac')
+    arguments = (f"--objs={tmp_path}/objs", f"--cc={compiler}")
+
+    answer = configure(*arguments)
+
+    assert answer.returncode == 1
+    assert 'module "gzip" needs "zlib", which was not found' in answer.stdout
+    assert "apt-get install zlib1g-dev" in answer.stdout
+    assert "--without-gzip builds without it." in answer.stdout
+
+    answer = configure(*arguments, "--without-gzip")
+
+    assert answer.returncode == 0, answer.stdout
+    listed = run(["make", "-n", "-f", f"{tmp_path}/objs/Makefile", f"{tmp_path}/objs/tests/unit/run"])
+    assert listed.returncode == 0, listed.stdout
+    assert "filter/gzip" not in listed.stdout
+
+
 def test_a_missing_compiler_is_named_with_its_package(tmp_path):
     answer = configure(f"--objs={tmp_path}/objs", "--cc=nobodys-compiler")
 

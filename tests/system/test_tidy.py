@@ -71,3 +71,15 @@ def test_constants_are_no_state(tmp_path):
     answer = tidy(tmp_path)
 
     assert "mutable" not in answer.stdout
+
+
+def test_a_library_is_included_only_by_modules_that_say_so(tmp_path):
+    write(tmp_path, "auto/deps", "zlib|module|library zlib.h crc32_z|-lz|zlib1g-dev\n")
+    write(tmp_path, "modules/filter/told/told.c", "#include <zlib.h>\n")
+    write(tmp_path, "modules/filter/told/config", 'module_needs="zlib"\n')
+    write(tmp_path, "modules/filter/silent/silent.c", "#include <zlib.h>\n")
+
+    answer = tidy(tmp_path)
+
+    assert "told.c" not in answer.stdout
+    assert "fault: modules/filter/silent/silent.c:1: a module includes <teleport/" in answer.stdout
