@@ -86,7 +86,7 @@ help:
 	@echo "make test       unit tests, the fuzz corpora, system tests"
 	@echo "make asan       all of that under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make fuzz       fuzzes each parser for SECONDS=60"
-	@echo "make bench      measures"
+	@echo "make bench      measures beside a bare echo; BENCH=--quick takes a minute, BENCH=--help more"
 	@echo "make tidy       checks include arrows, names, log ids and formatting"
 	@echo "make format     formats all C sources"
 	@echo "make docs       writes docs/reference anew; make docs-check fails where it is stale"

@@ -76,8 +76,18 @@ fuzz:
 		COVERAGE_FLAGS=-fsanitize=fuzzer-no-link
 	$(Q)auto/fuzz $(OBJS)/fuzz $(SECONDS) $(fuzz_names)
 
-bench: $(program)
-	$(Q)auto/bench $(abspath $(program))
+# The load and the bare echo beside which the server is measured.
+bench_folder := $(OBJS)/tests/bench
+bench_programs := $(bench_folder)/load $(bench_folder)/rawecho
+
+$(bench_folder)/load: $(patsubst %.c,$(OBJS)/tests/bench/%.o,load.c engine.c client.c wire.c histogram.c)
+$(bench_folder)/rawecho: $(OBJS)/tests/bench/rawecho.o
+$(bench_programs):
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+bench: $(program) $(bench_programs)
+	$(Q)auto/bench $(abspath $(OBJS)) $(BENCH)
 
 tidy:
 	$(Q)python3 auto/tidy

@@ -1,0 +1,141 @@
+"""What is measured of a server: a load, its system calls, its memory, its instructions."""
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from servers import BareEcho, Teleport, resident_bytes
+
+IDLE_SESSIONS = 10000
+STRACE_SECONDS_MAX = 10
+CALLGRIND_PULLS = {1: 2000, 100: 10000}
+
+
+class Unavailable(Exception):
+    """This machine does not allow the measurement; the text says why."""
+
+
+def run_load(objs, server, row, *options):
+    """One run of the load program; what it prints, by name."""
+    command = [str(objs / "tests/bench/load"), "run", server.address, "--route", f"/{row.route}",
+               "--size", str(row.size), "--sessions", str(row.sessions),
+               "--depth", str(row.depth), *options]
+    if row.route == "sum":
+        command.append("--numbers")
+    if isinstance(server, BareEcho):
+        command.append("--bare")
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.decode()
+    found = {name: float(value) for name, value in (line.split() for line in output.splitlines())}
+    if found["refused"] > 0:
+        raise RuntimeError(f"{row}: {found['refused']:.0f} pulls were refused")
+    return found
+
+
+def measure_row(objs, servers, row, rounds, seconds):
+    """Each server in turn, again and again; name -> the median of each figure.
+
+    The ratio is the median of the rounds' own ratios: what slows this machine for a while
+    slows both sides of a round."""
+    runs = {server.name: [] for server in servers}
+    for number in range(rounds):
+        for server in servers if number % 2 == 0 else servers[::-1]:
+            runs[server.name].append(run_load(
+                objs, server, row, "--seconds", str(seconds), "--server-pid", str(server.pid)))
+    medians = {name: {figure: median(run[figure] for run in found) for figure in found[0]}
+               for name, found in runs.items()}
+    medians["ratio"] = median(
+        ours["server_cpu_us_per_pull"] / bare["server_cpu_us_per_pull"]
+        for ours, bare in zip(runs["teleport"], runs["bare echo"]))
+    return medians
+
+
+def measure_calls(objs, server, row):
+    """System calls per pull: twice as many pulls less as many, so that accepting cancels out."""
+    pulls = max(2000, 20 * row.sessions * row.depth)
+    counts = [count_calls(objs, server, row, pulls * times) for times in (1, 2)]
+    return (counts[1] - counts[0]) / pulls
+
+
+def count_calls(objs, server, row, pulls):
+    with tempfile.NamedTemporaryFile("r") as summary, tempfile.TemporaryFile("w+") as words:
+        try:
+            tracer = subprocess.Popen(
+                ["strace", "-c", "-f", "-o", summary.name, "-p", str(server.pid)], stderr=words)
+        except FileNotFoundError:
+            raise Unavailable("strace is not installed") from None
+        end = time.monotonic() + STRACE_SECONDS_MAX
+        while "attached" not in read_all(words):
+            if tracer.poll() is not None or time.monotonic() > end:
+                tracer.kill()
+                raise Unavailable("strace may not attach: " + read_all(words).strip())
+            time.sleep(0.02)
+        run_load(objs, server, row, "--pulls", str(pulls))
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait(STRACE_SECONDS_MAX)
+        total = re.search(r"^100\.00\s+\S+\s+\S+\s+(\d+)\s.*total$", summary.read(), re.M)
+        return int(total.group(1))
+
+
+def read_all(file):
+    file.seek(0)
+    return file.read()
+
+
+def measure_memory(objs, server):
+    """Bytes per session: opened and silent, then after each has pulled once."""
+    sizes = [resident_bytes(server.pid)]
+    holder = subprocess.Popen(
+        [str(objs / "tests/bench/load"), "hold", server.address, str(IDLE_SESSIONS), "/echo"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        for _ in range(2):
+            if holder.stdout.readline() != b"ready\n":
+                raise Unavailable(f"{IDLE_SESSIONS} sessions could not be opened (ulimit -n?)")
+            sizes.append(resident_bytes(server.pid))
+            holder.stdin.write(b"\n")
+            holder.stdin.flush()
+    finally:
+        holder.stdin.close()
+        holder.wait()
+    return [(size - sizes[0]) / IDLE_SESSIONS for size in sizes[1:]]
+
+
+def measure_instructions(objs, row):
+    """Instructions per pull in the worker, and where they went.
+
+    Starting, accepting and ending cost the same however many pulls follow: the difference
+    of two runs is the pulls alone."""
+    pulls = CALLGRIND_PULLS[row.depth]
+    with tempfile.TemporaryDirectory() as folder:
+        counts = [count_instructions(objs, row, pulls * times, Path(folder) / str(times))
+                  for times in (1, 2)]
+        profile = subprocess.run(
+            ["callgrind_annotate", "--auto=no", str(Path(folder) / "2/worker")],
+            check=True, stdout=subprocess.PIPE).stdout.decode()
+    return (counts[1] - counts[0]) / pulls, top_functions(profile)
+
+
+def count_instructions(objs, row, pulls, folder):
+    folder.mkdir()
+    wrapper = ("valgrind", "--quiet", "--tool=callgrind",
+               f"--callgrind-out-file={folder}/callgrind.%p")
+    try:
+        server = Teleport(objs, folder / "server", wrapper)
+    except FileNotFoundError:
+        raise Unavailable("valgrind is not installed") from None
+    with server:
+        worker = server.pid
+        run_load(objs, server, row, "--pulls", str(pulls))
+        server.stop(signal.SIGQUIT)
+    output = (folder / f"callgrind.{worker}").rename(folder / "worker")
+    return int(re.search(r"^(?:totals|summary): (\d+)", output.read_text(), re.M).group(1))
+
+
+def top_functions(profile, count=16):
+    """The lines "instructions (share) file:function" at the top."""
+    found = re.findall(r"^\s*([\d,]+) \(\s*([\d.]+)%\)\s+(\S+)", profile, re.M)
+    return [(float(share), name.rpartition("/")[2]) for _, share, name in found
+            if "PROGRAM" not in name][:count]

@@ -1,0 +1,95 @@
+"""How results are shown: lines on the terminal while they come, a page in the end."""
+import os
+import platform
+import subprocess
+import time
+
+INTRODUCTION = """# Performance
+
+Measured by `make bench` on {date}, commit {commit}: {system}, {processors}.
+
+What counts here is the **ratio**. Beside each figure stands a bare echo (`tests/bench/rawecho.c`)
+that was measured in the same minutes: one epoll loop that writes back what it reads, without
+looking at it. No server on epoll can do with less, so the ratio is what Teleport adds: framing,
+headers, routing, an exchange, the reply{access_log}. Absolute figures are of a small virtual
+machine whose clock and neighbours are noisy; the client shares its processors with the server, so
+pulls per second and latencies are of both together.
+
+- One worker against one process; Teleport 2.5 with protobuf headers; the bare echo gets the same
+  bytes. `echo` answers with the body, `sum` adds a JSON array of numbers.
+- Each session keeps `depth` PULLs in flight. Latency is from a PULL's sending to its answer.
+- Server CPU is what the worker ran, user and system, from the kernel's own count of nanoseconds.
+- Each row: {rounds} rounds of {seconds} s after 0.3 s of warming up, the two servers in turn;
+  medians of the rounds. The ratio is the median of the rounds' own ratios.
+- Rows with more than 64 MB in flight are left out: they would measure this machine's memory.
+- Where much is in flight, the bare echo spins while a socket takes no more; Teleport waits for it.
+  Ratios of 64 KB bodies at depth 100 flatter Teleport for that reason.
+"""
+
+TABLE_HEAD = """
+## Pulls
+
+| route | body | sessions | depth | pulls/s | p50 µs | p99 µs | p99.9 µs | CPU µs/pull | bare echo: CPU µs | pulls/s | p99 µs | CPU ratio |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+"""
+
+
+def introduction(rounds, seconds, has_access_log):
+    return INTRODUCTION.format(
+        date=time.strftime("%Y-%m-%d"), commit=commit(),
+        system=f"{platform.system()} {platform.release().split('-')[0]} on {platform.machine()}",
+        processors=f"{os.cpu_count()} shared processors", rounds=rounds, seconds=seconds,
+        access_log=", a line in the access log" if has_access_log else "")
+
+
+def commit():
+    """The last one, and whether the server differs from it."""
+    try:
+        name = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        changed = subprocess.run(["git", "status", "--porcelain", "src", "modules"], check=True,
+                                 stdout=subprocess.PIPE)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return name.stdout.decode().strip() + (" with changes" if changed.stdout else "")
+
+
+def size_text(size):
+    return f"{size // 1024} KB" if size >= 1024 else f"{size} B"
+
+
+def row_text(row, found):
+    ours, bare = found["teleport"], found["bare echo"]
+    cells = [row.route, size_text(row.size), f"{row.sessions:,}", row.depth,
+             f"{ours['pulls_per_second']:,.0f}", f"{ours['p50_us']:,.0f}", f"{ours['p99_us']:,.0f}",
+             f"{ours['p999_us']:,.0f}", f"{ours['server_cpu_us_per_pull']:.2f}",
+             f"{bare['server_cpu_us_per_pull']:.2f}", f"{bare['pulls_per_second']:,.0f}",
+             f"{bare['p99_us']:,.0f}", f"**{found['ratio']:.2f}**"]
+    return "| " + " | ".join(str(cell) for cell in cells) + " |\n"
+
+
+def calls_text(rows):
+    lines = ["\n## System calls per pull\n\n",
+             "Echo of 581 B, counted by strace, which slows the server: then more is read at once.\n\n",
+             "| sessions | depth | teleport | bare echo |\n|--:|--:|--:|--:|\n"]
+    lines += [f"| {row.sessions:,} | {row.depth} | {ours:.2f} | {bare:.2f} |\n"
+              for row, ours, bare in rows]
+    return "".join(lines)
+
+
+def memory_text(sessions, idle, pulled):
+    return (f"\n## Memory\n\n{sessions:,} sessions, resident bytes of the worker for each: "
+            f"**{idle:,.0f}** when opened and silent, **{pulled:,.0f}** after each has pulled once "
+            "and is silent again. (The kernel's sockets are not the worker's.)\n")
+
+
+def instructions_text(rows):
+    lines = ["\n## Instructions per pull\n\n",
+             "In the worker, without the kernel's, counted by callgrind; echo of 581 B, 1 session.\n\n",
+             "| depth | instructions |\n|--:|--:|\n"]
+    lines += [f"| {row.depth} | {count:,.0f} |\n" for row, count, _ in rows]
+    return "".join(lines)
+
+
+def note_text(title, why):
+    return f"\n{title} could not be measured: {why}.\n"

@@ -1,0 +1,107 @@
+"""The two servers that are measured: teleport with one worker, and the bare echo."""
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+START_SECONDS_MAX = 30
+
+CONF = """
+worker_processes 1;
+error_log logs/error.log notice;
+pid logs/teleport.pid;
+events {{ worker_connections 16384; }}
+peer {{
+    {access_log}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        pull /echo {{ echo; }}
+        pull /sum  {{ sum; }}
+    }}
+}}
+"""
+
+
+class Server:
+    """Something that listens at an address of this machine, and the process that answers there."""
+
+    def __init__(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
+        self.process = None
+
+    def start(self, *command):
+        self.process = subprocess.Popen(command)
+        end = time.monotonic() + START_SECONDS_MAX
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except ConnectionRefusedError:
+                if time.monotonic() > end or self.process.poll() is not None:
+                    raise
+                time.sleep(0.02)
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(START_SECONDS_MAX)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class BareEcho(Server):
+    """Writes back what it reads: one process, which knows nothing of Teleport."""
+
+    name = "bare echo"
+
+    def __init__(self, objs):
+        super().__init__()
+        self.start(str(objs / "tests/bench/rawecho"), str(self.port))
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+
+class Teleport(Server):
+    """A master with one worker, in a folder of its own; `wrapper` may be a valgrind."""
+
+    name = "teleport"
+
+    def __init__(self, objs, folder, wrapper=()):
+        super().__init__()
+        self.program = str(objs / "teleport")
+        self.has_access_log = has_directive(self.program, "access_log")
+        for name in ("conf", "logs"):
+            (folder / name).mkdir(parents=True)
+        (folder / "conf/teleport.conf").write_text(CONF.format(
+            port=self.port,
+            access_log="access_log logs/access.log;" if self.has_access_log else ""))
+        self.start(*wrapper, self.program, "-p", f"{folder}/", "-c", "conf/teleport.conf",
+                   "-g", "daemon off;")
+
+    @property
+    def pid(self):
+        """The worker's."""
+        children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        return int(Path(children).read_text().split()[0])
+
+
+def has_directive(program, name):
+    manual = subprocess.run([program, "-h", "directives"], check=True, stdout=subprocess.PIPE)
+    return f"### {name}\n" in manual.stdout.decode()
+
+
+def resident_bytes(pid):
+    """Exact, unlike VmRSS, which lags behind by some pages."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Rss:\s+(\d+) kB", text, re.M).group(1)) * 1024
