@@ -21,10 +21,8 @@ enum {
     EXCHANGES_KEPT_MAX = 256, /* free records kept for the next exchange */
 };
 
-static struct tp_exchange *exchange_make(struct tp_session *session, struct tp_packet *request,
-                                         int64_t begun_us);
 static void exchange_run(struct tp_exchange *exchange);
-static void exchange_settle(struct tp_exchange *exchange);
+static void exchange_check_answer(struct tp_exchange *exchange);
 static void exchange_detach(struct tp_exchange *exchange);
 static enum tp_result exchange_read_uri(struct tp_exchange *exchange);
 static struct tp_str uri_without_host(struct tp_str uri);
@@ -50,7 +48,7 @@ tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_
         tp__session_end(session, TP_CLOSE_UNSUPPORTED_TYPE, true);
         return;
     }
-    struct tp_exchange *exchange = exchange_make(session, request, begun_us);
+    struct tp_exchange *exchange = tp__exchange_make(session, request, begun_us);
 
     if (exchange == NULL) {
         tp_packet_clear(request);
@@ -58,6 +56,59 @@ tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_
         return;
     }
     exchange_run(exchange);
+}
+
+struct tp_exchange *
+tp__exchange_make(struct tp_session *session, struct tp_packet *request, int64_t begun_us)
+{
+    struct tp_sessions *sessions = session->sessions;
+    struct tp_list_node *node = tp__list_take_first(&sessions->free_exchanges);
+    struct tp_exchange *exchange =
+        node != NULL ? TP_CONTAINER_OF(node, struct tp_exchange, node) : malloc(sizeof(*exchange));
+
+    if (exchange == NULL) {
+        return NULL;
+    }
+    sessions->free_exchange_count -= node != NULL ? 1 : 0;
+    *exchange = (struct tp_exchange){
+        .magic = TP_EXCHANGE_MAGIC,
+        .sessions = sessions,
+        .session = session,
+        .server = session->listen->server,
+        .request = *request,
+        .begun_us = begun_us,
+    };
+    *request = (struct tp_packet){ 0 };
+    tp__timer_init(&exchange->timer, exchange_on_time);
+    tp__list_init(&exchange->node);
+    tp__list_append(&session->exchanges, &exchange->node);
+    tp__counted_acquire(exchange->server->configuration);
+    session->exchange_count++;
+    return exchange;
+}
+
+enum tp_result
+tp__exchange_find_route(struct tp_exchange *exchange)
+{
+    const struct tp_server *server = exchange->server;
+    enum tp_result result = exchange_read_uri(exchange);
+
+    if (result == TP_OK) {
+        exchange->route =
+            tp__router_find(tp_exchange_wants_reply(exchange) ? &server->pulls : &server->pushes,
+                            exchange->path);
+    }
+    return result;
+}
+
+void
+tp__exchange_settle(struct tp_exchange *exchange)
+{
+    if (exchange->is_finished && !exchange->is_queued && !exchange->is_parked) {
+        tp__exchange_free(exchange);
+    } else if (exchange->is_held) {
+        exchange_detach(exchange);
+    }
 }
 
 void
@@ -215,75 +266,38 @@ tp_exchange_state(struct tp_exchange *exchange)
     return exchange->state;
 }
 
-static struct tp_exchange *
-exchange_make(struct tp_session *session, struct tp_packet *request, int64_t begun_us)
-{
-    struct tp_sessions *sessions = session->sessions;
-    struct tp_list_node *node = tp__list_take_first(&sessions->free_exchanges);
-    struct tp_exchange *exchange =
-        node != NULL ? TP_CONTAINER_OF(node, struct tp_exchange, node) : malloc(sizeof(*exchange));
-
-    if (exchange == NULL) {
-        return NULL;
-    }
-    sessions->free_exchange_count -= node != NULL ? 1 : 0;
-    *exchange = (struct tp_exchange){
-        .magic = TP_EXCHANGE_MAGIC,
-        .sessions = sessions,
-        .session = session,
-        .server = session->listen->server,
-        .request = *request,
-        .begun_us = begun_us,
-    };
-    *request = (struct tp_packet){ 0 };
-    tp__timer_init(&exchange->timer, exchange_on_time);
-    tp__list_init(&exchange->node);
-    tp__list_append(&session->exchanges, &exchange->node);
-    tp__counted_acquire(exchange->server->configuration);
-    session->exchange_count++;
-    return exchange;
-}
-
 static void
 exchange_run(struct tp_exchange *exchange)
 {
-    const struct tp_server *server = exchange->server;
-    bool is_pull = tp_exchange_wants_reply(exchange);
-    enum tp_result result = exchange_read_uri(exchange);
+    enum tp_result result = tp__exchange_find_route(exchange);
 
-    if (result != TP_OK) {
+    if (result == TP_INVALID) {
         struct tp_status status = tp_status_of(TP_STATUS_BAD_REQUEST);
 
         status.text = TP_STR("Bad URI");
         exchange_complete(exchange, &status);
-        exchange_settle(exchange);
-        return;
-    }
-    exchange->route = tp__router_find(is_pull ? &server->pulls : &server->pushes, exchange->path);
-    if (exchange->route == NULL) {
+    } else if (result != TP_OK) {
+        tp_exchange_refuse_result(exchange, result);
+    } else if (exchange->route == NULL) {
         struct tp_status status = tp_status_of(TP_STATUS_NOT_FOUND);
 
         exchange_complete(exchange, &status);
     } else {
         exchange->route->handler->handle(exchange, exchange->route->conf);
     }
+    exchange_check_answer(exchange);
+}
+
+/* A handler that has neither answered nor said that it will answers 500. */
+static void
+exchange_check_answer(struct tp_exchange *exchange)
+{
     if (!exchange->is_finished && !exchange->is_held) {
         struct tp_status status = tp_status_of(TP_STATUS_INTERNAL_ERROR);
 
         exchange_complete(exchange, &status);
     }
-    exchange_settle(exchange);
-}
-
-/* After a handler has returned: what is finished and needs no sending is freed. */
-static void
-exchange_settle(struct tp_exchange *exchange)
-{
-    if (exchange->is_finished && !exchange->is_queued && !exchange->is_parked) {
-        tp__exchange_free(exchange);
-    } else if (exchange->is_held) {
-        exchange_detach(exchange);
-    }
+    tp__exchange_settle(exchange);
 }
 
 /* A small request that waits does not pin the buffer it was read into. */
@@ -445,7 +459,12 @@ exchanges_release_ordered(struct tp_session *session, const struct tp_route *rou
 static void
 exchange_leave(struct tp_exchange *exchange)
 {
-    exchange->session->exchange_count--;
+    struct tp_session *session = exchange->session;
+
+    session->exchange_count--;
+    if (session->exchange_count == 0) {
+        session->heard_ms = tp__loop_now_ms(session->sessions->loop);
+    }
     tp__list_remove(&exchange->node);
     if (tp_exchange_wants_reply(exchange)) {
         exchange_queue(exchange);
@@ -499,10 +518,5 @@ exchange_on_time(struct tp_timer *timer)
 
     exchange->is_held = false;
     exchange->route->handler->on_time(exchange, exchange->route->conf);
-    if (!exchange->is_finished && !exchange->is_held) {
-        struct tp_status status = tp_status_of(TP_STATUS_INTERNAL_ERROR);
-
-        exchange_complete(exchange, &status);
-    }
-    exchange_settle(exchange);
+    exchange_check_answer(exchange);
 }

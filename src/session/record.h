@@ -29,12 +29,13 @@ struct tp_session {
     struct tp_list_node exchanges; /* open ones */
     struct tp_list_node outgoing;  /* finished ones, whose replies are to be sent */
     struct tp_timer deadline;
-    int64_t heard_ms;        /* when bytes last came */
+    int64_t heard_ms;        /* when bytes last came, or the last open exchange ended */
     int64_t packet_begun_ms; /* when the packet in `input` began to come; 0: none is */
     int64_t stuck_since_ms;  /* when the other end last took bytes; 0: nothing is unsent */
     uint32_t exchange_count;
     size_t queued_bytes;      /* what `outgoing` takes in memory, and `unsent` */
     bool is_move_due;         /* to the configuration in force, between two packets */
+    bool is_behind;           /* whole packets may be left in `input` for the next turn */
     bool is_ending;           /* reads no more, and closes when all is sent */
     bool waits_for_exchanges; /* …and all exchanges are answered */
     enum tp_close_reason end_reason;
@@ -72,6 +73,14 @@ tp__exchange_queue_cost(const struct tp_exchange *exchange)
     return sizeof(*exchange) + exchange->reply.uri.len + exchange->reply.body.len;
 }
 
+/*
+ * A session of the connection `fd` that does nothing yet, among the members of `sessions`.
+ * NULL when memory is out; the descriptor is the caller's then.
+ */
+struct tp_session *tp__session_make(struct tp_sessions *sessions, const struct tp_listen *listen,
+                                    uint64_t number, int fd,
+                                    const struct tp_address *remote) TP_MUST_CHECK;
+
 /* Reading: bytes to packets to exchanges.  The session may be gone afterwards. */
 void tp__session_read(struct tp_session *session);
 
@@ -83,6 +92,12 @@ bool tp__session_must_pause(const struct tp_session *session);
 
 /* Writing: writes `unsent` first, then the replies of finished exchanges.  TP_GONE: broken. */
 enum tp_result tp__session_write(struct tp_session *session) TP_MUST_CHECK;
+
+/*
+ * Encodes all finished replies behind `unsent`.  TP_NO_MEMORY: some may be lost, so that
+ * the session has to end.
+ */
+enum tp_result tp__session_encode_all(struct tp_session *session) TP_MUST_CHECK;
 
 /* At the end of this turn the session sends, goes on reading, or closes, as it is then. */
 void tp__session_want_turn_end(struct tp_session *session);
@@ -99,6 +114,22 @@ void tp__session_arm_deadline(struct tp_session *session);
 
 /* Takes the packet and runs its handler, or answers for it. */
 void tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_t begun_us);
+
+/*
+ * An open exchange of this request, which is taken, without a route.  NULL when memory is
+ * out; the request is the caller's then.
+ */
+struct tp_exchange *tp__exchange_make(struct tp_session *session, struct tp_packet *request,
+                                      int64_t begun_us) TP_MUST_CHECK;
+
+/*
+ * Reads the request's uri and finds its route, which may be NULL.  TP_INVALID: the uri is
+ * not one; TP_NO_MEMORY.
+ */
+enum tp_result tp__exchange_find_route(struct tp_exchange *exchange) TP_MUST_CHECK;
+
+/* After a handler has returned: what needs nothing more is freed. */
+void tp__exchange_settle(struct tp_exchange *exchange);
 
 /* Deflates its reply's body as the request's was. */
 void tp__exchange_deflate_reply(struct tp_exchange *exchange);

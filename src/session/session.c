@@ -11,6 +11,7 @@
 #include "session/record.h"
 
 #include "base/clock.h"
+#include "base/str.h"
 #include "os/file.h"
 
 #include <stdlib.h>
@@ -79,11 +80,36 @@ enum tp_result
 tp__session_start(struct tp_sessions *sessions, const struct tp_listen *listen, uint64_t number,
                   int fd, const struct tp_address *remote)
 {
-    struct tp_session *session = calloc(1, sizeof(*session));
+    struct tp_session *session = tp__session_make(sessions, listen, number, fd, remote);
 
     if (session == NULL) {
         tp__descriptor_close(&fd);
         return TP_NO_MEMORY;
+    }
+    enum tp_result result = tp__socket_set_options(fd, remote, &listen->socket_options);
+
+    if (result == TP_OK) {
+        result = session_run_accept_hooks(session);
+    }
+    if (result == TP_OK) {
+        result = session_update_interest(session);
+    }
+    if (result != TP_OK) {
+        tp__session_close(&session, result == TP_DENIED ? TP_CLOSE_REFUSED : TP_CLOSE_NO_RESOURCES);
+        return result;
+    }
+    tp__session_arm_deadline(session);
+    return TP_OK;
+}
+
+struct tp_session *
+tp__session_make(struct tp_sessions *sessions, const struct tp_listen *listen, uint64_t number,
+                 int fd, const struct tp_address *remote)
+{
+    struct tp_session *session = calloc(1, sizeof(*session));
+
+    if (session == NULL) {
+        return NULL;
     }
     session->magic = TP_SESSION_MAGIC;
     session->remote = *remote;
@@ -100,21 +126,7 @@ tp__session_start(struct tp_sessions *sessions, const struct tp_listen *listen, 
     tp__counted_acquire(listen->server->configuration);
     sessions->count++;
     sessions->callbacks.on_count_changed(sessions->callbacks.owner);
-
-    enum tp_result result = tp__socket_set_options(fd, remote, &listen->socket_options);
-
-    if (result == TP_OK) {
-        result = session_run_accept_hooks(session);
-    }
-    if (result == TP_OK) {
-        result = session_update_interest(session);
-    }
-    if (result != TP_OK) {
-        tp__session_close(&session, result == TP_DENIED ? TP_CLOSE_REFUSED : TP_CLOSE_NO_RESOURCES);
-        return result;
-    }
-    tp__session_arm_deadline(session);
-    return TP_OK;
+    return session;
 }
 
 void
@@ -254,6 +266,19 @@ tp__close_reason_word(enum tp_close_reason reason)
     return "unknown";
 }
 
+bool
+tp__close_reason_find(struct tp_str wanted, enum tp_close_reason *reason)
+{
+#define CLOSE_FIND_ROW(name, word, sentence)    \
+    if (tp__str_equal(wanted, TP_STR(word))) {  \
+        *reason = TP_CLOSE_##name;              \
+        return true;                            \
+    }
+    TP_CLOSE_TABLE(CLOSE_FIND_ROW)
+#undef CLOSE_FIND_ROW
+    return false;
+}
+
 const char *
 tp__close_reason_sentence(enum tp_close_reason reason)
 {
@@ -292,7 +317,9 @@ session_on_event(struct tp_watcher *watcher, unsigned events)
     if ((events & TP_EVENT_WRITE) != 0) {
         tp__session_want_turn_end(session);
     }
-    if ((events & (TP_EVENT_READ | TP_EVENT_BROKEN)) != 0 && !session->is_ending) {
+    /* What was received first is taken first; the event comes again as long as it holds. */
+    if ((events & (TP_EVENT_READ | TP_EVENT_BROKEN)) != 0 && !session->is_ending
+        && !session->is_behind) {
         tp__session_read(session);
     }
 }
@@ -357,7 +384,7 @@ static bool
 session_close_if_overdue(struct tp_session *session, int64_t now_ms)
 {
     const struct tp_session_limits *limits = &session->listen->server->limits;
-    bool is_idle = session->exchange_count == 0;
+    bool is_idle = session->exchange_count == 0 && !tp__session_must_pause(session);
 
     if (session_is_overdue(session->stuck_since_ms, limits->write_timeout, now_ms)) {
         tp__session_close(&session, TP_CLOSE_WRITE_TIMEOUT);
@@ -367,7 +394,7 @@ session_close_if_overdue(struct tp_session *session, int64_t now_ms)
         tp__session_close(&session, TP_CLOSE_PACKET_TIMEOUT);
         return true;
     }
-    /* Who waits for an answer has a right to be silent. */
+    /* Who waits for an answer has a right to be silent, and who is not read from seems so. */
     if (is_idle && session_is_overdue(session->heard_ms, limits->read_timeout, now_ms)) {
         tp__session_close(&session, TP_CLOSE_READ_TIMEOUT);
         return true;

@@ -62,17 +62,22 @@ tp__session_take_packets(struct tp_session *session)
     while (taken < PACKETS_PER_READ_MAX && session->input.len > 0 && !session->is_ending
            && !tp__session_must_pause(session) && session_take_one(session, now_us)) {
         taken++;
+        session->packet_begun_ms = 0;
+        if (session->is_move_due) {
+            tp__session_on_boundary(session);
+        }
     }
     if (session->is_ending) {
         tp_chain_clear(&session->input);
     }
     session_keep_rest(session);
+    session->is_behind = taken == PACKETS_PER_READ_MAX && session->input.len > 0;
     session_note_packet_begin(session);
     bool has_paused =
         tp__session_must_pause(session) && (session->watcher.interest & TP_EVENT_READ) != 0;
 
     /* Whole packets may be left, or reading must stop: the turn's end sees to both. */
-    if (taken == PACKETS_PER_READ_MAX || has_paused) {
+    if (session->is_behind || has_paused) {
         tp__session_want_turn_end(session);
     }
 }
@@ -184,15 +189,15 @@ session_keep_rest(struct tp_session *session)
     }
 }
 
-/* packet_timeout counts from the first byte that is not a whole packet yet. */
+/*
+ * packet_timeout counts from the first byte that is not a whole packet yet, and only
+ * while it is not us who let the rest wait.
+ */
 static void
 session_note_packet_begin(struct tp_session *session)
 {
-    if (session->input.len == 0) {
+    if (session->input.len == 0 || session->is_behind || tp__session_must_pause(session)) {
         session->packet_begun_ms = 0;
-        if (session->is_move_due) {
-            tp__session_on_boundary(session);
-        }
     } else if (session->packet_begun_ms == 0) {
         session->packet_begun_ms = tp__loop_now_ms(session->sessions->loop);
         tp__session_arm_deadline(session);
