@@ -4,6 +4,8 @@
 #ifndef TP_SESSION_CLOSE_REASON_H
 #define TP_SESSION_CLOSE_REASON_H
 
+#include <teleport/base.h>
+
 /* ROW(NAME, word for logs, sentence for the manual) */
 /* clang-format off */
 #define TP_CLOSE_TABLE(ROW)                                                                       \
@@ -18,7 +20,9 @@
     ROW(UNSUPPORTED_TYPE,  "unsupported-type",  "A packet was neither PULL, REPLY nor PUSH.")     \
     ROW(READ_TIMEOUT,      "read-timeout",      "Nothing was received for read_timeout.")         \
     ROW(PACKET_TIMEOUT,    "packet-timeout",    "A packet was not whole within packet_timeout.")  \
-    ROW(WRITE_TIMEOUT,     "write-timeout",     "The other end took nothing for write_timeout.")
+    ROW(WRITE_TIMEOUT,     "write-timeout",     "The other end took nothing for write_timeout.")      \
+    ROW(MOVED,             "moved",             "It goes on in another process.")                     \
+    ROW(NOT_RESTORED,      "not-restored",      "It came from another process and cannot go on here.")
 /* clang-format on */
 
 enum tp_close_reason {
@@ -29,6 +33,9 @@ enum tp_close_reason {
 
 /* "peer-closed" */
 const char *tp__close_reason_word(enum tp_close_reason reason);
+
+/* The reason of this word; false when there is none. */
+bool tp__close_reason_find(struct tp_str word, enum tp_close_reason *reason);
 
 /* The sentence for the manual. */
 const char *tp__close_reason_sentence(enum tp_close_reason reason);

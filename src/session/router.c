@@ -2,13 +2,13 @@
  * router.c - finding routes: one pass over the path computes the hash of the whole and of
  * every prefix that ends in '/'.
  *
- * The keys come from the configuration, so nobody outside can choose keys that collide;
- * FNV-1a (Fowler, Noll, Vo) is short and good enough for them.
+ * The keys come from the configuration, so nobody outside can choose keys that collide.
  *
  * Runs in: worker.  Read next: exchange.c.
  */
 #include "session/router.h"
 
+#include "base/hash.h"
 #include "base/str.h"
 
 enum {
@@ -16,15 +16,11 @@ enum {
     ROUTER_CELLS_PER_ROUTE = 2,
 };
 
-#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
-#define FNV_PRIME UINT64_C(0x100000001b3)
-
 static void table_init(struct tp_router_table *table, size_t route_count, struct tp_arena *arena);
 static void table_add(struct tp_router_table *table, struct tp_str key,
                       const struct tp_route *route);
 static const struct tp_route *table_find(const struct tp_router_table *table, struct tp_str key,
                                          uint64_t hash);
-static uint64_t hash_extend(uint64_t hash, char byte);
 
 void
 tp__router_build(struct tp_router *router, const struct tp_route *const *routes, size_t count,
@@ -53,10 +49,10 @@ tp__router_find(const struct tp_router *router, struct tp_str path)
     uint64_t prefix_hashes[ROUTER_DEPTH_MAX];
     size_t prefix_lens[ROUTER_DEPTH_MAX];
     unsigned depth = 0;
-    uint64_t hash = FNV_BASIS;
+    uint64_t hash = TP_HASH_NONE;
 
     for (size_t i = 0; i < path.len; i++) {
-        hash = hash_extend(hash, path.data[i]);
+        hash = tp__hash_extend(hash, (uint8_t) path.data[i]);
         /* "/math/" itself is not below "/math/": a prefix needs something behind it. */
         if (path.data[i] == '/' && i + 1 < path.len && depth < ROUTER_DEPTH_MAX) {
             prefix_hashes[depth] = hash;
@@ -88,11 +84,8 @@ table_init(struct tp_router_table *table, size_t route_count, struct tp_arena *a
 static void
 table_add(struct tp_router_table *table, struct tp_str key, const struct tp_route *route)
 {
-    uint64_t hash = FNV_BASIS;
+    uint64_t hash = tp__hash_extend_bytes(TP_HASH_NONE, key.data, key.len);
 
-    for (size_t i = 0; i < key.len; i++) {
-        hash = hash_extend(hash, key.data[i]);
-    }
     if (table_find(table, key, hash) != NULL) {
         return;
     }
@@ -117,10 +110,4 @@ table_find(const struct tp_router_table *table, struct tp_str key, uint64_t hash
         }
     }
     return NULL;
-}
-
-static uint64_t
-hash_extend(uint64_t hash, char byte)
-{
-    return (hash ^ (uint8_t) byte) * FNV_PRIME;
 }

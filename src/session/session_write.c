@@ -29,6 +29,26 @@ tp__session_write(struct tp_session *session)
     return result;
 }
 
+enum tp_result
+tp__session_encode_all(struct tp_session *session)
+{
+    struct tp_output *output = &session->sessions->output;
+    enum tp_result result = TP_OK;
+
+    while (result == TP_OK && !tp__list_is_empty(&session->outgoing)) {
+        result = session_encode(session);
+        size_t len = tp__output_len(output);
+        enum tp_result kept = tp__output_rest(output, 0, &session->unsent);
+
+        if (kept == TP_OK) {
+            session->queued_bytes += len;
+        }
+        result = result == TP_OK ? kept : result;
+    }
+    session_note_progress(session, 0);
+    return result;
+}
+
 static enum tp_result
 session_write_unsent(struct tp_session *session)
 {
