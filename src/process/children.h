@@ -86,9 +86,9 @@ void tp__children_send_all(struct tp_children *children, const struct tp_channel
 unsigned tp__children_count(const struct tp_children *children);
 
 /* Visits every slot that has a worker. */
-#define TP_CHILDREN_EACH(child, children)                          \
-    for (struct tp_child *child = (children)->slots;               \
-         child < (children)->slots + TP_WORKER_SLOTS_MAX; child++) \
+#define TP_CHILDREN_EACH(child, children)                                                \
+    for (struct tp_child *child = (children)->slots;                                     \
+         child < (children)->slots + TP_WORKER_SLOTS_MAX; child++)                       \
         if (child->pid != 0)
 
 #endif

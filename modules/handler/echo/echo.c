@@ -14,20 +14,13 @@ static void echo_handle(struct tp_exchange *exchange, const void *module_conf);
 
 static const struct tp_directive echo_directives[] = {
     {
-        .name = "echo",
-        .where = TP_IN_ROUTE,
-        .takes_nothing = true,
-        .since = "0.1",
+        .name = "echo", .where = TP_IN_ROUTE, .takes_nothing = true, .since = "0.1",
         .brief = "Answers with the body that came, untouched.",
     },
     {
-        .name = "echo_reply_max",
-        .where = TP_IN_PEER | TP_IN_SERVER | TP_IN_ROUTE,
+        .name = "echo_reply_max", .where = TP_IN_PEER | TP_IN_SERVER | TP_IN_ROUTE,
         TP_SIZE(struct echo_conf, reply_max),
-        .preset = "256m",
-        .min = "1",
-        .max = "256m",
-        .since = "0.1",
+        .preset = "256m", .min = "1", .max = "256m", .since = "0.1",
         .brief = "Largest body that is answered; longer pulls are refused with 413.",
     },
 };

@@ -9,10 +9,7 @@ static void empty_handle(struct tp_exchange *exchange, const void *module_conf);
 
 static const struct tp_directive empty_directives[] = {
     {
-        .name = "empty",
-        .where = TP_IN_ROUTE,
-        .takes_nothing = true,
-        .since = "0.1",
+        .name = "empty", .where = TP_IN_ROUTE, .takes_nothing = true, .since = "0.1",
         .brief = "Answers 200 without a body; a PUSH is dropped.",
     },
 };

@@ -17,17 +17,12 @@ static void return_handle(struct tp_exchange *exchange, const void *module_conf)
 
 static const struct tp_argument return_arguments[] = {
     {
-        .name = "CODE",
-        .kind = TP_ARGUMENT_REQUIRED,
-        TP_NUMBER(struct return_conf, code),
-        .min = "200",
-        .max = "2147483647",
+        .name = "CODE", .kind = TP_ARGUMENT_REQUIRED, TP_NUMBER(struct return_conf, code),
+        .min = "200", .max = "2147483647",
         .brief = "The status: 200, or that of an error.",
     },
     {
-        .name = "TEXT",
-        .kind = TP_ARGUMENT_OPTIONAL,
-        TP_TEXT(struct return_conf, text),
+        .name = "TEXT", .kind = TP_ARGUMENT_OPTIONAL, TP_TEXT(struct return_conf, text),
         .preset = "",
         .brief = "The body of a 200, or the text of an error.",
     },
@@ -35,10 +30,7 @@ static const struct tp_argument return_arguments[] = {
 
 static const struct tp_directive return_directives[] = {
     {
-        .name = "return",
-        .where = TP_IN_ROUTE,
-        TP_ARGUMENTS(return_arguments),
-        .since = "0.1",
+        .name = "return", .where = TP_IN_ROUTE, TP_ARGUMENTS(return_arguments), .since = "0.1",
         .brief = "Answers with this status and text.",
     },
 };

@@ -14,12 +14,8 @@ static void sleep_on_time(struct tp_exchange *exchange, const void *module_conf)
 
 static const struct tp_directive sleep_directives[] = {
     {
-        .name = "sleep",
-        .where = TP_IN_ROUTE,
-        TP_TIME(struct sleep_conf, delay),
-        .min = "1ms",
-        .max = "1h",
-        .since = "0.1",
+        .name = "sleep", .where = TP_IN_ROUTE, TP_TIME(struct sleep_conf, delay), .min = "1ms",
+        .max = "1h", .since = "0.1",
         .brief = "Answers with the body that came, after this time.",
     },
 };

@@ -22,10 +22,7 @@ static void sum_reply(struct tp_exchange *exchange, const struct sum *sum);
 
 static const struct tp_directive sum_directives[] = {
     {
-        .name = "sum",
-        .where = TP_IN_ROUTE,
-        .takes_nothing = true,
-        .since = "0.1",
+        .name = "sum", .where = TP_IN_ROUTE, .takes_nothing = true, .since = "0.1",
         .brief = "Answers with the sum of the array of numbers that came.",
     },
 };
