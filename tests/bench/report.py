@@ -70,7 +70,8 @@ def row_text(row, found):
 
 def calls_text(rows):
     lines = ["\n## System calls per pull\n\n",
-             "Echo of 581 B, counted by strace, which slows the server: then more is read at once.\n\n",
+             "Echo of 581 B, counted by strace, which slows the server so that more is read "
+             "at once.\n\n",
              "| sessions | depth | teleport | bare echo |\n|--:|--:|--:|--:|\n"]
     lines += [f"| {row.sessions:,} | {row.depth} | {ours:.2f} | {bare:.2f} |\n"
               for row, ours, bare in rows]
@@ -85,7 +86,8 @@ def memory_text(sessions, idle, pulled):
 
 def instructions_text(rows):
     lines = ["\n## Instructions per pull\n\n",
-             "In the worker, without the kernel's, counted by callgrind; echo of 581 B, 1 session.\n\n",
+             "In the worker, without the kernel's, counted by callgrind; echo of 581 B, "
+             "1 session.\n\n",
              "| depth | instructions |\n|--:|--:|\n"]
     lines += [f"| {row.depth} | {count:,.0f} |\n" for row, count, _ in rows]
     return "".join(lines)

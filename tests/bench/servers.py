@@ -37,14 +37,18 @@ class Server:
     def start(self, *command):
         self.process = subprocess.Popen(command)
         end = time.monotonic() + START_SECONDS_MAX
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except ConnectionRefusedError:
-                if time.monotonic() > end or self.process.poll() is not None:
-                    raise
-                time.sleep(0.02)
+        while not self.is_ready():
+            if time.monotonic() > end or self.process.poll() is not None:
+                self.stop()
+                raise RuntimeError(f"it did not start: {' '.join(command)}")
+            time.sleep(0.02)
+
+    def is_ready(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port)).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def stop(self, how=signal.SIGTERM):
         if self.process is not None and self.process.poll() is None:
@@ -89,11 +93,18 @@ class Teleport(Server):
         self.start(*wrapper, self.program, "-p", f"{folder}/", "-c", "conf/teleport.conf",
                    "-g", "daemon off;")
 
+    def is_ready(self):
+        """The master listens before it has a worker."""
+        return super().is_ready() and bool(self.children())
+
     @property
     def pid(self):
         """The worker's."""
-        children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        return int(Path(children).read_text().split()[0])
+        return self.children()[0]
+
+    def children(self):
+        path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        return [int(word) for word in Path(path).read_text().split()]
 
 
 def has_directive(program, name):
