@@ -100,14 +100,13 @@ buf_take_kept(struct tp_buf_pool *pool)
 void
 tp_chain_clear(struct tp_chain *chain)
 {
-    struct tp_slice *slices = chain_live(chain);
-    size_t count = chain->count - chain->first;
-
-    for (size_t i = 0; i < count; i++) {
-        tp_buf_release(slices[i].buf);
-    }
     if (chain->capacity != 0) {
+        for (size_t i = chain->first; i < chain->count; i++) {
+            tp_buf_release(chain->more[i].buf);
+        }
         free(chain->more);
+    } else if (chain->count != 0) {
+        tp_buf_release(chain->only.buf);
     }
     *chain = (struct tp_chain){ .len = 0 };
 }
@@ -212,6 +211,12 @@ tp_chain_share_part(struct tp_chain *to, const struct tp_chain *from, size_t off
     }
     const struct tp_slice *slice = chain_seek(from, &offset);
 
+    if (to->count == 0 && len <= slice->len - offset) {
+        /* The usual case: a body in the buffer that it was read into. */
+        tp_buf_acquire(slice->buf);
+        chain_push(to, (struct tp_slice){ slice->buf, slice->data + offset, len });
+        return TP_OK;
+    }
     if (chain_reserve(to, chain_count_part(slice, offset, len)) != TP_OK) {
         return TP_NO_MEMORY;
     }

@@ -19,6 +19,7 @@ static void output_fill(struct tp_output *output, struct tp_buf *buf);
 static size_t output_room(const struct tp_output *output);
 static enum tp_result output_commit_copy(struct tp_output *output, size_t len,
                                          const struct tp_chain *chain);
+static bool output_extend(struct tp_output *output, size_t len);
 static enum tp_result output_commit_shared(struct tp_output *output, size_t len,
                                            const struct tp_chain *chain);
 static struct tp_slice output_take_filled(const struct tp_output *output, size_t len);
@@ -146,15 +147,41 @@ output_commit_copy(struct tp_output *output, size_t len, const struct tp_chain *
     if (len == 0 && tp_output_reserve(output, 0) == NULL) {
         return TP_NO_MEMORY;
     }
-    TP_ASSERT(output_room(output) - len >= chain->len && output_room(output) >= len);
-    tp_chain_copy(chain, 0, chain->len, output->filling->bytes + output->filled + len);
-    enum tp_result result =
-        tp_chain_append(&output->pieces, output_take_filled(output, len + chain->len));
+    TP_ASSERT(output_room(output) >= len && output_room(output) - len >= chain->len);
+    uint8_t *to = output->filling->bytes + output->filled + len;
+    const uint8_t *bytes = tp_chain_peek(chain, 0, chain->len, to);
 
-    if (result == TP_OK) {
-        output->filled += len + chain->len;
+    if (bytes != to) {
+        memcpy(to, bytes, chain->len);
     }
-    return result;
+    len += chain->len;
+    if (!output_extend(output, len)
+        && tp_chain_append(&output->pieces, output_take_filled(output, len)) != TP_OK) {
+        return TP_NO_MEMORY;
+    }
+    output->filled += len;
+    return TP_OK;
+}
+
+/* Adds to the last piece where that ends at what was filled last; else false. */
+static bool
+output_extend(struct tp_output *output, size_t len)
+{
+    struct tp_chain *pieces = &output->pieces;
+
+    if (pieces->len == 0) {
+        return false;
+    }
+    struct tp_slice *last =
+        pieces->capacity == 0 ? &pieces->only : &pieces->more[pieces->count - 1];
+
+    if (last->data + last->len != output->filling->bytes + output->filled
+        || last->buf != output->filling) {
+        return false;
+    }
+    last->len += len;
+    pieces->len += len;
+    return true;
 }
 
 /* Puts it together apart, so that nothing is added where memory runs out halfway. */

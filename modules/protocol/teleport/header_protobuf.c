@@ -38,15 +38,17 @@ enum {
     TEXT_FIELD_MAX = 1 + VARINT_BYTES_MAX, /* without the text */
 };
 
-static bool protobuf_read_field(struct header_bytes *from, uint64_t key, struct tp_packet *packet);
-static bool protobuf_read_varint(struct header_bytes *from, uint64_t *value);
-static bool protobuf_read_long_varint(struct header_bytes *from, uint64_t *value);
-static bool protobuf_read_int32(struct header_bytes *from, int32_t *value);
-static bool protobuf_read_text(struct header_bytes *from, struct tp_str *text);
-static bool protobuf_skip_field(struct header_bytes *from, uint64_t key);
-static bool protobuf_skip_group(struct header_bytes *from, uint64_t number);
-static bool protobuf_skip_value(struct header_bytes *from, unsigned type);
-static bool protobuf_skip_bytes(struct header_bytes *from, uint64_t len);
+/* Readers return the place behind what they read, or NULL where it is malformed. */
+static const uint8_t *protobuf_read_field(struct header_bytes from, uint64_t key,
+                                          struct tp_packet *packet);
+static const uint8_t *protobuf_read_varint(struct header_bytes from, uint64_t *value);
+static const uint8_t *protobuf_read_long_varint(struct header_bytes from, uint64_t *value);
+static const uint8_t *protobuf_read_int32(struct header_bytes from, int32_t *value);
+static const uint8_t *protobuf_read_text(struct header_bytes from, struct tp_str *text);
+static const uint8_t *protobuf_skip_field(struct header_bytes from, uint64_t key);
+static const uint8_t *protobuf_skip_group(struct header_bytes from, uint64_t number);
+static const uint8_t *protobuf_skip_value(struct header_bytes from, unsigned type);
+static const uint8_t *protobuf_skip_bytes(struct header_bytes from, uint64_t len);
 static uint8_t *protobuf_write_number(uint8_t *to, enum field_key key, uint64_t value);
 static uint8_t *protobuf_write_int32(uint8_t *to, enum field_key key, int32_t value);
 static uint8_t *protobuf_write_text(uint8_t *to, enum field_key key, struct tp_str text);
@@ -58,7 +60,11 @@ tp_header_read_protobuf(struct header_bytes header, struct tp_packet *packet)
     while (header.at < header.end) {
         uint64_t key;
 
-        if (!protobuf_read_varint(&header, &key) || !protobuf_read_field(&header, key, packet)) {
+        header.at = protobuf_read_varint(header, &key);
+        if (header.at != NULL) {
+            header.at = protobuf_read_field(header, key, packet);
+        }
+        if (header.at == NULL) {
             return "the protobuf header is malformed";
         }
     }
@@ -82,8 +88,8 @@ tp_header_write_protobuf(const struct tp_packet *packet, uint8_t *to)
     return protobuf_write_text(to, KEY_STATUS, packet->status.text);
 }
 
-static bool
-protobuf_read_field(struct header_bytes *from, uint64_t key, struct tp_packet *packet)
+static const uint8_t *
+protobuf_read_field(struct header_bytes from, uint64_t key, struct tp_packet *packet)
 {
     switch (key) {
     case KEY_SEQ:
@@ -103,67 +109,67 @@ protobuf_read_field(struct header_bytes *from, uint64_t key, struct tp_packet *p
     }
 }
 
-static inline bool
-protobuf_read_varint(struct header_bytes *from, uint64_t *value)
+static inline const uint8_t *
+protobuf_read_varint(struct header_bytes from, uint64_t *value)
 {
-    if (from->at < from->end && *from->at < 0x80) {
-        *value = *from->at++;
-        return true;
+    if (from.at < from.end && *from.at < 0x80) {
+        *value = *from.at;
+        return from.at + 1;
     }
     return protobuf_read_long_varint(from, value);
 }
 
-static bool
-protobuf_read_long_varint(struct header_bytes *from, uint64_t *value)
+static const uint8_t *
+protobuf_read_long_varint(struct header_bytes from, uint64_t *value)
 {
     uint64_t result = 0;
 
-    for (unsigned i = 0; i < VARINT_BYTES_MAX && from->at < from->end; i++) {
-        uint8_t byte = *from->at++;
+    for (unsigned shift = 0; shift < 7 * VARINT_BYTES_MAX && from.at < from.end; shift += 7) {
+        uint8_t byte = *from.at++;
 
         /* Of the tenth byte only one bit has a place; the original drops the others too. */
-        result |= (uint64_t) (byte & 0x7f) << (7 * i);
+        result |= (uint64_t) (byte & 0x7f) << shift;
         if (byte < 0x80) {
             *value = result;
-            return true;
+            return from.at;
         }
     }
-    return false;
+    return NULL;
 }
 
 /* A negative number has ten bytes, or five from those who did not extend its sign. */
-static bool
-protobuf_read_int32(struct header_bytes *from, int32_t *value)
+static const uint8_t *
+protobuf_read_int32(struct header_bytes from, int32_t *value)
 {
     uint64_t wide;
+    const uint8_t *behind = protobuf_read_varint(from, &wide);
 
-    if (!protobuf_read_varint(from, &wide)) {
-        return false;
+    if (behind != NULL) {
+        *value = (int32_t) (uint32_t) wide;
     }
-    *value = (int32_t) (uint32_t) wide;
-    return true;
+    return behind;
 }
 
-static bool
-protobuf_read_text(struct header_bytes *from, struct tp_str *text)
+static const uint8_t *
+protobuf_read_text(struct header_bytes from, struct tp_str *text)
 {
     uint64_t len;
 
-    if (!protobuf_read_varint(from, &len) || len > (uint64_t) (from->end - from->at)) {
-        return false;
+    from.at = protobuf_read_varint(from, &len);
+    if (from.at == NULL || len > (uint64_t) (from.end - from.at)) {
+        return NULL;
     }
-    *text = (struct tp_str){ (const char *) from->at, (size_t) len };
-    from->at += len;
-    return true;
+    *text = (struct tp_str){ (const char *) from.at, (size_t) len };
+    return from.at + len;
 }
 
-static bool
-protobuf_skip_field(struct header_bytes *from, uint64_t key)
+static const uint8_t *
+protobuf_skip_field(struct header_bytes from, uint64_t key)
 {
     uint64_t number = key >> 3;
 
     if (number <= FIELD_LAST_KNOWN || number > FIELD_NUMBER_MAX) {
-        return false;
+        return NULL;
     }
     if ((key & 7) == WIRE_GROUP) {
         return protobuf_skip_group(from, number);
@@ -172,35 +178,32 @@ protobuf_skip_field(struct header_bytes *from, uint64_t key)
 }
 
 /* Skips all up to the group's end; `number` is the field's. */
-static bool
-protobuf_skip_group(struct header_bytes *from, uint64_t number)
+static const uint8_t *
+protobuf_skip_group(struct header_bytes from, uint64_t number)
 {
-    uint64_t open[HEADER_NESTING_MAX] = { number };
-    size_t depth = 1;
-    uint64_t key;
+    uint64_t open[HEADER_NESTING_MAX];
+    size_t depth = 0;
+    uint64_t key = number << 3 | WIRE_GROUP;
 
-    while (depth > 0) {
-        if (!protobuf_read_varint(from, &key) || key >> 3 == 0 || key >> 3 > FIELD_NUMBER_MAX) {
-            return false;
-        }
-        if ((key & 7) == WIRE_GROUP) {
-            if (depth == HEADER_NESTING_MAX) {
-                return false;
-            }
+    do {
+        if ((key & 7) == WIRE_GROUP && depth < HEADER_NESTING_MAX) {
             open[depth++] = key >> 3;
-        } else if ((key & 7) == WIRE_GROUP_END) {
-            if (open[--depth] != key >> 3) {
-                return false;
-            }
-        } else if (!protobuf_skip_value(from, key & 7)) {
-            return false;
+        } else if ((key & 7) == WIRE_GROUP_END && open[depth - 1] == key >> 3) {
+            depth--;
+        } else {
+            from.at = protobuf_skip_value(from, key & 7);
         }
-    }
-    return true;
+        if (depth == 0 || from.at == NULL) {
+            return from.at;
+        }
+        from.at = protobuf_read_varint(from, &key);
+    } while (from.at != NULL && key >> 3 > 0 && key >> 3 <= FIELD_NUMBER_MAX);
+    return NULL;
 }
 
-static bool
-protobuf_skip_value(struct header_bytes *from, unsigned type)
+/* NULL for groups, which are no values, and for types that do not exist. */
+static const uint8_t *
+protobuf_skip_value(struct header_bytes from, unsigned type)
 {
     uint64_t value;
 
@@ -210,22 +213,19 @@ protobuf_skip_value(struct header_bytes *from, unsigned type)
     case WIRE_FIXED64:
         return protobuf_skip_bytes(from, 8);
     case WIRE_BYTES:
-        return protobuf_read_varint(from, &value) && protobuf_skip_bytes(from, value);
+        from.at = protobuf_read_varint(from, &value);
+        return from.at == NULL ? NULL : protobuf_skip_bytes(from, value);
     case WIRE_FIXED32:
         return protobuf_skip_bytes(from, 4);
     default:
-        return false;
+        return NULL;
     }
 }
 
-static bool
-protobuf_skip_bytes(struct header_bytes *from, uint64_t len)
+static const uint8_t *
+protobuf_skip_bytes(struct header_bytes from, uint64_t len)
 {
-    if (len > (uint64_t) (from->end - from->at)) {
-        return false;
-    }
-    from->at += len;
-    return true;
+    return len > (uint64_t) (from.end - from.at) ? NULL : from.at + len;
 }
 
 static uint8_t *

@@ -10,6 +10,7 @@
 enum {
     HEX_DIGITS = 4,        /* of \uXXXX */
     ESCAPED_BYTES_MAX = 6, /* \uXXXX, for one byte at worst */
+    TEXT_SHORT = 512,      /* not worth a look at each byte to know its written length */
     REPLACEMENT_BYTES = 3, /* U+FFFD in UTF-8 */
     REPLACEMENT = 0xfffd,
     LINE_SEPARATOR = 0x2028, /* ends a line in JavaScript, as its neighbour does */
@@ -89,6 +90,10 @@ tp_json_text_max(struct tp_str text)
 {
     size_t max = 2 + text.len;
 
+    /* Room that is not used costs nothing, but not any amount of it. */
+    if (text.len <= TEXT_SHORT) {
+        return 2 + ESCAPED_BYTES_MAX * text.len;
+    }
     for (size_t i = 0; i < text.len; i++) {
         max += text_is_safe((uint8_t) text.data[i]) ? 0 : ESCAPED_BYTES_MAX - 1;
     }

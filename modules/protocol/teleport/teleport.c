@@ -53,22 +53,20 @@ teleport_decode(struct tp_chain *input, const struct tp_decode_limits *limits,
                 struct tp_buf_pool *pool, struct tp_packet *packet, const char **why)
 {
     struct teleport_frame frame;
-    struct tp_packet decoded = { .type = 0 };
     enum tp_decode_outcome outcome = teleport_read_frame(input, limits->packet.bytes, &frame, why);
 
+    *packet = (struct tp_packet){ .type = 0 };
     if (outcome != TP_DECODE_PACKET) {
         return outcome;
     }
-    outcome = teleport_read_header(input, &frame, pool, &decoded, why);
+    outcome = teleport_read_header(input, &frame, pool, packet, why);
     if (outcome == TP_DECODE_PACKET) {
-        outcome = teleport_take_body(input, &frame, &decoded);
+        outcome = teleport_take_body(input, &frame, packet);
     }
     if (outcome != TP_DECODE_PACKET) {
-        tp_packet_clear(&decoded);
-        return outcome;
+        tp_packet_clear(packet);
     }
-    *packet = decoded;
-    return TP_DECODE_PACKET;
+    return outcome;
 }
 
 /* TP_DECODE_PACKET: all bytes of the packet are there, and not too many. */

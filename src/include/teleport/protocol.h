@@ -53,7 +53,7 @@ struct tp_protocol {
     /*
      * Takes at most one packet off the front of `input`.  `why` is set to a static
      * text for the log when the outcome is BROKEN or TOO_LARGE.  What *packet was before
-     * does not matter; it is touched only when the outcome is PACKET.
+     * does not matter; it is all zeros when the outcome is another.
      */
     enum tp_decode_outcome (*decode)(struct tp_chain *input, const struct tp_decode_limits *limits,
                                      struct tp_buf_pool *pool, struct tp_packet *packet,
