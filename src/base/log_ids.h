@@ -24,6 +24,9 @@
     ROW("descriptor-lost", \
         "A descriptor that the master sent could not be kept; this worker will refuse the " \
         "new configuration.") \
+    ROW("exchange-not-restored", \
+        "An exchange came with its session from another process, but its handler cannot go on " \
+        "with it here; it was answered with status 503.") \
     ROW("input-refused", \
         "A session sent something that cannot be taken, for the reason given; it is closed.") \
     ROW("lease-not-released", \
@@ -46,6 +49,9 @@
         "A worker could not go back to the configuration before a failed reload; restart it.") \
     ROW("session-closed", \
         "A session ended, for the reason named.") \
+    ROW("session-not-restored", \
+        "A session came from another process and cannot go on here, for the reason given; its " \
+        "connection was closed.") \
     ROW("sessions-moved", \
         "All sessions of a worker have taken a new configuration over.") \
     ROW("shutdown-timeout", \

@@ -8,6 +8,7 @@
 #ifndef TP_SESSION_RECORD_H
 #define TP_SESSION_RECORD_H
 
+#include "session/saved.h"
 #include "session/session.h"
 
 enum {
@@ -50,9 +51,14 @@ struct tp_exchange {
     struct tp_sessions *sessions;
     struct tp_session *session; /* NULL once it has ended */
     struct tp_list_node node;   /* in the session's exchanges or outgoing */
+    uint64_t session_number;    /* known still when the session has ended */
+    struct tp_address remote;
+    const struct tp_listen *listen;
     const struct tp_server *server;
     const struct tp_route *route;
+    const struct tp_exchange_logging *logging; /* the route's; without one the server's */
     struct tp_packet request;
+    size_t request_body_bytes; /* an echo takes the body away */
     struct tp_packet reply;
     struct tp_str path;
     struct tp_str query;
@@ -60,6 +66,7 @@ struct tp_exchange {
     struct tp_chain plain_body;  /* the request's body inflated, once asked for */
     bool has_plain_body;
     int64_t begun_us;
+    int64_t finished_us; /* of its outcome, where somebody wants to know; else 0 */
     struct tp_timer timer; /* runs while it is held */
     void *state;           /* the handler's, once asked for */
 };
@@ -133,6 +140,19 @@ void tp__exchange_settle(struct tp_exchange *exchange);
 
 /* Deflates its reply's body as the request's was. */
 void tp__exchange_deflate_reply(struct tp_exchange *exchange);
+
+/* Writes all open exchanges of the session. */
+void tp__exchanges_save(const struct tp_session *session, struct tp_saved_writer *writer);
+
+/* Can it be what tp__exchanges_save() has written?  *why says it in words where it cannot. */
+bool tp__exchange_is_sane(const struct tp_saved_section *section, const char **why);
+
+/*
+ * Makes an open exchange of the session of a sane section; one whose handler cannot go on
+ * with it is answered.  TP_NO_MEMORY.
+ */
+enum tp_result tp__exchange_restore(struct tp_session *session,
+                                    const struct tp_saved_section *section) TP_MUST_CHECK;
 
 /* Its reply was encoded, or its session has ended: frees what it holds. */
 void tp__exchange_free(struct tp_exchange *exchange);

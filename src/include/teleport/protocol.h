@@ -1,8 +1,9 @@
 /*
  * teleport/protocol.h - what a protocol module is: bytes to packets and back.
  *
- * A protocol sees no socket and no clock.  Its state in a session is a plain struct
- * that can be saved and restored.
+ * A protocol sees no socket and no clock, and keeps nothing between two packets: all of its
+ * state in a session are the bytes that are not a packet yet, and those that are not sent
+ * yet.  So a session can be moved to another process in the middle of a packet.
  */
 #ifndef TELEPORT_PROTOCOL_H
 #define TELEPORT_PROTOCOL_H

@@ -1,0 +1,303 @@
+/*
+ * exchange_save.c - open exchanges that move with their session: held ones, and those of an
+ * ordered route whose replies wait for their turn.
+ *
+ * A held exchange takes its request along, when it is due, and what its handler keeps of
+ * it; in the other process the route of the same path must have the same handler.  Where
+ * it has not, the exchange ends with status 503: nobody is left without an answer.
+ *
+ * Runs in: worker.  Read next: session_save.c, saved.h (the fields).
+ */
+#include "session/record.h"
+
+#include "base/clock.h"
+#include "base/str.h"
+
+#include <string.h>
+
+static void exchange_save(const struct tp_exchange *exchange, struct tp_saved_writer *writer);
+static void exchange_save_request(const struct tp_exchange *exchange,
+                                  struct tp_saved_writer *writer);
+static void exchange_save_reply(const struct tp_exchange *exchange,
+                                struct tp_saved_writer *writer);
+static void exchange_save_state(const struct tp_exchange *exchange,
+                                struct tp_saved_writer *writer);
+static bool exchange_request_is_sane(const struct tp_saved_section *section);
+static bool exchange_outcome_is_sane(const struct tp_saved_section *section);
+static bool number_is_within(const struct tp_saved_section *section, enum tp_saved_tag tag,
+                             int64_t min, int64_t max);
+static enum tp_result exchange_read_request(struct tp_sessions *sessions,
+                                            const struct tp_saved_section *section,
+                                            struct tp_packet *request);
+static enum tp_result exchange_bind(struct tp_exchange *exchange,
+                                    const struct tp_saved_section *section);
+static enum tp_result exchange_restore_state(struct tp_exchange *exchange, struct tp_str saved);
+static enum tp_result exchange_restore_reply(struct tp_exchange *exchange,
+                                             const struct tp_saved_section *section);
+static void exchange_refuse(struct tp_exchange *exchange, enum tp_result result);
+
+void
+tp__exchanges_save(const struct tp_session *session, struct tp_saved_writer *writer)
+{
+    TP_LIST_EACH (node, &session->exchanges) {
+        exchange_save(TP_CONTAINER_OF(node, struct tp_exchange, node), writer);
+    }
+}
+
+bool
+tp__exchange_is_sane(const struct tp_saved_section *section, const char **why)
+{
+    *why = "an exchange is not one that could have been saved";
+    return section->opener == TP_SAVED_EXCHANGE && exchange_request_is_sane(section)
+           && exchange_outcome_is_sane(section);
+}
+
+enum tp_result
+tp__exchange_restore(struct tp_session *session, const struct tp_saved_section *section)
+{
+    struct tp_packet request = { 0 };
+    enum tp_result result = exchange_read_request(session->sessions, section, &request);
+    struct tp_exchange *exchange = NULL;
+
+    if (result == TP_OK) {
+        exchange = tp__exchange_make(session, &request,
+                                     tp__saved_get_number(section, TP_SAVED_BEGUN_US));
+    }
+    if (exchange == NULL) {
+        tp_packet_clear(&request);
+        return TP_NO_MEMORY;
+    }
+    if (tp__saved_has(section, TP_SAVED_REPLY_CODE)) {
+        result = exchange_restore_reply(exchange, section);
+    } else {
+        result = exchange_bind(exchange, section);
+    }
+    if (result != TP_OK && !exchange->is_finished) {
+        exchange_refuse(exchange, result);
+    }
+    tp__exchange_settle(exchange);
+    return TP_OK;
+}
+
+static void
+exchange_save(const struct tp_exchange *exchange, struct tp_saved_writer *writer)
+{
+    const struct tp_module *handler = exchange->route->handler;
+
+    TP_ASSERT(exchange->is_held || exchange->is_parked);
+    tp__saved_put_opener(writer, TP_SAVED_EXCHANGE);
+    exchange_save_request(exchange, writer);
+    tp__saved_put_text(writer, TP_SAVED_HANDLER, tp__str(handler->name));
+    if (exchange->is_parked) {
+        exchange_save_reply(exchange, writer);
+        return;
+    }
+    tp__saved_put_number(writer, TP_SAVED_DUE_MS, exchange->timer.deadline_ms);
+    if (exchange->state != NULL) {
+        exchange_save_state(exchange, writer);
+    }
+}
+
+static void
+exchange_save_request(const struct tp_exchange *exchange, struct tp_saved_writer *writer)
+{
+    const struct tp_packet *request = &exchange->request;
+
+    tp__saved_put_number(writer, TP_SAVED_TYPE, request->type);
+    tp__saved_put_number(writer, TP_SAVED_SEQ, (int64_t) request->seq);
+    tp__saved_put_number(writer, TP_SAVED_HEADER_CODEC, request->header_codec);
+    tp__saved_put_text(writer, TP_SAVED_URI, request->uri);
+    tp__saved_put_number(writer, TP_SAVED_GZIP_LEVEL, request->gzip_level);
+    if (request->has_body_codec) {
+        tp__saved_put_number(writer, TP_SAVED_BODY_CODEC, request->body_codec);
+    }
+    tp__saved_put_chain(writer, TP_SAVED_BODY, &request->body);
+    tp__saved_put_number(writer, TP_SAVED_WIRE_BYTES, (int64_t) request->wire_bytes);
+    tp__saved_put_number(writer, TP_SAVED_BEGUN_US, exchange->begun_us);
+}
+
+static void
+exchange_save_reply(const struct tp_exchange *exchange, struct tp_saved_writer *writer)
+{
+    const struct tp_packet *reply = &exchange->reply;
+
+    tp__saved_put_number(writer, TP_SAVED_REPLY_CODE, reply->status.code);
+    tp__saved_put_text(writer, TP_SAVED_REPLY_TEXT, reply->status.text);
+    tp__saved_put_number(writer, TP_SAVED_REPLY_GZIP, reply->gzip_level);
+    if (reply->has_body_codec) {
+        tp__saved_put_number(writer, TP_SAVED_REPLY_CODEC, reply->body_codec);
+    }
+    tp__saved_put_chain(writer, TP_SAVED_REPLY_BODY, &reply->body);
+}
+
+static void
+exchange_save_state(const struct tp_exchange *exchange, struct tp_saved_writer *writer)
+{
+    struct tp_chain state = { 0 };
+    enum tp_result result = exchange->route->handler->save_state(
+        exchange->state, &exchange->sessions->pool, &state);
+
+    if (result == TP_OK) {
+        tp__saved_put_chain(writer, TP_SAVED_STATE, &state);
+    } else if (writer->result == TP_OK) {
+        writer->result = result;
+    }
+    tp_chain_clear(&state);
+}
+
+static bool
+exchange_request_is_sane(const struct tp_saved_section *section)
+{
+    const uint64_t needed = TP_SAVED_BIT(TYPE) | TP_SAVED_BIT(SEQ) | TP_SAVED_BIT(HEADER_CODEC)
+                            | TP_SAVED_BIT(URI) | TP_SAVED_BIT(GZIP_LEVEL) | TP_SAVED_BIT(BODY)
+                            | TP_SAVED_BIT(WIRE_BYTES) | TP_SAVED_BIT(BEGUN_US)
+                            | TP_SAVED_BIT(HANDLER);
+    int64_t type = tp__saved_get_number(section, TP_SAVED_TYPE);
+    int64_t header_codec = tp__saved_get_number(section, TP_SAVED_HEADER_CODEC);
+
+    return (section->present & needed) == needed
+           && (type == TP_PACKET_PULL || type == TP_PACKET_PUSH)
+           && (header_codec == TP_CODEC_JSON || header_codec == TP_CODEC_PROTOBUF)
+           && number_is_within(section, TP_SAVED_GZIP_LEVEL, INT32_MIN, INT32_MAX)
+           && number_is_within(section, TP_SAVED_BODY_CODEC, 0, UINT8_MAX)
+           && number_is_within(section, TP_SAVED_WIRE_BYTES, 0, INT64_MAX)
+           && number_is_within(section, TP_SAVED_BEGUN_US, 0, tp__clock_monotonic_us());
+}
+
+/* It is held, or it has a reply that waits, and not both. */
+static bool
+exchange_outcome_is_sane(const struct tp_saved_section *section)
+{
+    const uint64_t reply = TP_SAVED_BIT(REPLY_CODE) | TP_SAVED_BIT(REPLY_TEXT)
+                           | TP_SAVED_BIT(REPLY_GZIP) | TP_SAVED_BIT(REPLY_BODY);
+    const uint64_t held = TP_SAVED_BIT(DUE_MS);
+    const uint64_t codec = TP_SAVED_BIT(REPLY_CODEC);
+    uint64_t present = section->present & (reply | held);
+
+    if (present == held) {
+        return (section->present & codec) == 0
+               && number_is_within(section, TP_SAVED_DUE_MS, 0, INT64_MAX);
+    }
+    return present == reply && (section->present & TP_SAVED_BIT(STATE)) == 0
+           && number_is_within(section, TP_SAVED_REPLY_CODE, INT32_MIN, INT32_MAX)
+           && number_is_within(section, TP_SAVED_REPLY_GZIP, INT32_MIN, INT32_MAX)
+           && number_is_within(section, TP_SAVED_REPLY_CODEC, 0, UINT8_MAX);
+}
+
+static bool
+number_is_within(const struct tp_saved_section *section, enum tp_saved_tag tag, int64_t min,
+                 int64_t max)
+{
+    int64_t number = tp__saved_get_number(section, tag);
+
+    return number >= min && number <= max;
+}
+
+/* Its texts and its body lie in buffers of their own.  Failing, it holds nothing. */
+static enum tp_result
+exchange_read_request(struct tp_sessions *sessions, const struct tp_saved_section *section,
+                      struct tp_packet *request)
+{
+    struct tp_str uri = tp__saved_get_text(section, TP_SAVED_URI);
+    struct tp_str body = tp__saved_get_text(section, TP_SAVED_BODY);
+
+    *request = (struct tp_packet){
+        .type = (int32_t) tp__saved_get_number(section, TP_SAVED_TYPE),
+        .seq = (uint64_t) tp__saved_get_number(section, TP_SAVED_SEQ),
+        .header_codec = (uint8_t) tp__saved_get_number(section, TP_SAVED_HEADER_CODEC),
+        .gzip_level = (int32_t) tp__saved_get_number(section, TP_SAVED_GZIP_LEVEL),
+        .has_body_codec = tp__saved_has(section, TP_SAVED_BODY_CODEC),
+        .body_codec = (uint8_t) tp__saved_get_number(section, TP_SAVED_BODY_CODEC),
+        .wire_bytes = (size_t) tp__saved_get_number(section, TP_SAVED_WIRE_BYTES),
+    };
+    if (uri.len > 0) {
+        request->head = tp_buf_make(&sessions->pool, uri.len);
+        if (request->head == NULL) {
+            return TP_NO_MEMORY;
+        }
+        request->uri.data = memcpy(request->head->bytes, uri.data, uri.len);
+        request->uri.len = uri.len;
+    }
+    enum tp_result result = tp_chain_append_copy(&request->body, &sessions->pool, body);
+
+    if (result != TP_OK) {
+        tp_packet_clear(request);
+    }
+    return result;
+}
+
+/* Gives it to the handler it had, which goes on with it when it is due. */
+static enum tp_result
+exchange_bind(struct tp_exchange *exchange, const struct tp_saved_section *section)
+{
+    int64_t due_ms = tp__saved_get_number(section, TP_SAVED_DUE_MS);
+    enum tp_result result = tp__exchange_find_route(exchange);
+
+    if (result != TP_OK) {
+        return result;
+    }
+    if (exchange->route == NULL || exchange->route->handler->on_time == NULL
+        || !tp__str_equal(tp__str(exchange->route->handler->name),
+                          tp__saved_get_text(section, TP_SAVED_HANDLER))) {
+        return TP_NOT_FOUND;
+    }
+    if (tp__saved_has(section, TP_SAVED_STATE)) {
+        result = exchange_restore_state(exchange, tp__saved_get_text(section, TP_SAVED_STATE));
+    }
+    if (result == TP_OK) {
+        int64_t rest_ms = due_ms - tp__clock_monotonic_ms();
+
+        tp_exchange_hold(exchange, (struct tp_msec){ rest_ms < 1 ? 1 : rest_ms });
+    }
+    return result;
+}
+
+static enum tp_result
+exchange_restore_state(struct tp_exchange *exchange, struct tp_str saved)
+{
+    const struct tp_module *handler = exchange->route->handler;
+
+    if (handler->exchange_state_size == 0) {
+        return TP_MISMATCH;
+    }
+    void *state = tp_exchange_state(exchange);
+
+    return state == NULL ? TP_NO_MEMORY : handler->restore_state(state, saved);
+}
+
+/* It has its outcome; on a route that is still ordered it goes on to wait for its turn. */
+static enum tp_result
+exchange_restore_reply(struct tp_exchange *exchange, const struct tp_saved_section *section)
+{
+    struct tp_status status = {
+        .code = (int32_t) tp__saved_get_number(section, TP_SAVED_REPLY_CODE),
+        .text = tp__saved_get_text(section, TP_SAVED_REPLY_TEXT),
+    };
+    struct tp_chain body = { 0 };
+    enum tp_result result = tp__exchange_find_route(exchange);
+
+    if (result == TP_OK) {
+        result = tp_chain_append_copy(&body, &exchange->sessions->pool,
+                                      tp__saved_get_text(section, TP_SAVED_REPLY_BODY));
+    }
+    if (result != TP_OK) {
+        return result;
+    }
+    exchange->reply.gzip_level = (int32_t) tp__saved_get_number(section, TP_SAVED_REPLY_GZIP);
+    exchange->reply.has_body_codec = tp__saved_has(section, TP_SAVED_REPLY_CODEC);
+    return tp_exchange_finish(exchange, &status, &body,
+                              (uint8_t) tp__saved_get_number(section, TP_SAVED_REPLY_CODEC));
+}
+
+/* Its handler cannot go on with it here: the caller learns that it may have run. */
+static void
+exchange_refuse(struct tp_exchange *exchange, enum tp_result result)
+{
+    struct tp_status status = tp_status_of(TP_STATUS_SERVICE_UNAVAILABLE);
+    const struct tp_session *session = exchange->session;
+
+    tp_log_warn(tp_session_log(session), "exchange-not-restored",
+                "number=%llu seq=%llu result=%s", (unsigned long long) session->number,
+                (unsigned long long) exchange->request.seq, tp_result_word(result));
+    tp_exchange_refuse(exchange, &status);
+}

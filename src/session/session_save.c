@@ -1,0 +1,327 @@
+/*
+ * session_save.c - a session to bytes, and back to a session in another process.
+ *
+ * What is finished but not encoded is encoded first, so that the other process finds bytes
+ * to send and exchanges to go on with, and nothing between.  All of what comes is checked
+ * before the session is made: it is there whole, or not at all.
+ *
+ * Runs in: worker.  Read next: saved.h (the fields), exchange_save.c.
+ */
+#include "session/session_save.h"
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "os/file.h"
+#include "session/record.h"
+
+#include <string.h>
+
+/* What is known of a session while it is being restored. */
+struct restoring {
+    struct tp_sessions *sessions;
+    const struct tp_session_receiver *receiver;
+    struct tp_saved_section session;
+    struct tp_str exchanges; /* the sections behind it */
+    const struct tp_listen *listen;
+    struct tp_address remote;
+    enum tp_close_reason end_reason;
+    enum tp_close_reason refused; /* why it cannot be restored, if it cannot */
+    const char *why;
+};
+
+static void session_save_fields(const struct tp_session *session, struct tp_saved_writer *writer);
+static enum tp_result restoring_read(struct restoring *restoring, struct tp_str saved);
+static enum tp_result restoring_check_session(struct restoring *restoring);
+static bool restoring_read_remote(struct restoring *restoring);
+static bool restoring_read_end(struct restoring *restoring);
+static enum tp_result restoring_check_exchanges(struct restoring *restoring);
+static enum tp_result restoring_find_listen(struct restoring *restoring);
+static void restoring_refuse(const struct restoring *restoring, int fd, enum tp_result result);
+static enum tp_result restoring_fill(const struct restoring *restoring, struct tp_session *session);
+static enum tp_result restoring_fill_bytes(const struct restoring *restoring,
+                                           struct tp_session *session);
+static enum tp_result restoring_fill_exchanges(const struct restoring *restoring,
+                                               struct tp_session *session);
+
+enum tp_result
+tp__session_save(struct tp_session *session, struct tp_chain *saved)
+{
+    struct tp_saved_writer writer;
+    enum tp_result result = tp__session_encode_all(session);
+
+    if (result != TP_OK) {
+        return result;
+    }
+    tp__saved_begin(&writer, &session->sessions->output);
+    session_save_fields(session, &writer);
+    tp__exchanges_save(session, &writer);
+    return tp__saved_end(&writer, saved);
+}
+
+int
+tp__session_fd(const struct tp_session *session)
+{
+    return session->watcher.fd;
+}
+
+enum tp_result
+tp__session_restore(struct tp_sessions *sessions, const struct tp_session_receiver *receiver,
+                    int fd, struct tp_str saved)
+{
+    struct restoring restoring = {
+        .sessions = sessions,
+        .receiver = receiver,
+        .refused = TP_CLOSE_NOT_RESTORED,
+        .why = "memory is used up",
+    };
+    enum tp_result result = restoring_read(&restoring, saved);
+    struct tp_session *session = NULL;
+
+    if (result == TP_OK) {
+        session = tp__session_make(
+            sessions, restoring.listen,
+            (uint64_t) tp__saved_get_number(&restoring.session, TP_SAVED_SESSION_NUMBER), fd,
+            &restoring.remote);
+        result = session == NULL ? TP_NO_MEMORY : TP_OK;
+    }
+    if (result != TP_OK) {
+        restoring_refuse(&restoring, fd, result);
+        return result;
+    }
+    result = restoring_fill(&restoring, session);
+    if (result != TP_OK) {
+        tp__session_close(&session, TP_CLOSE_NO_RESOURCES);
+        return result;
+    }
+    tp__session_arm_deadline(session);
+    tp__session_want_turn_end(session);
+    return TP_OK;
+}
+
+static void
+session_save_fields(const struct tp_session *session, struct tp_saved_writer *writer)
+{
+    const struct tp_listen *listen = session->listen;
+    const struct tp_address *remote = &session->remote;
+
+    tp__saved_put_opener(writer, TP_SAVED_SESSION);
+    tp__saved_put_number(writer, TP_SAVED_SESSION_NUMBER, (int64_t) session->number);
+    tp__saved_put_number(writer, TP_SAVED_REMOTE_FAMILY, remote->family);
+    tp__saved_put_text(writer, TP_SAVED_REMOTE_IP,
+                       (struct tp_str){ (const char *) remote->ip, sizeof(remote->ip) });
+    tp__saved_put_number(writer, TP_SAVED_REMOTE_PORT, remote->port);
+    tp__saved_put_text(writer, TP_SAVED_LISTEN, tp__str(listen->name));
+    tp__saved_put_text(writer, TP_SAVED_PROTOCOL, tp__str(listen->server->protocol->name));
+    tp__saved_put_chain(writer, TP_SAVED_INPUT, &session->input);
+    tp__saved_put_chain(writer, TP_SAVED_UNSENT, &session->unsent);
+    tp__saved_put_number(writer, TP_SAVED_HEARD_MS, session->heard_ms);
+    tp__saved_put_number(writer, TP_SAVED_PACKET_BEGUN_MS, session->packet_begun_ms);
+    tp__saved_put_number(writer, TP_SAVED_STUCK_SINCE_MS, session->stuck_since_ms);
+    if (session->is_ending) {
+        tp__saved_put_text(writer, TP_SAVED_END_REASON,
+                           tp__str(tp__close_reason_word(session->end_reason)));
+        tp__saved_put_number(writer, TP_SAVED_END_WAITS, session->waits_for_exchanges);
+    }
+}
+
+/* Checks everything; nothing is made yet. */
+static enum tp_result
+restoring_read(struct restoring *restoring, struct tp_str saved)
+{
+    struct tp_str fields;
+    enum tp_result result = tp__saved_open(saved, &fields, &restoring->why);
+
+    if (result == TP_OK) {
+        result = tp__saved_read_section(&fields, &restoring->session, &restoring->why);
+    }
+    if (result == TP_OK) {
+        restoring->exchanges = fields;
+        result = restoring_check_session(restoring);
+    }
+    if (result == TP_OK) {
+        result = restoring_check_exchanges(restoring);
+    }
+    if (result == TP_OK) {
+        result = restoring_find_listen(restoring);
+    }
+    return result;
+}
+
+static enum tp_result
+restoring_check_session(struct restoring *restoring)
+{
+    const struct tp_saved_section *session = &restoring->session;
+    const uint64_t needed = TP_SAVED_BIT(SESSION_NUMBER) | TP_SAVED_BIT(REMOTE_FAMILY)
+                            | TP_SAVED_BIT(REMOTE_IP) | TP_SAVED_BIT(REMOTE_PORT)
+                            | TP_SAVED_BIT(LISTEN) | TP_SAVED_BIT(PROTOCOL) | TP_SAVED_BIT(INPUT)
+                            | TP_SAVED_BIT(UNSENT) | TP_SAVED_BIT(HEARD_MS)
+                            | TP_SAVED_BIT(PACKET_BEGUN_MS) | TP_SAVED_BIT(STUCK_SINCE_MS);
+    static const enum tp_saved_tag times[] = { TP_SAVED_HEARD_MS, TP_SAVED_PACKET_BEGUN_MS,
+                                               TP_SAVED_STUCK_SINCE_MS };
+    bool is_sane = session->opener == TP_SAVED_SESSION && (session->present & needed) == needed
+                   && restoring_read_remote(restoring) && restoring_read_end(restoring);
+
+    for (size_t i = 0; i < TP_COUNT_OF(times); i++) {
+        int64_t since_ms = tp__saved_get_number(session, times[i]);
+
+        is_sane = is_sane && since_ms >= 0 && since_ms <= tp__clock_monotonic_ms();
+    }
+    if (!is_sane) {
+        restoring->why = "it is not a session that could have been saved";
+        return TP_INVALID;
+    }
+    return TP_OK;
+}
+
+static bool
+restoring_read_remote(struct restoring *restoring)
+{
+    const struct tp_saved_section *session = &restoring->session;
+    struct tp_address *remote = &restoring->remote;
+    struct tp_str ip = tp__saved_get_text(session, TP_SAVED_REMOTE_IP);
+    int64_t family = tp__saved_get_number(session, TP_SAVED_REMOTE_FAMILY);
+    int64_t port = tp__saved_get_number(session, TP_SAVED_REMOTE_PORT);
+
+    if (family < TP_ADDRESS_NONE || family > TP_ADDRESS_UNIX || port < 0 || port > UINT16_MAX
+        || ip.len != sizeof(remote->ip)) {
+        return false;
+    }
+    remote->family = (uint8_t) family;
+    remote->port = (uint16_t) port;
+    memcpy(remote->ip, ip.data, ip.len);
+    return true;
+}
+
+static bool
+restoring_read_end(struct restoring *restoring)
+{
+    const struct tp_saved_section *session = &restoring->session;
+    bool is_ending = tp__saved_has(session, TP_SAVED_END_REASON);
+    int64_t waits = tp__saved_get_number(session, TP_SAVED_END_WAITS);
+
+    if (is_ending != tp__saved_has(session, TP_SAVED_END_WAITS) || waits < 0 || waits > 1) {
+        return false;
+    }
+    return !is_ending
+           || tp__close_reason_find(tp__saved_get_text(session, TP_SAVED_END_REASON),
+                                    &restoring->end_reason);
+}
+
+static enum tp_result
+restoring_check_exchanges(struct restoring *restoring)
+{
+    struct tp_str fields = restoring->exchanges;
+    enum tp_result result = TP_OK;
+
+    while (result == TP_OK && fields.len > 0) {
+        struct tp_saved_section exchange;
+
+        result = tp__saved_read_section(&fields, &exchange, &restoring->why);
+        if (result == TP_OK && !tp__exchange_is_sane(&exchange, &restoring->why)) {
+            result = TP_INVALID;
+        }
+    }
+    return result;
+}
+
+static enum tp_result
+restoring_find_listen(struct restoring *restoring)
+{
+    const struct tp_session_receiver *receiver = restoring->receiver;
+    struct tp_str saved = tp__saved_get_text(&restoring->session, TP_SAVED_LISTEN);
+    char name[TP_ENDPOINT_TEXT_MAX] = "";
+
+    if (saved.len < sizeof(name)) {
+        memcpy(name, saved.data, saved.len);
+        restoring->listen = receiver->find_listen(receiver->owner, name);
+    }
+    if (restoring->listen == NULL) {
+        restoring->refused = TP_CLOSE_LISTEN_REMOVED;
+        restoring->why = "nothing listens there any more";
+        return TP_NOT_FOUND;
+    }
+    const struct tp_protocol *protocol = restoring->listen->server->protocol;
+
+    if (!tp__str_equal(tp__str(protocol->name),
+                       tp__saved_get_text(&restoring->session, TP_SAVED_PROTOCOL))) {
+        restoring->why = "another protocol is spoken there";
+        return TP_MISMATCH;
+    }
+    restoring->why = "memory is used up";
+    return TP_OK;
+}
+
+/* What could be read of it tells which one is lost. */
+static void
+restoring_refuse(const struct restoring *restoring, int fd, enum tp_result result)
+{
+    const struct tp_saved_section *session = &restoring->session;
+    char remote[TP_ADDRESS_TEXT_MAX];
+    enum tp_close_reason reason =
+        result == TP_NO_MEMORY ? TP_CLOSE_NO_RESOURCES : restoring->refused;
+
+    tp_log_error(restoring->receiver->log, "session-not-restored",
+                 "number=%llu remote=%s reason=%s unsent=%zu why=\"%s\"",
+                 (unsigned long long) tp__saved_get_number(session, TP_SAVED_SESSION_NUMBER),
+                 tp_address_format(&restoring->remote, remote), tp__close_reason_word(reason),
+                 tp__saved_get_text(session, TP_SAVED_UNSENT).len, restoring->why);
+    tp__descriptor_close(&fd);
+}
+
+static enum tp_result
+restoring_fill(const struct restoring *restoring, struct tp_session *session)
+{
+    const struct tp_saved_section *saved = &restoring->session;
+    enum tp_result result = restoring_fill_bytes(restoring, session);
+
+    if (result != TP_OK) {
+        return result;
+    }
+    session->heard_ms = tp__saved_get_number(saved, TP_SAVED_HEARD_MS);
+    if (session->input.len > 0) {
+        session->packet_begun_ms = tp__saved_get_number(saved, TP_SAVED_PACKET_BEGUN_MS);
+    }
+    if (session->unsent.len > 0) {
+        int64_t since_ms = tp__saved_get_number(saved, TP_SAVED_STUCK_SINCE_MS);
+
+        session->stuck_since_ms = since_ms != 0 ? since_ms : tp__clock_monotonic_ms();
+    }
+    session->is_ending = tp__saved_has(saved, TP_SAVED_END_REASON);
+    session->end_reason = restoring->end_reason;
+    session->waits_for_exchanges = tp__saved_get_number(saved, TP_SAVED_END_WAITS) != 0;
+    return restoring_fill_exchanges(restoring, session);
+}
+
+static enum tp_result
+restoring_fill_bytes(const struct restoring *restoring, struct tp_session *session)
+{
+    struct tp_buf_pool *pool = &restoring->sessions->pool;
+    enum tp_result result =
+        tp_chain_append_copy(&session->input, pool,
+                             tp__saved_get_text(&restoring->session, TP_SAVED_INPUT));
+
+    if (result == TP_OK) {
+        result = tp_chain_append_copy(&session->unsent, pool,
+                                      tp__saved_get_text(&restoring->session, TP_SAVED_UNSENT));
+    }
+    session->queued_bytes = session->unsent.len;
+    return result;
+}
+
+static enum tp_result
+restoring_fill_exchanges(const struct restoring *restoring, struct tp_session *session)
+{
+    struct tp_str fields = restoring->exchanges;
+    enum tp_result result = TP_OK;
+
+    while (result == TP_OK && fields.len > 0) {
+        struct tp_saved_section exchange;
+        const char *why;
+
+        result = tp__saved_read_section(&fields, &exchange, &why);
+        if (result == TP_OK) {
+            result = tp__exchange_restore(session, &exchange);
+        }
+    }
+    return result;
+}
