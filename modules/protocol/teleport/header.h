@@ -23,26 +23,26 @@ struct header_bytes {
 };
 
 /* Texts become slices of the header. */
-const char *tp_header_read_protobuf(struct header_bytes header, struct tp_packet *packet);
+const char *teleport_header_read_protobuf(struct header_bytes header, struct tp_packet *packet);
 
-/* How many bytes tp_header_write_protobuf() writes at most. */
-size_t tp_header_protobuf_max(const struct tp_packet *packet);
+/* How many bytes teleport_header_write_protobuf() writes at most. */
+size_t teleport_header_protobuf_max(const struct tp_packet *packet);
 
 /* Writes the header to `to` and returns the place behind it. */
-uint8_t *tp_header_write_protobuf(const struct tp_packet *packet, uint8_t *to);
+uint8_t *teleport_header_write_protobuf(const struct tp_packet *packet, uint8_t *to);
 
 /*
  * Texts become slices of the header, as they are written there.  Where that is not what
  * they mean, because of escapes or bytes that are no UTF-8, `*unescaped_max` says how much
- * room tp_header_unescape_json() needs to mend it; else it is 0.
+ * room teleport_header_unescape_json() needs to mend it; else it is 0.
  */
-const char *tp_header_read_json(struct header_bytes header, struct tp_packet *packet,
-                                size_t *unescaped_max);
+const char *teleport_header_read_json(struct header_bytes header, struct tp_packet *packet,
+                                      size_t *unescaped_max);
 
 /* Writes the texts as they are meant to `room`, and lets them lie there. */
-void tp_header_unescape_json(struct tp_packet *packet, uint8_t *room);
+void teleport_header_unescape_json(struct tp_packet *packet, uint8_t *room);
 
-size_t tp_header_json_max(const struct tp_packet *packet);
-uint8_t *tp_header_write_json(const struct tp_packet *packet, uint8_t *to);
+size_t teleport_header_json_max(const struct tp_packet *packet);
+uint8_t *teleport_header_write_json(const struct tp_packet *packet, uint8_t *to);
 
 #endif

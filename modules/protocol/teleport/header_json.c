@@ -77,7 +77,8 @@ static const struct tp_str field_names[] = {
 };
 
 const char *
-tp_header_read_json(struct header_bytes header, struct tp_packet *packet, size_t *unescaped_max)
+teleport_header_read_json(struct header_bytes header, struct tp_packet *packet,
+                          size_t *unescaped_max)
 {
     struct json_reader reader = { .at = header.at, .end = header.end };
 
@@ -99,10 +100,10 @@ tp_header_read_json(struct header_bytes header, struct tp_packet *packet, size_t
 }
 
 void
-tp_header_unescape_json(struct tp_packet *packet, uint8_t *room)
+teleport_header_unescape_json(struct tp_packet *packet, uint8_t *room)
 {
-    uint8_t *uri_end = tp_json_text_unescape(packet->uri, room);
-    uint8_t *status_end = tp_json_text_unescape(packet->status.text, uri_end);
+    uint8_t *uri_end = teleport_text_unescape(packet->uri, room);
+    uint8_t *status_end = teleport_text_unescape(packet->status.text, uri_end);
 
     packet->uri = (struct tp_str){ (const char *) room, (size_t) (uri_end - room) };
     packet->status.text =
@@ -110,14 +111,14 @@ tp_header_unescape_json(struct tp_packet *packet, uint8_t *room)
 }
 
 size_t
-tp_header_json_max(const struct tp_packet *packet)
+teleport_header_json_max(const struct tp_packet *packet)
 {
-    return SYNTAX_BYTES_MAX + 4 * NUMBER_BYTES_MAX + tp_json_text_max(packet->uri)
-           + tp_json_text_max(packet->status.text);
+    return SYNTAX_BYTES_MAX + 4 * NUMBER_BYTES_MAX + teleport_text_max(packet->uri)
+           + teleport_text_max(packet->status.text);
 }
 
 uint8_t *
-tp_header_write_json(const struct tp_packet *packet, uint8_t *to)
+teleport_header_write_json(const struct tp_packet *packet, uint8_t *to)
 {
     uint8_t *begin = to;
 
@@ -129,7 +130,7 @@ tp_header_write_json(const struct tp_packet *packet, uint8_t *to)
         to = json_write_int32(json_write_name(to, FIELD_TYPE, begin), packet->type);
     }
     if (packet->uri.len > 0) {
-        to = tp_json_text_write(packet->uri, json_write_name(to, FIELD_URI, begin));
+        to = teleport_text_write(packet->uri, json_write_name(to, FIELD_URI, begin));
     }
     if (packet->gzip_level != 0) {
         to = json_write_int32(json_write_name(to, FIELD_GZIP, begin), packet->gzip_level);
@@ -138,7 +139,7 @@ tp_header_write_json(const struct tp_packet *packet, uint8_t *to)
         to = json_write_int32(json_write_name(to, FIELD_STATUS_CODE, begin), packet->status.code);
     }
     if (packet->status.text.len > 0) {
-        to = tp_json_text_write(packet->status.text, json_write_name(to, FIELD_STATUS, begin));
+        to = teleport_text_write(packet->status.text, json_write_name(to, FIELD_STATUS, begin));
     }
     *to++ = '}';
     return to;
@@ -218,7 +219,7 @@ json_find_field(const struct json_text *name)
         return FIELD_UNKNOWN;
     }
     if (name->unescaped_max > 0) {
-        len = (size_t) (tp_json_text_unescape(name->raw, unescaped) - unescaped);
+        len = (size_t) (teleport_text_unescape(name->raw, unescaped) - unescaped);
         bytes = unescaped;
     }
     for (size_t i = 0; i < TP_COUNT_OF(field_names); i++) {
@@ -323,7 +324,7 @@ json_read_text(struct json_reader *reader, struct json_text *text)
     if (json_look(reader) != '"') {
         return json_fail(reader, mistyped);
     }
-    const uint8_t *behind = tp_json_text_read(reader->at, reader->end, text);
+    const uint8_t *behind = teleport_text_read(reader->at, reader->end, text);
 
     if (behind == NULL) {
         return json_fail(reader, malformed);

@@ -55,7 +55,7 @@ static uint8_t *protobuf_write_text(uint8_t *to, enum field_key key, struct tp_s
 static uint8_t *protobuf_write_varint(uint8_t *to, uint64_t value);
 
 const char *
-tp_header_read_protobuf(struct header_bytes header, struct tp_packet *packet)
+teleport_header_read_protobuf(struct header_bytes header, struct tp_packet *packet)
 {
     while (header.at < header.end) {
         uint64_t key;
@@ -72,13 +72,13 @@ tp_header_read_protobuf(struct header_bytes header, struct tp_packet *packet)
 }
 
 size_t
-tp_header_protobuf_max(const struct tp_packet *packet)
+teleport_header_protobuf_max(const struct tp_packet *packet)
 {
     return 4 * NUMBER_FIELD_MAX + 2 * TEXT_FIELD_MAX + packet->uri.len + packet->status.text.len;
 }
 
 uint8_t *
-tp_header_write_protobuf(const struct tp_packet *packet, uint8_t *to)
+teleport_header_write_protobuf(const struct tp_packet *packet, uint8_t *to)
 {
     to = protobuf_write_number(to, KEY_SEQ, packet->seq);
     to = protobuf_write_int32(to, KEY_TYPE, packet->type);

@@ -33,7 +33,7 @@ static size_t utf8_read(const uint8_t *at, const uint8_t *end, uint32_t *code);
 static uint8_t *utf8_write(uint8_t *to, uint32_t code);
 
 const uint8_t *
-tp_json_text_read(const uint8_t *at, const uint8_t *end, struct json_text *text)
+teleport_text_read(const uint8_t *at, const uint8_t *end, struct json_text *text)
 {
     const uint8_t *begin = ++at;
     size_t invalid = 0;
@@ -67,7 +67,7 @@ tp_json_text_read(const uint8_t *at, const uint8_t *end, struct json_text *text)
 }
 
 uint8_t *
-tp_json_text_unescape(struct tp_str raw, uint8_t *to)
+teleport_text_unescape(struct tp_str raw, uint8_t *to)
 {
     if (raw.len == 0) {
         return to;
@@ -86,7 +86,7 @@ tp_json_text_unescape(struct tp_str raw, uint8_t *to)
 }
 
 size_t
-tp_json_text_max(struct tp_str text)
+teleport_text_max(struct tp_str text)
 {
     size_t max = 2 + text.len;
 
@@ -101,7 +101,7 @@ tp_json_text_max(struct tp_str text)
 }
 
 uint8_t *
-tp_json_text_write(struct tp_str text, uint8_t *to)
+teleport_text_write(struct tp_str text, uint8_t *to)
 {
     const uint8_t *at = (const uint8_t *) text.data;
     const uint8_t *end = at + text.len;

@@ -125,8 +125,8 @@ teleport_read_header(const struct tp_chain *input, const struct teleport_frame *
 
     packet->header_codec = frame->header_codec;
     *why = frame->header_codec == TP_CODEC_PROTOBUF
-               ? tp_header_read_protobuf(header, packet)
-               : tp_header_read_json(header, packet, &unescaped_max);
+               ? teleport_header_read_protobuf(header, packet)
+               : teleport_header_read_json(header, packet, &unescaped_max);
     if (*why != NULL) {
         return TP_DECODE_BROKEN;
     }
@@ -173,7 +173,7 @@ teleport_unescape(struct tp_packet *packet, size_t room, struct tp_buf_pool *poo
     if (texts == NULL) {
         return false;
     }
-    tp_header_unescape_json(packet, texts->bytes);
+    teleport_header_unescape_json(packet, texts->bytes);
     tp_buf_release(packet->head);
     packet->head = texts;
     return true;
@@ -209,7 +209,8 @@ teleport_encode(const struct tp_packet *packet, struct tp_output *output)
         || packet->body.len >= UINT32_MAX) {
         return TP_TOO_LARGE;
     }
-    size_t header_max = is_protobuf ? tp_header_protobuf_max(packet) : tp_header_json_max(packet);
+    size_t header_max =
+        is_protobuf ? teleport_header_protobuf_max(packet) : teleport_header_json_max(packet);
 
     if (header_max >= UINT32_MAX) {
         return TP_TOO_LARGE;
@@ -232,8 +233,8 @@ teleport_write(const struct tp_packet *packet, uint8_t *room)
 
     *header = packet->header_codec;
     uint8_t *end = packet->header_codec == TP_CODEC_PROTOBUF
-                       ? tp_header_write_protobuf(packet, header + 1)
-                       : tp_header_write_json(packet, header + 1);
+                       ? teleport_header_write_protobuf(packet, header + 1)
+                       : teleport_header_write_json(packet, header + 1);
 
     teleport_write_length(room, (size_t) (end - header));
     if (packet->body.len == 0 && !packet->has_body_codec) {

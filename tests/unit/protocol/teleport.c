@@ -274,28 +274,28 @@ static const struct {
     const char *header;
     const char *why;
 } broken[] = {
-    { 'p', "08", "malformed" },                          /* a key without its value */
-    { 'p', "0880", "malformed" },                        /* a varint without its end */
-    { 'p', "08ffffffffffffffffffff01", "malformed" },    /* of eleven bytes */
-    { 'p', "80", "malformed" },                          /* half a key */
-    { 'p', "0001", "malformed" },                        /* field 0 */
-    { 'p', "1a02'x'", "malformed" },                     /* longer than the header */
+    { 'p', "08", "malformed" },                       /* a key without its value */
+    { 'p', "0880", "malformed" },                     /* a varint without its end */
+    { 'p', "08ffffffffffffffffffff01", "malformed" }, /* of eleven bytes */
+    { 'p', "80", "malformed" },                       /* half a key */
+    { 'p', "0001", "malformed" },                     /* field 0 */
+    { 'p', "1a02'x'", "malformed" },                  /* longer than the header */
     { 'p', "1affffffffffffffffff01", "malformed" },
     { 'p', "3affffffffffffffffff01", "malformed" },
-    { 'p', "0a01'7'", "malformed" },                     /* known fields of wrong types */
+    { 'p', "0a01'7'", "malformed" }, /* known fields of wrong types */
     { 'p', "1801", "malformed" },
     { 'p', "3501020304", "malformed" },
     { 'p', "0b0c", "malformed" },
     { 'p', "0c", "malformed" },
-    { 'p', "3c", "malformed" },                          /* the end of no group */
+    { 'p', "3c", "malformed" }, /* the end of no group */
     { 'p', "3b", "malformed" },
-    { 'p', "3b44", "malformed" },                        /* of another one */
+    { 'p', "3b44", "malformed" }, /* of another one */
     { 'p', "3b0004", "malformed" },
-    { 'p', "3e", "malformed" },                          /* types 6 and 7 */
+    { 'p', "3e", "malformed" }, /* types 6 and 7 */
     { 'p', "3f", "malformed" },
     { 'p', "41 01020304050607", "malformed" },
     { 'p', "45 010203", "malformed" },
-    { 'p', "80808080 10 00", "malformed" },              /* field 2^29 */
+    { 'p', "80808080 10 00", "malformed" }, /* field 2^29 */
 
     { 'j', "", "malformed" },
     { 'j', "'null'", "malformed" },
@@ -697,8 +697,8 @@ END_TEST
 static uint64_t
 random_number(unsigned *seed)
 {
-    uint64_t number = (uint64_t) rand_r(seed) << 42 ^ (uint64_t) rand_r(seed) << 21
-                      ^ (uint64_t) rand_r(seed);
+    uint64_t number =
+        (uint64_t) rand_r(seed) << 42 ^ (uint64_t) rand_r(seed) << 21 ^ (uint64_t) rand_r(seed);
 
     return number >> (rand_r(seed) % 64);
 }
@@ -706,8 +706,17 @@ random_number(unsigned *seed)
 static struct tp_str
 random_text(char *text, unsigned *seed)
 {
-    static const char *const parts[] = { "/", "a", "?x=", "\"", "\\", "<", "\n", "\x01",
-                                         "\xc3\xa9", "\xe2\x80\xa8", "\xf0\x9f\x98\x80" };
+    static const char *const parts[] = { "/",
+                                         "a",
+                                         "?x=",
+                                         "\"",
+                                         "\\",
+                                         "<",
+                                         "\n",
+                                         "\x01",
+                                         "\xc3\xa9",
+                                         "\xe2\x80\xa8",
+                                         "\xf0\x9f\x98\x80" };
     char *end = text;
 
     for (int i = rand_r(seed) % 20; i > 0; i--) {
@@ -718,7 +727,9 @@ random_text(char *text, unsigned *seed)
 
 START_TEST(what_is_encoded_decodes_to_the_same)
 {
-    enum { BODY_MAX = 5000 };
+    enum {
+        BODY_MAX = 5000
+    };
     static char uri[256], status[256], body[BODY_MAX];
     struct tp_output output;
     struct bench bench;
@@ -752,8 +763,7 @@ START_TEST(what_is_encoded_decodes_to_the_same)
 
         tp_chain_copy(&wire, 0, len, copy);
         tp_chain_clear(&wire);
-        tp__test_chain_add(&bench.input, &bench.pool, copy, len,
-                           1 + (size_t) rand_r(&seed) % len);
+        tp__test_chain_add(&bench.input, &bench.pool, copy, len, 1 + (size_t) rand_r(&seed) % len);
         ck_assert_int_eq(TP_DECODE_PACKET, bench_decode(&bench, LONG_LIMIT));
         ck_assert_int_eq(packet.type, bench.packet.type);
         ck_assert_int_eq(packet.header_codec, bench.packet.header_codec);
@@ -773,7 +783,9 @@ END_TEST
 
 START_TEST(a_header_longer_than_the_output_is_written_too)
 {
-    enum { URI = 200000 };
+    enum {
+        URI = 200000
+    };
     struct bench bench;
     struct tp_output output;
     char *uri = malloc(URI);
@@ -889,8 +901,7 @@ add_decoding(Suite *suite)
     tcase_add_loop_test(decoding, reads_headers, 0, TP_COUNT_OF(headers));
     tcase_add_loop_test(decoding, reads_what_others_write, 0, TP_COUNT_OF(lenient));
     tcase_add_loop_test(decoding, refuses_broken_headers, 0, TP_COUNT_OF(broken));
-    tcase_add_loop_test(decoding, judges_lengths_as_soon_as_they_are_there, 0,
-                        TP_COUNT_OF(frames));
+    tcase_add_loop_test(decoding, judges_lengths_as_soon_as_they_are_there, 0, TP_COUNT_OF(frames));
     tcase_add_test(decoding, skipped_json_may_nest_so_deep_and_no_deeper);
     tcase_add_test(decoding, skipped_groups_may_nest_so_deep_and_no_deeper);
     tcase_add_loop_test(decoding, texts_without_escapes_stay_where_they_were_read, 0,
