@@ -86,6 +86,9 @@ $(bench_programs):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
+# Its first PULL is sent by the load.
+demo: $(bench_folder)/load
+
 bench: $(program) $(bench_programs)
 	$(Q)auto/bench $(abspath $(OBJS)) $(BENCH)
 
