@@ -14,12 +14,16 @@
 #include "os/socket.h"
 
 enum {
-    READ_ROOM_MIN = 4 * 1024,   /* less room than that in the shared buffer: take a fresh one */
-    PINNED_SHARE_MIN = 4,       /* a rest below a quarter of its buffer is copied out */
+    READ_ROOM_MIN = 4 * 1024, /* less room than that in the shared buffer: take a fresh one */
+    READ_ENOUGH = 64 * 1024,  /* fairness: what is there beyond waits for the next turn */
+    FLUSH_EARLY = 16 * 1024,  /* replies worth a write of their own, while they are in the cache */
+    PINNED_SHARE_MIN = 4,     /* a rest below a quarter of its buffer is copied out */
     PACKETS_PER_READ_MAX = 256, /* fairness: then the others have their turn */
 };
 
 static enum tp_result session_fill(struct tp_session *session, size_t *count);
+static enum tp_result session_fill_once(struct tp_session *session, size_t *room, size_t *count);
+static void session_flush_early(struct tp_session *session);
 static bool session_take_one(struct tp_session *session, int64_t now_us);
 static void session_refuse_input(struct tp_session *session, enum tp_close_reason reason,
                                  const char *why);
@@ -51,6 +55,7 @@ tp__session_read(struct tp_session *session)
     session->heard_ms = tp__loop_now_ms(session->sessions->loop);
     session->sessions->callbacks.on_bytes(session->sessions->callbacks.owner, count);
     tp__session_take_packets(session);
+    session_flush_early(session);
 }
 
 void
@@ -91,9 +96,29 @@ tp__session_must_pause(const struct tp_session *session)
            || session->queued_bytes > limits->send_queue.bytes;
 }
 
-/* Reads once, behind what others read into the shared buffer. */
+/* Reads on while there is more than a read had room for. */
 static enum tp_result
 session_fill(struct tp_session *session, size_t *count)
+{
+    enum tp_result result;
+    size_t room;
+    size_t more;
+
+    do {
+        room = 0;
+        more = 0;
+        result = session_fill_once(session, &room, &more);
+        *count += more;
+    } while (result == TP_OK && more > 0 && more == room && *count < READ_ENOUGH);
+
+    bool may_wait = result == TP_AGAIN || result == TP_INTERRUPTED || result == TP_NO_MEMORY;
+
+    return may_wait && *count > 0 ? TP_OK : result;
+}
+
+/* Reads once, behind what others read into the shared buffer. */
+static enum tp_result
+session_fill_once(struct tp_session *session, size_t *room, size_t *count)
 {
     struct tp_sessions *sessions = session->sessions;
     struct tp_read_buf *shared = &sessions->read_buf;
@@ -109,9 +134,10 @@ session_fill(struct tp_session *session, size_t *count)
     if (shared->buf == NULL) {
         return TP_NO_MEMORY;
     }
-    uint8_t *room = shared->buf->bytes + shared->used;
-    enum tp_result result =
-        tp__socket_read(session->watcher.fd, room, shared->buf->capacity - shared->used, count);
+    uint8_t *bytes = shared->buf->bytes + shared->used;
+
+    *room = shared->buf->capacity - shared->used;
+    enum tp_result result = tp__socket_read(session->watcher.fd, bytes, *room, count);
 
     if (result != TP_OK || *count == 0) {
         return result;
@@ -119,7 +145,25 @@ session_fill(struct tp_session *session, size_t *count)
     tp_buf_acquire(shared->buf);
     shared->used += (uint32_t) *count;
     return tp_chain_append(&session->input,
-                           (struct tp_slice){ .buf = shared->buf, .data = room, .len = *count });
+                           (struct tp_slice){ .buf = shared->buf, .data = bytes, .len = *count });
+}
+
+/*
+ * Many replies leave before other sessions are read: their buffers are free for those then,
+ * and are still in the processor's cache.
+ */
+static void
+session_flush_early(struct tp_session *session)
+{
+    if (session->queued_bytes < FLUSH_EARLY || session->unsent.len > 0) {
+        return;
+    }
+    enum tp_result result = tp__session_write(session);
+
+    if (result != TP_OK) {
+        tp__session_close(&session,
+                          result == TP_GONE ? TP_CLOSE_CONNECTION_BROKEN : TP_CLOSE_NO_RESOURCES);
+    }
 }
 
 /* Returns true when a packet was taken. */
