@@ -4,6 +4,7 @@
 #include "base/clock.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 int64_t
@@ -34,4 +35,22 @@ tp__clock_format_now(char *text)
 
     snprintf(text + len, TP_CLOCK_TEXT_MAX - len, ".%03d", (int) (now.tv_nsec / 1000000));
     return text;
+}
+
+void
+tp__clock_texts_refresh(struct tp_clock_texts *texts, int64_t now_us)
+{
+    struct timespec now;
+    struct tm local;
+
+    TP_ASSERT(clock_gettime(CLOCK_REALTIME, &now) == 0);
+    TP_ASSERT(localtime_r(&now.tv_sec, &local) != NULL);
+    texts->valid_until_us = now_us + 1000000 - now.tv_nsec / 1000;
+    texts->local_len = strftime(texts->local, sizeof(texts->local), "%Y-%m-%d %H:%M:%S", &local);
+    /* strftime() knows "+0100" only; readers of ISO 8601 want the colon. */
+    size_t len = strftime(texts->iso8601, sizeof(texts->iso8601), "%Y-%m-%dT%H:%M:%S%z", &local);
+
+    memmove(texts->iso8601 + len - 1, texts->iso8601 + len - 2, 3);
+    texts->iso8601[len - 2] = ':';
+    texts->iso8601_len = len + 1;
 }

@@ -19,4 +19,28 @@ int64_t tp__clock_monotonic_ms(void);
 /* Writes local wall time with milliseconds into `text` of TP_CLOCK_TEXT_MAX bytes; returns text. */
 const char *tp__clock_format_now(char *text);
 
+/*
+ * Wall time as text for many lines: formatted once a second.  All zeros is one that was
+ * never asked.
+ */
+struct tp_clock_texts {
+    int64_t valid_until_us; /* on the monotonic clock */
+    size_t local_len;
+    size_t iso8601_len;
+    char local[TP_CLOCK_TEXT_MAX];   /* "2026-11-22 14:20:33" */
+    char iso8601[TP_CLOCK_TEXT_MAX]; /* "2026-11-22T14:20:33+01:00" */
+};
+
+/* Makes the texts those of the present, whatever they were; see tp__clock_texts_update(). */
+void tp__clock_texts_refresh(struct tp_clock_texts *texts, int64_t now_us);
+
+/* Makes the texts those of `now_us`, a monotonic time of not long ago. */
+static inline void
+tp__clock_texts_update(struct tp_clock_texts *texts, int64_t now_us)
+{
+    if (now_us >= texts->valid_until_us) {
+        tp__clock_texts_refresh(texts, now_us);
+    }
+}
+
 #endif

@@ -52,6 +52,18 @@ struct tp_str tp__str_cut(struct tp_str text, char separator, struct tp_str *res
  */
 enum tp_result tp__str_to_int64(struct tp_str text, int64_t *number) TP_MUST_CHECK;
 
+/* The value of a hexadecimal digit, upper or lower case; -1 for anything else. */
+static inline int
+tp__str_hex_digit(char digit)
+{
+    if (digit >= '0' && digit <= '9') {
+        return digit - '0';
+    }
+    char lower = (char) (digit | 0x20);
+
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
 /*
  * How many letters must be inserted, removed, replaced or swapped with their
  * neighbour to make one name of the other (restricted Damerau-Levenshtein
