@@ -125,16 +125,18 @@ static void
 arguments_read_word(struct arguments *arguments, const struct tp_conf_token *token)
 {
     struct tp_conf_reader *reader = arguments->reader;
-    struct tp_str word;
+    struct tp_conf_word read;
     struct tp_str value;
 
-    if (tp__word_read(token, &reader->variables, &reader->messages, &reader->conf->arena, &word)
+    if (tp__word_read_any(token, &reader->variables, &reader->messages, &reader->conf->arena, &read)
         != TP_OK) {
         /* It may have been any argument: what is missing is not known. */
         arguments->is_good = false;
         arguments->positions_used++;
         return;
     }
+    struct tp_str word = read.text;
+
     reader->bytes_read += word.len;
     if (reader->bytes_read > TP_CONF_TOTAL_BYTES_MAX) {
         tp__messages_add(&reader->messages, &token->place,
@@ -150,6 +152,14 @@ arguments_read_word(struct arguments *arguments, const struct tp_conf_token *tok
     }
     if (slot_at == SLOT_NONE) {
         arguments_complain_of_surplus(arguments, token, word);
+        return;
+    }
+    if (tp__slot_get(arguments->directive, slot_at).type == TP_VALUE_TEMPLATE) {
+        /* A name and its '=' are the same in both. */
+        value = tp__str_skip(read.template, (size_t) (value.data - word.data));
+    } else if (read.run_variable.len > 0) {
+        tp__word_refuse_run_variable(&read, &reader->messages);
+        arguments->is_good = false;
         return;
     }
     arguments_give(arguments, token, slot_at, value);

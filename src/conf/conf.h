@@ -37,6 +37,7 @@ struct tp_conf_loader {
 
 struct tp_conf_options {
     struct tp_module_list modules;
+    struct tp_run_variables run_variables;    /* what templates may name; rows live for ever */
     const struct tp_absent_directive *absent; /* ended by a row whose directive is NULL */
     struct tp_conf_loader *loader;
     const char *file;       /* path of the main file, as given to the loader */
@@ -97,6 +98,7 @@ void tp__conf_describe_not_in_place(const struct tp_conf *conf, struct tp_text *
  * what is wrong to `messages` and returns TP_INVALID.
  */
 enum tp_result tp__conf_check_tables(struct tp_module_list modules,
+                                     struct tp_run_variables run_variables,
                                      struct tp_text *messages) TP_MUST_CHECK;
 
 /* The manual of all directives of `modules` in Markdown: docs/reference/directives.md. */

@@ -156,7 +156,11 @@ dump_value(const struct tp_conf_slot *slot, struct tp_str value, struct tp_text 
     if (slot->kind == TP_ARGUMENT_NAMED) {
         tp__text_printf(text, "%s=", slot->name);
     }
-    tp__word_write(value, text);
+    if (slot->type == TP_VALUE_TEMPLATE) {
+        tp__word_write_template(value, text);
+    } else {
+        tp__word_write(value, text);
+    }
 }
 
 static void

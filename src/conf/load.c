@@ -107,6 +107,7 @@ load_create(const struct tp_conf_options *options)
     conf->room = (struct tp_conf_room){
         .arena = &conf->arena,
         .prefix = tp__arena_copy(&conf->arena, tp__str(options->prefix)).data,
+        .run_variables = options->run_variables,
     };
     conf->main_source = tp__arena_new(&conf->arena, struct tp_conf_source);
     conf->main_source->name = tp__arena_copy(&conf->arena, tp__str(options->file)).data;

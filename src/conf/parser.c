@@ -259,7 +259,7 @@ parser_check_variable(struct parser *parser, struct tp_block *block,
                          "\"set\" takes a \"$\" followed by letters, digits and underscores");
         return false;
     }
-    if (tp__variable_is_reserved(name)) {
+    if (tp__variable_is_reserved(&parser->reader->variables, name)) {
         tp__messages_add(messages, &token->place, "\"%.*s\" has its value from elsewhere",
                          TP_STR_ARG(word));
         return false;

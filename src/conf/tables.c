@@ -29,6 +29,7 @@ struct tables {
     struct tp_text *messages;
     struct tp_arena arena;
     struct tp_module_list modules;
+    struct tp_run_variables run_variables;
     const struct tp_module *module;
     const struct tp_directive *directive;
 };
@@ -42,6 +43,7 @@ static const size_t table_field_bytes[] = {
     [TP_VALUE_TEXT] = sizeof(struct tp_str),
     [TP_VALUE_PATH] = sizeof(struct tp_str),
     [TP_VALUE_WORD] = sizeof(int),
+    [TP_VALUE_TEMPLATE] = sizeof(struct tp_template),
     [TP_VALUE_CUSTOM] = 1,
 };
 
@@ -64,9 +66,14 @@ static bool tables_is_sentence(const char *brief);
 static void tables_complain(struct tables *tables, const char *format, ...) TP_PRINTF(2, 3);
 
 enum tp_result
-tp__conf_check_tables(struct tp_module_list modules, struct tp_text *messages)
+tp__conf_check_tables(struct tp_module_list modules, struct tp_run_variables run_variables,
+                      struct tp_text *messages)
 {
-    struct tables tables = { .messages = messages, .modules = modules };
+    struct tables tables = {
+        .messages = messages,
+        .modules = modules,
+        .run_variables = run_variables,
+    };
     size_t len_before = messages->len;
 
     tp__arena_init(&tables.arena, TABLES_ARENA_CHUNK_BYTES);
@@ -275,7 +282,7 @@ tables_check_type(struct tables *tables, const struct tp_conf_slot *slot)
     }
     if (slot->words != NULL
         && (slot->type == TP_VALUE_FLAG || slot->type == TP_VALUE_TEXT
-            || slot->type == TP_VALUE_CUSTOM)) {
+            || slot->type == TP_VALUE_TEMPLATE || slot->type == TP_VALUE_CUSTOM)) {
         tables_complain(tables, "\"%s\" is of a type that takes no words", slot->name);
     }
     if ((slot->type == TP_VALUE_CUSTOM) != (slot->custom != NULL)) {
@@ -325,7 +332,11 @@ tables_check_range(struct tables *tables, const struct tp_conf_slot *slot)
 static void
 tables_check_preset(struct tables *tables, const struct tp_conf_slot *slot)
 {
-    struct tp_conf_room room = { .arena = &tables->arena, .prefix = "/" };
+    struct tp_conf_room room = {
+        .arena = &tables->arena,
+        .prefix = "/",
+        .run_variables = tables->run_variables,
+    };
     const char *wanted;
 
     if (slot->preset == NULL) {

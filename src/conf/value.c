@@ -7,6 +7,7 @@
 #include "conf/value.h"
 
 #include "base/str.h"
+#include "conf/template.h"
 
 /* A letter behind a number and what it multiplies by. */
 struct value_unit {
@@ -115,6 +116,10 @@ tp__value_store(const struct tp_conf_slot *slot, struct tp_str text,
     case TP_VALUE_PATH:
         *(struct tp_str *) field = value_resolve_path(slot, text, room);
         return text.len > 0 ? TP_CONF_FITS : TP_CONF_WRONG_FORM;
+    case TP_VALUE_TEMPLATE:
+        return tp__template_compile(text, room->run_variables, room->arena, field) == TP_OK
+                   ? TP_CONF_FITS
+                   : TP_CONF_WRONG_FORM;
     case TP_VALUE_CUSTOM:
         *wanted = slot->custom->parse(text, field);
         return *wanted == NULL ? TP_CONF_FITS : TP_CONF_WRONG_FORM;

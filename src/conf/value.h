@@ -23,8 +23,9 @@ struct tp_conf_slot {
 
 /* What reading a value needs besides the text. */
 struct tp_conf_room {
-    struct tp_arena *arena; /* keeps resolved paths */
-    const char *prefix;     /* where relative paths start; ends in '/' */
+    struct tp_arena *arena;                /* keeps resolved paths */
+    const char *prefix;                    /* where relative paths start; ends in '/' */
+    struct tp_run_variables run_variables; /* what templates may name */
 };
 
 /* Why a text is not a value. */

@@ -10,6 +10,7 @@
 #include "conf/variable.h"
 
 #include "base/str.h"
+#include "conf/template.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -18,12 +19,23 @@ enum {
     VARIABLE_NAME_BYTES_MAX = 128,
 };
 
+/* The best name for "did you mean" so far. */
+struct variable_candidate {
+    struct tp_str name;
+    size_t distance;
+};
+
+static bool variable_is_builtin(struct tp_str name);
+static void candidate_offer(struct variable_candidate *best, struct tp_str name,
+                            struct tp_str known);
+
 void
 tp__variables_init(struct tp_conf_variables *variables, const struct tp_conf_options *options)
 {
     variables->count = 0;
     variables->loader = options->loader;
     variables->prefix = options->prefix;
+    variables->run_variables = options->run_variables;
 }
 
 bool
@@ -43,10 +55,9 @@ tp__variable_is_name(struct tp_str name)
 }
 
 bool
-tp__variable_is_reserved(struct tp_str name)
+tp__variable_is_reserved(const struct tp_conf_variables *variables, struct tp_str name)
 {
-    return tp__str_equal(name, TP_STR("prefix")) || tp__str_equal(name, TP_STR("hostname"))
-           || tp__str_starts_with(name, TP_STR("env_"));
+    return variable_is_builtin(name) || tp__variable_is_run_time(variables, name);
 }
 
 const struct tp_conf_variable *
@@ -93,31 +104,54 @@ tp__variable_read(const struct tp_conf_variables *variables, struct tp_str name,
         tp__text_append(value, tp__str(variables->prefix));
         return TP_OK;
     }
-    if (!tp__variable_is_reserved(name) || name.len > VARIABLE_NAME_BYTES_MAX) {
+    if (!variable_is_builtin(name) || name.len > VARIABLE_NAME_BYTES_MAX) {
         return TP_NOT_FOUND;
     }
     snprintf(terminated, sizeof(terminated), "%.*s", TP_STR_ARG(name));
     return variables->loader->get_variable(variables->loader, terminated, value);
 }
 
+bool
+tp__variable_is_run_time(const struct tp_conf_variables *variables, struct tp_str name)
+{
+    struct tp_str rest;
+
+    return tp__run_variable_find(variables->run_variables, name, &rest) != -1;
+}
+
 struct tp_str
 tp__variable_nearest(const struct tp_conf_variables *variables, struct tp_str name)
 {
-    struct tp_str known[TP_CONF_VARIABLES_MAX + 2] = { TP_STR("prefix"), TP_STR("hostname") };
-    size_t count = 2;
-    struct tp_str nearest = TP_STR("");
-    size_t least = SIZE_MAX;
+    const struct tp_run_variables *run = &variables->run_variables;
+    struct variable_candidate best = { TP_STR(""), SIZE_MAX };
 
+    candidate_offer(&best, name, TP_STR("prefix"));
+    candidate_offer(&best, name, TP_STR("hostname"));
     for (size_t i = 0; i < variables->count; i++) {
-        known[count++] = variables->rows[i].name;
+        candidate_offer(&best, name, variables->rows[i].name);
     }
-    for (size_t i = 0; i < count; i++) {
-        size_t distance = tp__str_distance(name, known[i]);
-
-        if (distance < least && tp__str_is_near(name, known[i])) {
-            least = distance;
-            nearest = known[i];
+    for (size_t i = 0; i < run->count; i++) {
+        if (!run->rows[i].is_prefix) {
+            candidate_offer(&best, name, tp__str(run->rows[i].name));
         }
     }
-    return nearest;
+    return best.name;
+}
+
+/* True for what the loader knows, and $prefix. */
+static bool
+variable_is_builtin(struct tp_str name)
+{
+    return tp__str_equal(name, TP_STR("prefix")) || tp__str_equal(name, TP_STR("hostname"))
+           || tp__str_starts_with(name, TP_STR("env_"));
+}
+
+static void
+candidate_offer(struct variable_candidate *best, struct tp_str name, struct tp_str known)
+{
+    size_t distance = tp__str_distance(name, known);
+
+    if (distance < best->distance && tp__str_is_near(name, known)) {
+        *best = (struct variable_candidate){ known, distance };
+    }
 }

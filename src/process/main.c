@@ -15,6 +15,7 @@
 #include "process/cycle.h"
 #include "process/manual.h"
 #include "process/master.h"
+#include "session/variables.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,7 +125,7 @@ static bool
 main_check_tables(const struct tp_program *program)
 {
     struct tp_text messages = { 0 };
-    bool is_right = tp__conf_check_tables(program->modules, &messages) == TP_OK;
+    bool is_right = tp__conf_check_tables(program->modules, tp__variables, &messages) == TP_OK;
 
     main_print(TP_STDERR, &messages);
     tp__text_fini(&messages);

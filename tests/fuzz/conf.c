@@ -42,6 +42,8 @@ struct fuzz_conf {
     struct tp_str log_path;
     int log_level;
     struct tp_size log_buffer;
+    struct tp_template template;
+    struct tp_template log_format;
 };
 
 /* Files in memory: [0] is the main file, [1] is "1", and so on. */
@@ -85,6 +87,8 @@ static const struct tp_argument fuzz_log_arguments[] = {
       TP_WORD(struct fuzz_conf, log_level, fuzz_words), .brief = "Which." },
     { .name = "buffer", .kind = TP_ARGUMENT_NAMED, TP_SIZE(struct fuzz_conf, log_buffer),
       .preset = "1k", .brief = "How much." },
+    { .name = "format", .kind = TP_ARGUMENT_NAMED, TP_TEMPLATE(struct fuzz_conf, log_format),
+      .preset = "$uri ${arg_a}b", .brief = "What." },
 };
 
 #define FUZZ_ALL TP_IN_MAIN | TP_IN_EVENTS | TP_IN_PEER | TP_IN_SERVER
@@ -101,6 +105,8 @@ static const struct tp_directive fuzz_directives[] = {
       .applies = TP_APPLIES_NEW_WORKERS, .brief = "Time." },
     { .name = "text", .where = FUZZ_ALL, TP_TEXT(struct fuzz_conf, text), .since = "0",
       .applies = TP_APPLIES_RESTART, .brief = "Text." },
+    { .name = "template", .where = FUZZ_ALL, TP_TEMPLATE(struct fuzz_conf, template),
+      .preset = "\\$$uri", .since = "0", .brief = "Template." },
     { .name = "path", .where = FUZZ_ALL, TP_PATH(struct fuzz_conf, path), .since = "0",
       .brief = "Path." },
     { .name = "word", .where = FUZZ_ALL, TP_WORD(struct fuzz_conf, word, fuzz_words),
@@ -133,6 +139,12 @@ static const struct tp_module fuzz_module = {
 
 static const struct tp_module *const fuzz_module_table[] = { &fuzz_module };
 static const struct tp_module_list fuzz_modules = { fuzz_module_table, 1 };
+
+static const struct tp_run_variable fuzz_variable_rows[] = {
+    { "uri", false, "What was asked for." },
+    { "arg_", true, "One of its arguments." },
+};
+static const struct tp_run_variables fuzz_variables = { fuzz_variable_rows, 2 };
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -183,6 +195,7 @@ fuzz_load(struct fuzz_loader *loader, const char *directives, bool is_lenient)
     static const struct tp_absent_directive absent[] = { { "absent", "gone" }, { NULL, NULL } };
     const struct tp_conf_options options = {
         .modules = fuzz_modules,
+        .run_variables = fuzz_variables,
         .absent = absent,
         .loader = &loader->loader,
         .file = "0",
@@ -229,7 +242,7 @@ fuzz_check_tables(void)
 {
     struct tp_text messages = { 0 };
 
-    TP_ASSERT(tp__conf_check_tables(fuzz_modules, &messages) == TP_OK);
+    TP_ASSERT(tp__conf_check_tables(fuzz_modules, fuzz_variables, &messages) == TP_OK);
     tp__text_fini(&messages);
 }
 

@@ -39,6 +39,7 @@ tp__conf_fixture_open(struct tp_conf_fixture *fixture, const char *text,
         .files = all,
         .options = {
             .modules = sample_modules,
+            .run_variables = sample_variables,
             .file = "teleport.conf",
             .prefix = "/srv/teleport/",
             .directives = "",
@@ -277,6 +278,9 @@ static const struct tp_directive sample_echo_directives[] = {
     { .name = "echo_mirror", .where = TP_IN_PEER | TP_IN_SERVER,
       TP_CUSTOM(struct sample_echo, mirror, struct sample_port, &sample_port_type),
       .since = "0.1", .brief = "Where replies go too." },
+    { .name = "echo_reply", .where = TP_IN_PEER | TP_IN_SERVER,
+      TP_TEMPLATE(struct sample_echo, reply), .preset = "$uri: \\$${status}", .since = "0.1",
+      .brief = "What is said of each." },
 };
 
 const struct tp_module sample_core_module = {
@@ -307,6 +311,14 @@ const struct tp_module sample_echo_module = {
     .conf_size = sizeof(struct sample_echo),
     TP_DIRECTIVES(sample_echo_directives),
 };
+
+static const struct tp_run_variable sample_variable_rows[] = {
+    { "uri", false, "What was asked for." },
+    { "status", false, "How that ended." },
+    { "arg_", true, "One of its arguments." },
+};
+
+const struct tp_run_variables sample_variables = { sample_variable_rows, 3 };
 
 static const struct tp_module *const sample_module_table[] = {
     &sample_core_module,

@@ -48,6 +48,7 @@ struct sample_echo {
     struct tp_msec delay;
     struct tp_str greeting;
     struct sample_port mirror;
+    struct tp_template reply;
 };
 
 extern const struct tp_module sample_core_module;
@@ -55,6 +56,7 @@ extern const struct tp_module sample_events_module;
 extern const struct tp_module sample_server_module;
 extern const struct tp_module sample_echo_module;
 extern const struct tp_module_list sample_modules;
+extern const struct tp_run_variables sample_variables; /* $uri, $status and $arg_NAME */
 
 /* A text with something wrong in it, and all that is said about it. */
 struct sample_mistake {

@@ -56,15 +56,16 @@ enum tp_applies {
 
 /* Types of values: ROW(NAME, word of the manual, what a wrong value is told it should be). */
 /* clang-format off */
-#define TP_VALUE_TABLE(ROW)                                                            \
-    ROW(FLAG,   "on | off",  "\"on\" or \"off\"")                                      \
-    ROW(NUMBER, "number",    "a whole number such as 16 or 4096")                      \
-    ROW(SIZE,   "size",      "a size such as 512, 64k, 1m or 2g")                      \
-    ROW(TIME,   "time",      "a duration such as 500ms, 30s, 5m or 1h")                \
-    ROW(TEXT,   "text",      "a text")                                                 \
-    ROW(PATH,   "path",      "a path; a relative one is taken from the prefix")        \
-    ROW(WORD,   "word",      "one of the words listed")                                \
-    ROW(CUSTOM, "",          "")
+#define TP_VALUE_TABLE(ROW)                                                                 \
+    ROW(FLAG,     "on | off", "\"on\" or \"off\"")                                          \
+    ROW(NUMBER,   "number",   "a whole number such as 16 or 4096")                          \
+    ROW(SIZE,     "size",     "a size such as 512, 64k, 1m or 2g")                          \
+    ROW(TIME,     "time",     "a duration such as 500ms, 30s, 5m or 1h")                    \
+    ROW(TEXT,     "text",     "a text")                                                     \
+    ROW(PATH,     "path",     "a path; a relative one is taken from the prefix")            \
+    ROW(WORD,     "word",     "one of the words listed")                                    \
+    ROW(TEMPLATE, "template", "a text that may hold run-time variables such as $uri")       \
+    ROW(CUSTOM,   "",         "")
 /* clang-format on */
 
 enum tp_value_type {
@@ -81,6 +82,35 @@ enum tp_value_type {
 struct tp_word {
     const char *word;
     int64_t value;
+};
+
+/*
+ * A variable that has a value only while an exchange runs.  With is_prefix it stands for
+ * all names that begin with `name`: "arg_" for $arg_user.
+ */
+struct tp_run_variable {
+    const char *name;
+    bool is_prefix;
+    const char *sentence; /* for the manual */
+};
+
+/* All of them; a variable is named by its row. */
+struct tp_run_variables {
+    const struct tp_run_variable *rows;
+    size_t count;
+};
+
+/* A piece of a template: `text` as it stands, then the value of a variable. */
+struct tp_template_part {
+    struct tp_str text;
+    int variable;       /* its row; -1: none */
+    struct tp_str name; /* of a prefix what follows it: "user" of $arg_user */
+};
+
+/* A text with run-time variables, ready for tp_template_expand(); all zeros is an empty one. */
+struct tp_template {
+    const struct tp_template_part *parts;
+    size_t count;
 };
 
 /*
@@ -168,6 +198,8 @@ struct tp_items {
 #define TP_WORD(struct_type, field, word_table)                                               \
     .type = TP_VALUE_WORD, .offset = TP_FIELD_OFFSET(struct_type, field, int),                \
     .words = (word_table)
+#define TP_TEMPLATE(struct_type, field)                                                       \
+    .type = TP_VALUE_TEMPLATE, .offset = TP_FIELD_OFFSET(struct_type, field, struct tp_template)
 #define TP_CUSTOM(struct_type, field, field_type, custom_type)                                \
     .type = TP_VALUE_CUSTOM, .offset = TP_FIELD_OFFSET(struct_type, field, field_type),       \
     .custom = (custom_type)

@@ -33,6 +33,7 @@ static const char dump_of_sample[] =
     "    # echo_delay is not set\n"
     "    # echo_greeting is not set\n"
     "    # echo_mirror is not set\n"
+    "    echo_reply              \"$uri: \\$$status\";          # default\n"
     "\n"
     "    server {                                            # teleport.conf:5:5\n"
     "        listen                  1 backlog=511;          # teleport.conf:5:14\n"

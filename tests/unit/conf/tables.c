@@ -60,7 +60,6 @@ static const struct faulty faulty_tables[] = {
       "it does not say where it may stand" },
     { { .name = "set", .where = TP_IN_MAIN, .since = "0", TEXT, .brief = "It." },
       "its name belongs to the language" },
-    { DIRECTIVE(.takes_nothing = true), "only a block may take nothing" },
     { DIRECTIVE(TEXT, .may_repeat = true),
       "may_repeat is for blocks; TP_REPEATED() is for values" },
     { DIRECTIVE(.takes_nothing = true, TP_OPENS(TP_IN_MAIN)),
@@ -102,6 +101,9 @@ static const struct faulty faulty_tables[] = {
     { DIRECTIVE(NUMBER, .max = "x"), "the maximum of \"it\" is no value" },
     { DIRECTIVE(NUMBER, .min = "2", .max = "1"), "the minimum of \"it\" lies above its maximum" },
     { DIRECTIVE(NUMBER, .preset = "x"), "the preset of \"it\" is no value" },
+    { DIRECTIVE(.type = TP_VALUE_TEMPLATE, .preset = "$url"), "the preset of \"it\" is no value" },
+    { DIRECTIVE(.type = TP_VALUE_TEMPLATE, .words = one_word),
+      "\"it\" is of a type that takes no words" },
     { DIRECTIVE(NUMBER, .preset = "5", .max = "4"), "the preset of \"it\" is out of range" },
 };
 
@@ -127,7 +129,7 @@ check(const struct tp_directive *first, size_t first_count, const struct tp_dire
     const struct tp_module *const modules[] = { &one, &two };
     const struct tp_module_list list = { modules, TP_COUNT_OF(modules) };
 
-    return tp__conf_check_tables(list, messages);
+    return tp__conf_check_tables(list, sample_variables, messages);
 }
 
 START_TEST(each_fault_is_found)
@@ -193,7 +195,7 @@ START_TEST(modules_have_names_and_briefs)
     const struct tp_module_list list = { modules, 1 };
     struct tp_text messages = { 0 };
 
-    ck_assert_int_eq(tp__conf_check_tables(list, &messages), TP_INVALID);
+    ck_assert_int_eq(tp__conf_check_tables(list, sample_variables, &messages), TP_INVALID);
     ck_assert_str_eq(messages.data, "module \"\": its name must be a word in lower case\n"
                                     "module \"\": its brief must be a sentence with a full stop\n");
     tp__text_fini(&messages);
@@ -204,7 +206,7 @@ START_TEST(good_tables_pass)
 {
     struct tp_text messages = { 0 };
 
-    ck_assert_int_eq(tp__conf_check_tables(sample_modules, &messages), TP_OK);
+    ck_assert_int_eq(tp__conf_check_tables(sample_modules, sample_variables, &messages), TP_OK);
     ck_assert_str_eq(tp__text_get(&messages).data, "");
     tp__text_fini(&messages);
 }
