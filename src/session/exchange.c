@@ -27,7 +27,6 @@ static void exchange_detach(struct tp_exchange *exchange);
 static enum tp_result exchange_read_uri(struct tp_exchange *exchange);
 static struct tp_str uri_without_host(struct tp_str uri);
 static enum tp_result exchange_decode_path(struct tp_exchange *exchange);
-static int hex_value(uint8_t digit);
 static void exchange_complete(struct tp_exchange *exchange, const struct tp_status *status);
 static void exchange_take_status(struct tp_exchange *exchange, const struct tp_status *status);
 static void exchanges_release_ordered(struct tp_session *session, const struct tp_route *route);
@@ -74,8 +73,13 @@ tp__exchange_make(struct tp_session *session, struct tp_packet *request, int64_t
         .magic = TP_EXCHANGE_MAGIC,
         .sessions = sessions,
         .session = session,
+        .session_number = session->number,
+        .remote = session->remote,
+        .listen = session->listen,
         .server = session->listen->server,
+        .logging = &session->listen->server->logging,
         .request = *request,
+        .request_body_bytes = request->body.len,
         .begun_us = begun_us,
     };
     *request = (struct tp_packet){ 0 };
@@ -98,6 +102,9 @@ tp__exchange_find_route(struct tp_exchange *exchange)
             tp__router_find(tp_exchange_wants_reply(exchange) ? &server->pulls : &server->pushes,
                             exchange->path);
     }
+    if (exchange->route != NULL) {
+        exchange->logging = &exchange->route->logging;
+    }
     return result;
 }
 
@@ -117,6 +124,7 @@ tp__exchange_free(struct tp_exchange *exchange)
     struct tp_sessions *sessions = exchange->sessions;
 
     TP_ASSERT(exchange->magic == TP_EXCHANGE_MAGIC);
+    tp__exchange_log_end(exchange);
     tp__loop_stop_timer(sessions->loop, &exchange->timer);
     tp__list_remove(&exchange->node);
     tp_packet_clear(&exchange->request);
@@ -271,6 +279,7 @@ exchange_run(struct tp_exchange *exchange)
 {
     enum tp_result result = tp__exchange_find_route(exchange);
 
+    tp__exchange_log_begin(exchange);
     if (result == TP_INVALID) {
         struct tp_status status = tp_status_of(TP_STATUS_BAD_REQUEST);
 
@@ -389,8 +398,8 @@ exchange_decode_path(struct tp_exchange *exchange)
 
         if (byte == '%') {
             bool is_whole = i + 2 < path.len;
-            int high = is_whole ? hex_value((uint8_t) path.data[i + 1]) : -1;
-            int low = is_whole ? hex_value((uint8_t) path.data[i + 2]) : -1;
+            int high = is_whole ? tp__str_hex_digit(path.data[i + 1]) : -1;
+            int low = is_whole ? tp__str_hex_digit(path.data[i + 2]) : -1;
 
             byte = high * 16 + low;
             i += 2;
@@ -404,17 +413,6 @@ exchange_decode_path(struct tp_exchange *exchange)
     return TP_OK;
 }
 
-static int
-hex_value(uint8_t digit)
-{
-    if (digit >= '0' && digit <= '9') {
-        return digit - '0';
-    }
-    uint8_t lower = digit | 0x20;
-
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* The exchange has its outcome. */
 static void
 exchange_complete(struct tp_exchange *exchange, const struct tp_status *status)
@@ -422,6 +420,9 @@ exchange_complete(struct tp_exchange *exchange, const struct tp_status *status)
     struct tp_session *session = exchange->session;
 
     exchange->is_finished = true;
+    if (tp__exchange_logging_is_timed(exchange->logging)) {
+        exchange->finished_us = tp__clock_monotonic_us();
+    }
     exchange->is_held = false;
     tp__loop_stop_timer(exchange->sessions->loop, &exchange->timer);
     exchange_take_status(exchange, status);

@@ -10,6 +10,7 @@
 #include <teleport/module.h>
 
 #include "base/arena.h"
+#include "session/exchange_log.h"
 
 /* What one `pull` or `push` block says. */
 struct tp_route {
@@ -17,6 +18,7 @@ struct tp_route {
     const struct tp_module *handler;
     const void *conf; /* the handler's */
     bool is_ordered;  /* replies leave in the order of the pulls */
+    struct tp_exchange_logging logging;
 };
 
 /* A slot of a hash table; an empty one has no route. */

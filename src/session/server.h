@@ -27,7 +27,6 @@ struct tp_session_limits {
     struct tp_msec read_timeout;   /* silence */
     struct tp_msec packet_timeout; /* from the first to the last byte of a packet */
     struct tp_msec write_timeout;  /* without a byte taken by the other end */
-    struct tp_msec slow_threshold; /* slower exchanges are warned of */
 };
 
 /* A codec with its module's conf. */
@@ -48,6 +47,7 @@ struct tp_server {
     struct tp_session_limits limits;
     struct tp_accept_hook *accept_hooks; /* in the order they run */
     size_t accept_hook_count;
+    struct tp_exchange_logging logging; /* of exchanges without a route */
     struct tp_router pulls;
     struct tp_router pushes;
 };

@@ -11,6 +11,7 @@
 #define TP_SESSION_SESSION_H
 
 #include "base/buf_pool.h"
+#include "base/clock.h"
 #include "event/loop.h"
 #include "packet/output.h"
 #include "session/close_reason.h"
@@ -53,6 +54,8 @@ struct tp_sessions {
     struct tp_output output;
     const struct tp_filter *gzip;
     void *gzip_state; /* of the filter, which all members share; NULL without it */
+    struct tp_clock_texts clock_texts;
+    unsigned worker_slot; /* for logs */
     struct tp_list_node free_exchanges;
     size_t free_exchange_count;
 };

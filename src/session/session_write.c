@@ -99,11 +99,13 @@ session_encode(struct tp_session *session)
     while (!tp__list_is_empty(&session->outgoing) && !tp__output_is_full(&sessions->output)) {
         struct tp_exchange *exchange =
             TP_CONTAINER_OF(session->outgoing.next, struct tp_exchange, node);
+        size_t len_before = tp__output_len(&sessions->output);
         enum tp_result result = protocol->encode(&exchange->reply, &sessions->output);
 
         if (result != TP_OK) {
             return result;
         }
+        exchange->reply.wire_bytes = tp__output_len(&sessions->output) - len_before;
         session->queued_bytes -= tp__exchange_queue_cost(exchange);
         tp__exchange_free(exchange);
     }

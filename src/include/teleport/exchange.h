@@ -10,6 +10,7 @@
 #ifndef TELEPORT_EXCHANGE_H
 #define TELEPORT_EXCHANGE_H
 
+#include <teleport/directive.h>
 #include <teleport/packet.h>
 
 #ifdef __cplusplus
@@ -81,6 +82,13 @@ enum tp_result tp_exchange_refuse(struct tp_exchange *exchange, const struct tp_
 
 /* Ends it with the status that stands for `result`: 413, 400, 503 or 500. */
 enum tp_result tp_exchange_refuse_result(struct tp_exchange *exchange, enum tp_result result);
+
+/*
+ * What `source` says for this exchange, in a buffer of its own that the caller then holds
+ * (tp_buf_release(text->buf)).  TP_TOO_LARGE: it would exceed the packet limit; TP_NO_MEMORY.
+ */
+enum tp_result tp_template_expand(const struct tp_template *source, struct tp_exchange *exchange,
+                                  struct tp_slice *text) TP_MUST_CHECK;
 
 /*
  * Says that the answer comes later: the handler's on_time is called after `delay`, in
