@@ -3,7 +3,7 @@
 INSTALL_SHARE := $(PREFIX)/share/doc/teleport
 INSTALL_INCLUDE := $(PREFIX)/include/teleport
 INSTALL_UNIT := $(PREFIX)/lib/systemd/system
-reference := directives logs counters reasons
+reference := directives logs counters reasons variables
 to = $(DESTDIR)$(1)
 
 install: $(program)

@@ -10,6 +10,8 @@
 #define TP_LOG_ID_TABLE(ROW) \
     ROW("accept-failed", \
         "A connection could not be accepted; the listener pauses for half a second.") \
+    ROW("access-line-lost", \
+        "Memory ran out for the buffer of an access log; a line of it was not written.") \
     ROW("answer-refused", \
         "A worker could not answer whether it still turns: its queue to the asking worker " \
         "is full.") \
@@ -39,6 +41,10 @@
         "A log could not be opened anew; its old file is still written to.") \
     ROW("master-gone", \
         "The master has ended without a word; this worker stops gracefully.") \
+    ROW("packet-received", \
+        "A packet came; log_body shows it.") \
+    ROW("packet-sent", \
+        "A packet is sent; log_body shows it.") \
     ROW("reload-failed", \
         "A reload failed, for the reason given; the configuration before it stays in force.") \
     ROW("reloaded", \
@@ -58,6 +64,8 @@
         "A graceful stop took longer than worker_shutdown_timeout; what was left is closed.") \
     ROW("signal", \
         "A signal came.") \
+    ROW("slow-exchange", \
+        "An exchange took slow_threshold or longer.") \
     ROW("spawn-failed", \
         "A worker could not be started; it is tried again in a second.") \
     ROW("started", \

@@ -5,7 +5,8 @@
  * text and is handed what the master opened.
  *
  * Runs in: master and workers.
- * Read next: reload.c (the master's use), worker_cycle.c (a worker's).
+ * Read next: cycle_routes.c, cycle_logs.c, reload.c (the master's use), worker_cycle.c (a
+ * worker's).
  */
 #include "process/cycle.h"
 
@@ -22,8 +23,6 @@ enum {
     CYCLE_ARENA_CHUNK_BYTES = 8 * 1024,
 };
 
-static const char stderr_path[] = "stderr";
-
 static void cycle_on_unused(struct tp_counted *counted);
 static void cycle_build(struct tp_cycle *cycle, const struct tp_program *program,
                         struct tp_text *messages);
@@ -39,23 +38,16 @@ static void cycle_build_listens(struct tp_cycle *cycle, const struct tp_program 
                                 const struct tp_block *block, struct tp_server *server);
 static void cycle_check_listens(const struct tp_cycle *cycle, struct tp_text *messages);
 static size_t cycle_count_listens(const struct tp_block *peer, size_t *server_count);
-static struct tp_log cycle_log_of(struct tp_cycle *cycle, const struct tp_core_conf *conf);
 static const struct tp_block *cycle_peer(const struct tp_cycle *cycle);
 static struct tp_socket_options listen_socket_options(const struct tp_listen_conf *conf,
                                                       bool tcp_nodelay);
 static void endpoint_make_absolute(struct tp_endpoint *endpoint, const char *prefix,
                                    struct tp_arena *arena);
 static int listen_compare(const void *left, const void *right);
-static enum tp_result cycle_open_logs(const struct tp_cycle *cycle, struct tp_descriptors *set,
-                                      struct tp_text *messages);
 static enum tp_result cycle_open_listen(const struct tp_listen *listen, const char *name,
                                         struct tp_descriptors *set, struct tp_text *messages);
-static enum tp_result cycle_attach_logs(struct tp_cycle *cycle, const struct tp_descriptors *set,
-                                        struct tp_text *messages);
 static unsigned listen_descriptor_count(const struct tp_cycle *cycle,
                                         const struct tp_listen *listen);
-static void report_system_error(struct tp_text *messages, const char *origin, const char *what,
-                                enum tp_result result);
 
 enum tp_result
 tp__cycle_load(const struct tp_program *program, struct tp_conf_loader *loader, uint64_t generation,
@@ -92,7 +84,7 @@ tp__cycle_load(const struct tp_program *program, struct tp_conf_loader *loader, 
 enum tp_result
 tp__cycle_open(const struct tp_cycle *cycle, struct tp_descriptors *set, struct tp_text *messages)
 {
-    enum tp_result result = cycle_open_logs(cycle, set, messages);
+    enum tp_result result = tp__cycle_open_logs(cycle, set, messages);
 
     for (size_t i = 0; i < cycle->listen_count && result == TP_OK; i++) {
         const struct tp_listen *listen = &cycle->listens[i];
@@ -108,7 +100,7 @@ tp__cycle_open(const struct tp_cycle *cycle, struct tp_descriptors *set, struct 
     if (result == TP_OK) {
         result = tp__shared_create(set);
         if (result != TP_OK) {
-            report_system_error(messages, "shared memory", "cannot create a zone", result);
+            tp__cycle_report_error(messages, "shared memory", "cannot create a zone", result);
         }
     }
     return result;
@@ -120,24 +112,11 @@ tp__cycle_attach(struct tp_cycle *cycle, const struct tp_descriptors *set, struc
     enum tp_result result = tp__shared_open(&cycle->shared, set);
 
     if (result != TP_OK) {
-        report_system_error(messages, "shared memory", "cannot map a zone", result);
+        tp__cycle_report_error(messages, "shared memory", "cannot map a zone", result);
         return result;
     }
     cycle->is_attached = true;
-    return cycle_attach_logs(cycle, set, messages);
-}
-
-enum tp_result
-tp__cycle_reopen_log(struct tp_cycle *cycle, const char *path, int fd)
-{
-    for (size_t i = 0; i < cycle->log_count; i++) {
-        struct tp_cycle_log *log = &cycle->logs[i];
-
-        if (strcmp(log->path, path) == 0 && log->file.fd != TP_STDERR) {
-            return tp__descriptor_replace(log->file.fd, fd);
-        }
-    }
-    return TP_OK;
+    return tp__cycle_attach_logs(cycle, set, messages);
 }
 
 void
@@ -156,10 +135,8 @@ tp__cycle_needs(const void *owner, const struct tp_descriptor *descriptor)
 {
     const struct tp_cycle *cycle = owner;
 
-    for (size_t i = 0; descriptor->kind == TP_DESCRIPTOR_LOG && i < cycle->log_count; i++) {
-        if (strcmp(cycle->logs[i].path, descriptor->name) == 0) {
-            return true;
-        }
+    if (descriptor->kind == TP_DESCRIPTOR_LOG) {
+        return tp__cycle_has_log(cycle, descriptor->name);
     }
     for (size_t i = 0; descriptor->kind == TP_DESCRIPTOR_LISTEN && i < cycle->listen_count; i++) {
         const struct tp_listen *listen = &cycle->listens[i];
@@ -186,6 +163,13 @@ tp__cycle_find_listen(const struct tp_cycle *cycle, const char *name)
     return bsearch(&wanted, cycle->listens, cycle->listen_count, sizeof(wanted), listen_compare);
 }
 
+void
+tp__cycle_report_error(struct tp_text *messages, const char *origin, const char *what,
+                       enum tp_result result)
+{
+    tp__text_printf(messages, "%s: error: %s: %s\n", origin, what, tp__result_text(result));
+}
+
 const char *
 tp__listen_descriptor_name(const struct tp_listen *listen, unsigned slot, char *name)
 {
@@ -205,11 +189,7 @@ cycle_on_unused(struct tp_counted *counted)
     if (cycle->is_attached) {
         tp__shared_close(&cycle->shared);
     }
-    for (size_t i = 0; i < cycle->log_count; i++) {
-        if (cycle->logs[i].file.fd != TP_STDERR) {
-            tp__descriptor_close(&cycle->logs[i].file.fd);
-        }
-    }
+    tp__cycle_close_logs(cycle);
     tp__conf_destroy(&cycle->conf);
     tp__arena_fini(&cycle->arena);
     free(cycle);
@@ -225,8 +205,7 @@ cycle_build(struct tp_cycle *cycle, const struct tp_program *program, struct tp_
 
     cycle->core = tp_block_conf(root, &tp__module_core);
     cycle->events = tp_block_conf(tp_block_first(root, TP_IN_EVENTS), &tp__module_events);
-    cycle->logs = tp__arena_new_array(&cycle->arena, struct tp_cycle_log, server_count + 2);
-    cycle->log = cycle_log_of(cycle, cycle->core);
+    cycle->log = tp__cycle_log_of(cycle, cycle->core);
     cycle->servers = tp__arena_new_array(&cycle->arena, struct tp_server, server_count + 1);
     cycle->listens = tp__arena_new_array(&cycle->arena, struct tp_listen, listen_count + 1);
 
@@ -245,11 +224,12 @@ cycle_build_server(struct tp_cycle *cycle, const struct tp_program *program,
     struct tp_server *server = &cycle->servers[cycle->server_count++];
 
     server->configuration = &cycle->counted;
-    server->log = cycle_log_of(cycle, tp_block_conf(block, &tp__module_core));
+    server->log = tp__cycle_log_of(cycle, tp_block_conf(block, &tp__module_core));
     cycle_build_hooks(cycle, program, block, server);
     cycle_build_listens(cycle, program, block, server);
     cycle_build_codecs(cycle, program, block, server);
     server->limits = cycle_limits(block);
+    server->logging = tp__cycle_logging_of(cycle, block);
     server->protocol = cycle_find_protocol(program);
     if (server->protocol == NULL) {
         tp__text_printf(messages,
@@ -390,27 +370,6 @@ cycle_count_listens(const struct tp_block *peer, size_t *server_count)
     return listen_count;
 }
 
-/* A log of the level and file that `conf` says; the file is shared with all who name it. */
-static struct tp_log
-cycle_log_of(struct tp_cycle *cycle, const struct tp_core_conf *conf)
-{
-    struct tp_log log = { .level = (enum tp_log_level) conf->error_log_level };
-    const char *path = conf->error_log_path.data;
-
-    for (size_t i = 0; i < cycle->log_count; i++) {
-        if (strcmp(cycle->logs[i].path, path) == 0) {
-            log.sink = &cycle->logs[i].file.sink;
-            return log;
-        }
-    }
-    struct tp_cycle_log *added = &cycle->logs[cycle->log_count++];
-
-    added->path = path;
-    tp__log_file_init(&added->file, TP_STDERR);
-    log.sink = &added->file.sink;
-    return log;
-}
-
 static const struct tp_block *
 cycle_peer(const struct tp_cycle *cycle)
 {
@@ -449,31 +408,6 @@ listen_compare(const void *left, const void *right)
 }
 
 static enum tp_result
-cycle_open_logs(const struct tp_cycle *cycle, struct tp_descriptors *set, struct tp_text *messages)
-{
-    for (size_t i = 0; i < cycle->log_count; i++) {
-        const char *path = cycle->logs[i].path;
-        int fd;
-
-        if (strcmp(path, stderr_path) == 0
-            || tp__descriptors_find(set, TP_DESCRIPTOR_LOG, path) != -1) {
-            continue;
-        }
-        enum tp_result result = tp__file_open_log(path, &fd);
-
-        if (result != TP_OK) {
-            report_system_error(messages, path, "cannot open the log", result);
-            return result;
-        }
-        result = tp__descriptors_add(set, TP_DESCRIPTOR_LOG, path, fd);
-        if (result != TP_OK) {
-            return result;
-        }
-    }
-    return TP_OK;
-}
-
-static enum tp_result
 cycle_open_listen(const struct tp_listen *listen, const char *name, struct tp_descriptors *set,
                   struct tp_text *messages)
 {
@@ -488,33 +422,10 @@ cycle_open_listen(const struct tp_listen *listen, const char *name, struct tp_de
         char what[TP_ENDPOINT_TEXT_MAX + 32];
 
         snprintf(what, sizeof(what), "cannot listen on %s", listen->name);
-        report_system_error(messages, listen->origin, what, result);
+        tp__cycle_report_error(messages, listen->origin, what, result);
         return result;
     }
     return tp__descriptors_add(set, TP_DESCRIPTOR_LISTEN, name, fd);
-}
-
-static enum tp_result
-cycle_attach_logs(struct tp_cycle *cycle, const struct tp_descriptors *set,
-                  struct tp_text *messages)
-{
-    for (size_t i = 0; i < cycle->log_count; i++) {
-        struct tp_cycle_log *log = &cycle->logs[i];
-        int fd = tp__descriptors_find(set, TP_DESCRIPTOR_LOG, log->path);
-        int copy;
-
-        if (strcmp(log->path, stderr_path) == 0) {
-            continue;
-        }
-        enum tp_result result = fd == -1 ? TP_NOT_FOUND : tp__descriptor_duplicate(fd, &copy);
-
-        if (result != TP_OK) {
-            report_system_error(messages, log->path, "cannot use the log", result);
-            return result;
-        }
-        log->file.fd = copy;
-    }
-    return TP_OK;
 }
 
 /* With reuseport each slot has a socket of its own. */
@@ -522,11 +433,4 @@ static unsigned
 listen_descriptor_count(const struct tp_cycle *cycle, const struct tp_listen *listen)
 {
     return listen->options.reuseport ? cycle->core->worker_count : 1;
-}
-
-static void
-report_system_error(struct tp_text *messages, const char *origin, const char *what,
-                    enum tp_result result)
-{
-    tp__text_printf(messages, "%s: error: %s: %s\n", origin, what, tp__result_text(result));
 }

@@ -24,8 +24,10 @@
  * has no use for the file any more.
  */
 struct tp_cycle_log {
-    const char *path; /* absolute, or "stderr" */
-    struct tp_log_file file;
+    struct tp_cycle_log *next;
+    const char *path;             /* absolute, or "stderr" */
+    struct tp_log_file file;      /* as an error_log… */
+    struct tp_access_file access; /* …and as an access_log, on the same descriptor */
 };
 
 struct tp_cycle {
@@ -37,7 +39,6 @@ struct tp_cycle {
     const struct tp_events_conf *events;
     struct tp_log log; /* of the main block */
     struct tp_cycle_log *logs;
-    size_t log_count;
     struct tp_server *servers;
     size_t server_count;
     struct tp_listen *listens; /* sorted by name */
@@ -69,6 +70,9 @@ enum tp_result tp__cycle_attach(struct tp_cycle *cycle, const struct tp_descript
 /* From here on the cycle's log at `path`, if it has one, is written to what `fd` names. */
 enum tp_result tp__cycle_reopen_log(struct tp_cycle *cycle, const char *path, int fd) TP_MUST_CHECK;
 
+/* Writes what the cycle's access logs have collected. */
+void tp__cycle_flush_logs(struct tp_cycle *cycle);
+
 /* Lets go of the cycle and makes *cycle NULL. */
 void tp__cycle_release(struct tp_cycle **cycle);
 
@@ -77,6 +81,28 @@ bool tp__cycle_needs(const void *cycle, const struct tp_descriptor *descriptor);
 
 /* The listen of that name; NULL when the cycle has none. */
 const struct tp_listen *tp__cycle_find_listen(const struct tp_cycle *cycle, const char *name);
+
+/*
+ * The parts of a cycle that write logs, for the files that build it: a log of the level and
+ * file that `conf` says, and what `block` wants to have logged of exchanges.
+ */
+struct tp_log tp__cycle_log_of(struct tp_cycle *cycle, const struct tp_core_conf *conf);
+struct tp_exchange_logging tp__cycle_logging_of(struct tp_cycle *cycle,
+                                                const struct tp_block *block);
+
+/* Open: see tp__cycle_open().  Attach: see tp__cycle_attach().  Close: writes what is left. */
+enum tp_result tp__cycle_open_logs(const struct tp_cycle *cycle, struct tp_descriptors *set,
+                                   struct tp_text *messages) TP_MUST_CHECK;
+enum tp_result tp__cycle_attach_logs(struct tp_cycle *cycle, const struct tp_descriptors *set,
+                                     struct tp_text *messages) TP_MUST_CHECK;
+void tp__cycle_close_logs(struct tp_cycle *cycle);
+
+/* True when the cycle has a log at `path`. */
+bool tp__cycle_has_log(const struct tp_cycle *cycle, const char *path);
+
+/* Appends "origin: error: what: why" as a line. */
+void tp__cycle_report_error(struct tp_text *messages, const char *origin, const char *what,
+                            enum tp_result result);
 
 /* Builds the routers of `server`, whose block is `block`; mistakes go to `messages`. */
 void tp__cycle_build_routes(struct tp_cycle *cycle, const struct tp_program *program,

@@ -14,6 +14,7 @@
 /* Where routes are collected. */
 struct route_list {
     const struct tp_program *program;
+    struct tp_cycle *cycle;
     struct tp_arena *arena;
     struct tp_text *messages;
     const struct tp_route **routes;
@@ -39,6 +40,7 @@ tp__cycle_build_routes(struct tp_cycle *cycle, const struct tp_program *program,
 {
     struct route_list list = {
         .program = program,
+        .cycle = cycle,
         .arena = &cycle->arena,
         .messages = messages,
     };
@@ -106,6 +108,7 @@ route_make(struct route_list *list, const struct tp_block *block)
     }
     route->uri = conf->uri;
     route->is_ordered = conf->is_ordered;
+    route->logging = tp__cycle_logging_of(list->cycle, block);
     route->handler = handler;
     route->conf = tp_block_conf(block, handler);
     return route;

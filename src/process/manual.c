@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "session/close_reason.h"
+#include "session/variables.h"
 #include "share/counters.h"
 
 #include <string.h>
@@ -20,6 +21,7 @@ struct manual_page {
 static void manual_write_logs(struct tp_module_list modules, struct tp_text *text);
 static void manual_write_counters(struct tp_module_list modules, struct tp_text *text);
 static void manual_write_reasons(struct tp_module_list modules, struct tp_text *text);
+static void manual_write_variables(struct tp_module_list modules, struct tp_text *text);
 static void manual_write_log_ids(const char *owner, const struct tp_log_id *ids, size_t count,
                                  struct tp_text *text);
 
@@ -31,6 +33,7 @@ static const struct manual_page manual_pages[] = {
     { "logs", manual_write_logs },
     { "counters", manual_write_counters },
     { "reasons", manual_write_reasons },
+    { "variables", manual_write_variables },
 };
 
 enum tp_result
@@ -102,6 +105,24 @@ manual_write_reasons(struct tp_module_list modules, struct tp_text *text)
 #define REASON_ROW(name, word, sentence) tp__text_printf(text, "| `%s` | %s |\n", word, sentence);
     TP_CLOSE_TABLE(REASON_ROW)
 #undef REASON_ROW
+}
+
+static void
+manual_write_variables(struct tp_module_list modules, struct tp_text *text)
+{
+    (void) modules;
+    tp__text_printf(text, "# Variables\n\n%s", generated_note);
+    tp__text_printf(text,
+                    "Arguments of the type *template* may name these; each exchange gives them "
+                    "its own values. `$name` and `${name}` mean the same, `\\$` is the character. "
+                    "The variables of the configuration itself (`set`, `$prefix`, `$hostname`, "
+                    "`$env_NAME`) may stand there too.\n\n| variable | value |\n|---|---|\n");
+    for (size_t i = 0; i < tp__variables.count; i++) {
+        const struct tp_run_variable *row = &tp__variables.rows[i];
+
+        tp__text_printf(text, "| `$%s%s` | %s |\n", row->name, row->is_prefix ? "NAME" : "",
+                        row->sentence);
+    }
 }
 
 static void

@@ -9,8 +9,9 @@
 #include "base/text.h"
 
 /*
- * Appends the manual of `topic`: "directives", "logs", "counters", "reasons", or the name
- * of a directive.  TP_NOT_FOUND: there is no such topic, and `text` says what is near.
+ * Appends the manual of `topic`: "directives", "logs", "counters", "reasons", "variables",
+ * or the name of a directive.  TP_NOT_FOUND: there is no such topic, and `text` says what is
+ * near.
  */
 enum tp_result tp__manual_write(struct tp_module_list modules, const char *topic,
                                 struct tp_text *text) TP_MUST_CHECK;

@@ -5,13 +5,16 @@
 
 #include "process/built.h"
 #include "process/core_directives.h"
+#include "process/log_directives.h"
 #include "process/server_directives.h"
+#include "session/variables.h"
 
 static const struct tp_module *const own_modules[] = {
     &tp__module_core,
     &tp__module_events,
     &tp__module_server,
     &tp__module_route,
+    &tp__module_log,
 };
 
 struct tp_module_list
@@ -48,6 +51,7 @@ tp__program_conf_options(const struct tp_program *program, struct tp_conf_loader
 {
     return (struct tp_conf_options){
         .modules = program->modules,
+        .run_variables = tp__variables,
         .absent = program->absent,
         .loader = loader,
         .file = program->conf_file,

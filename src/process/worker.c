@@ -178,10 +178,11 @@ worker_fini(struct tp_worker *worker)
     }
     tp__bus_destroy(&worker->bus);
     tp__pool_destroy(&worker->pool);
-    tp__loop_destroy(&worker->loop);
+    /* Their access logs may have timers. */
     tp__cycle_release(&worker->prepared);
     tp__cycle_release(&worker->previous);
     tp__cycle_release(&worker->cycle);
+    tp__loop_destroy(&worker->loop);
     tp__descriptors_fini(&worker->descriptors);
     tp__descriptor_close(&worker->signals_fd);
     tp__descriptor_close(&worker->channel_fd);
@@ -211,6 +212,7 @@ worker_start_loop(struct tp_worker *worker)
     }
     tp__sessions_init(&worker->sessions, worker->loop, &callbacks,
                       worker->cycle->core->worker_memory);
+    worker->sessions.worker_slot = worker->slot;
     result = tp__sessions_use_gzip(&worker->sessions, tp__program_find_gzip(worker->program));
     if (result != TP_OK) {
         return result;

@@ -78,6 +78,7 @@ tp__worker_finish(struct tp_worker *worker, uint64_t generation)
         return;
     }
     tp__descriptors_keep(&worker->descriptors, tp__cycle_needs, worker->cycle);
+    tp__cycle_flush_logs(worker->previous);
     tp__cycle_release(&worker->previous);
     worker_move_sessions(worker);
     tp__loop_post(worker->loop, &worker->end_check);
