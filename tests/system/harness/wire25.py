@@ -3,10 +3,13 @@
 Nothing here is shared with the server, so that a mistake would have to be made twice.
 """
 import json
+import random
+import selectors
 import socket
 import struct
+import threading
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.wait import PATIENCE_SECONDS
 
@@ -218,6 +221,10 @@ class Caller:
             data += piece
         return data
 
+    def feed(self, data):
+        """Bytes that somebody else has received; returns the packets that are whole now."""
+        return self._reader.feed(data)
+
     def pull(self, uri, body=None, **fields):
         """Asks, and returns the next packet, whatever it is."""
         self.send(Packet(uri=uri, body=body, **fields))
@@ -245,3 +252,103 @@ class Caller:
 
     def close(self):
         self.socket.close()
+
+
+@dataclass
+class LoadSession:
+    """One session of a load: what it has asked, and what came."""
+    caller: Caller
+    pending: dict = field(default_factory=dict)
+    next_seq: int = 0
+    unsent: bytes = b""
+    answers: int = 0
+    is_broken: bool = False
+
+
+class Load:
+    """Sessions that pull all the time, in a thread of their own.
+
+    Each reply is given to `check(session, pull, reply)`, whose assertion fails the load.
+    What is sent is cut anywhere: the server seldom sees a whole number of packets.
+    """
+
+    def __init__(self, server, count, make_pull, check, depth=8, port="$PORT"):
+        self.sessions = [LoadSession(Caller(server, port)) for _ in range(count)]
+        self.make_pull = make_pull
+        self.check = check
+        self.depth = depth
+        self.failures = []
+        self._chance = random.Random(count)
+        self._is_wanted = True
+        self._selector = selectors.DefaultSelector()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        for session in self.sessions:
+            session.caller.socket.setblocking(False)
+            self._selector.register(session.caller.socket, selectors.EVENT_READ, session)
+            self._ask(session)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        """Waits until all that was asked is answered."""
+        self._is_wanted = False
+        self._thread.join(PATIENCE_SECONDS)
+        assert not self._thread.is_alive(), f"pulls stay unanswered: {self.pending_count()}"
+        for session in self.sessions:
+            session.caller.socket.settimeout(PATIENCE_SECONDS)
+
+    @property
+    def answers(self):
+        return sum(session.answers for session in self.sessions)
+
+    @property
+    def broken(self):
+        return [session for session in self.sessions if session.is_broken]
+
+    def pending_count(self):
+        return sum(len(session.pending) for session in self.sessions if not session.is_broken)
+
+    def _run(self):
+        while self._is_wanted or self.pending_count() > 0:
+            for key, _ in self._selector.select(0.05):
+                try:
+                    self._receive(key.data)
+                except AssertionError as failure:
+                    self.failures.append(failure)
+                    self._give_up(key.data)
+
+    def _receive(self, session):
+        try:
+            data = session.caller.socket.recv(65536)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            self._give_up(session)
+            return
+        for reply in session.caller.feed(data):
+            pull = session.pending.pop(reply.seq, None)
+            assert pull is not None, f"nobody asked for {reply}"
+            session.answers += 1
+            self.check(session, pull, reply)
+        self._ask(session)
+
+    def _ask(self, session):
+        """Fills up what is pending, and lets the last packet be cut as long as more will come."""
+        data = session.unsent
+        while self._is_wanted and len(session.pending) < self.depth:
+            pull = self.make_pull(session.next_seq)
+            session.pending[session.next_seq] = pull
+            session.next_seq += 1
+            data += pull.encode()
+        cut = self._chance.randrange(20) if self._is_wanted and len(session.pending) > 1 else 0
+        try:
+            session.caller.socket.sendall(data[:len(data) - cut])
+        except (BrokenPipeError, ConnectionResetError):
+            self._give_up(session)
+        session.unsent = data[len(data) - cut:]
+
+    def _give_up(self, session):
+        session.is_broken = True
+        self._selector.unregister(session.caller.socket)
