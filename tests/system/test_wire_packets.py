@@ -193,8 +193,8 @@ def test_a_malformed_protobuf_header_closes(server, header):
 
 
 MALFORMED_JSON = [
-    b"", b" ", b"{", b"[]", b"7", b"null x", b'{"seq":7', b'{"seq":7}}', b'{"seq" 7}', b'{"seq":7,}',
-    b'{seq:7}', b'{"seq":7 "type":1}', b'{"uri":"/x}', b'{"uri":"\\x"}', b'{"uri":"\\u12"}',
+    b"", b" ", b"{", b"[]", b"7", b"null x", b'{"seq":7', b'{"seq":7}}', b'{"seq" 7}',
+    b'{"seq":7,}', b'{seq:7}', b'{"seq":7 "type":1}', b'{"uri":"/x}', b'{"uri":"\\x"}', b'{"uri":"\\u12"}',
     b'{"uri":"a\nb"}', b'{"seq":07}', b'{"seq":+7}', b'{"seq":0x7}', b'{"x":tru}', b'{"x":[1,}',
 ]
 

@@ -97,7 +97,8 @@ def test_a_handlers_error_is_its_code_and_text_with_no_body(caller):
     assert caller.is_well()
 
 
-@pytest.mark.parametrize("body", [b"", b"[1,", b"{", b"[1]x", b"\xff", b"[01]", b'{"a":1}', b'["1"]'])
+@pytest.mark.parametrize("body", [b"", b"[1,", b"{", b"[1]x", b"\xff", b"[01]", b'{"a":1}',
+                                  b'["1"]'])
 def test_a_body_that_cannot_be_decoded_is_400_with_the_reason_and_the_session_stays(caller, body):
     reply = caller.pull("/math/add", body, seq=6)
     assert (reply.seq, reply.status_code, reply.body) == (6, 400, None)
