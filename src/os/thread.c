@@ -152,4 +152,3 @@ thread_main(void *argument)
     thread->run(thread->argument);
     return NULL;
 }
-
