@@ -180,6 +180,21 @@ def test_rcvbuf_and_sndbuf_are_set(start_server):
     assert "rb131072," in memory and "tb65536," in memory
 
 
+@pytest.mark.parametrize("value", ["on", "off"])
+def test_tcp_nodelay_is_set_as_written(start_server, value):
+    text = conf("127.0.0.1:$PORT")
+    server = start_server(text.replace("peer {", f"peer {{ tcp_nodelay {value};"))
+    server.hold(1)
+
+    borrowed = procfs.borrow_connection(server.worker_pids()[0], server.port())
+    if borrowed is None:
+        pytest.skip("this system does not let a process look into another")
+    with borrowed:
+        is_set = borrowed.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+    assert is_set == (value == "on")
+
+
 def test_the_backlog_is_what_the_kernel_keeps(start_server):
     server = start_server(conf("127.0.0.1:$PORT backlog=17"))
 
