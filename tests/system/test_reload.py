@@ -140,6 +140,53 @@ def test_a_removed_listen_closes_its_sessions_and_no_others(start_server):
     assert server.status()["listens"] == [f"127.0.0.1:{server.port()}"]
 
 
+def test_a_listen_may_go_and_come_back_at_once(start_server):
+    server = start_server(CONF)
+    held = server.hold(4)
+    both = CONF.replace("} }", "} server { listen 127.0.0.1:$PORT2; listen unix:logs/a.socket; } }")
+
+    for _ in range(30):
+        server.write_conf(both)
+        assert server.ask("reload") == ("ok", "")
+        server.connect("$PORT2")
+        server.connect(path=server.prefix / "logs/a.socket")
+        server.write_conf(CONF)
+        assert server.ask("reload") == ("ok", "")
+        assert is_refused(server.port("$PORT2"))
+
+    assert_all_open(held)
+
+
+def test_what_a_failed_reload_opened_is_gone(start_server):
+    server = start_server(CONF)
+    pids = {**server.worker_pids(), "master": server.process.pid}
+    before = {name: footprint(pid) for name, pid in pids.items()}
+    server.write_conf(CONF.replace("} }", """}
+        server { listen 127.0.0.1:$PORT2; listen unix:logs/a.socket; error_log logs/a.log; }
+    }"""))
+
+    for point in ("reload-prepare", "reload-switch"):
+        server.arm(f"{point} fail once")
+        assert server.ask("reload")[0] == "failed"
+        assert is_refused(server.port("$PORT2"))
+        assert not (server.prefix / "logs/a.socket").exists()
+
+    server.arm()
+    assert_footprints(pids, before)
+    assert server.ask("reload") == ("ok", "")
+
+
+def test_fewer_reuseport_sockets_keep_their_sessions(start_server):
+    reuseport = workers_conf(3).replace("$PORT;", "$PORT reuseport;")
+    server = start_server(reuseport)
+    held = server.hold(30)
+    server.write_conf(reuseport.replace("worker_processes 3", "worker_processes 1"))
+
+    assert server.reload()[0] == 0
+
+    assert server.is_read(held + server.hold(5))
+
+
 def test_a_listen_may_move_to_another_server(start_server):
     server = start_server("""
 worker_processes 2;
