@@ -142,12 +142,11 @@ def test_a_reload_without_the_unix_socket_removes_it(start_server):
 def test_reuseport_gives_each_worker_a_socket(start_server):
     server = start_server(conf("127.0.0.1:$PORT reuseport", workers=3))
 
-    assert server.is_read(server.hold(60))
+    assert server.is_read(server.hold_everywhere(10))
 
     sockets = subprocess.run(["ss", "-Hltn", f"sport = :{server.port()}"],
                              stdout=subprocess.PIPE, text=True, check=True).stdout
     assert len(sockets.splitlines()) == 3
-    assert all(worker["sessions"] > 0 for worker in server.workers().values())
 
 
 def test_reuseport_follows_the_number_of_workers(start_server):
@@ -158,8 +157,7 @@ def test_reuseport_follows_the_number_of_workers(start_server):
     assert server.reload()[0] == 0
     server.wait_for_workers(3)
 
-    assert server.is_read(held + server.hold(60))
-    assert all(worker["sessions"] > 0 for worker in server.workers().values())
+    assert server.is_read(held + server.hold_everywhere(10))
 
 
 def test_so_keepalive_starts_the_timer(start_server):
