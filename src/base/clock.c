@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 int64_t
 tp__clock_monotonic_us(void)
@@ -20,6 +19,21 @@ int64_t
 tp__clock_monotonic_ms(void)
 {
     return tp__clock_monotonic_us() / 1000;
+}
+
+struct timespec
+tp__clock_after(clockid_t clock, int64_t wait_ms)
+{
+    struct timespec then;
+
+    TP_ASSERT(clock_gettime(clock, &then) == 0);
+    then.tv_sec += (time_t) (wait_ms / 1000);
+    then.tv_nsec += (long) (wait_ms % 1000) * 1000000;
+    if (then.tv_nsec >= 1000000000) {
+        then.tv_nsec -= 1000000000;
+        then.tv_sec++;
+    }
+    return then;
 }
 
 const char *

@@ -37,6 +37,12 @@ tp__list_append(struct tp_list_node *head, struct tp_list_node *node)
     head->previous = node;
 }
 
+static inline void
+tp__list_prepend(struct tp_list_node *head, struct tp_list_node *node)
+{
+    tp__list_append(head->next, node);
+}
+
 /* Takes `node` out of the list it is in, if any. */
 static inline void
 tp__list_remove(struct tp_list_node *node)

@@ -15,6 +15,7 @@
     ROW("answer-refused", \
         "A worker could not answer whether it still turns: its queue to the asking worker " \
         "is full.") \
+    ROW("backlog-not-set", "The accept queue of a listening socket could not be made as long as its backlog.") \
     ROW("bus-message-unknown", \
         "A worker sent a message of an unknown kind; two versions may be running.") \
     ROW("channel-failed", \

@@ -36,7 +36,7 @@ tp__template_compile(struct tp_str text, struct tp_run_variables variables, stru
     struct template_compiler compiler = {
         .variables = variables,
         .rest = tp__arena_copy(arena, text),
-        .literals = tp__arena_alloc(arena, text.len + 1),
+        .literals = tp__arena_alloc(arena, text.len + TP_TEMPLATE_SLACK),
         .parts = tp__arena_new_array(arena, struct tp_template_part, template_count_parts(text)),
     };
 

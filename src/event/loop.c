@@ -175,6 +175,15 @@ tp__loop_start_timer(struct tp_loop *loop, struct tp_timer *timer, int64_t delay
 }
 
 void
+tp__loop_start_timer_at(struct tp_loop *loop, struct tp_timer *timer, int64_t deadline_ms)
+{
+    if (!loop->is_in_turn) {
+        tp__timer_wheel_set_clock(&loop->timers, tp__clock_monotonic_ms());
+    }
+    tp__timer_wheel_start(&loop->timers, timer, deadline_ms - loop->timers.clock_ms);
+}
+
+void
 tp__loop_stop_timer(struct tp_loop *loop, struct tp_timer *timer)
 {
     tp__timer_wheel_stop(&loop->timers, timer);

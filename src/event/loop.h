@@ -102,6 +102,8 @@ void tp__loop_unwatch(struct tp_loop *loop, struct tp_watcher *watcher);
  * else the present.  Stopping a timer that does not run does nothing.
  */
 void tp__loop_start_timer(struct tp_loop *loop, struct tp_timer *timer, int64_t delay_ms);
+/* The same for a time of CLOCK_MONOTONIC; one that has passed is the next millisecond. */
+void tp__loop_start_timer_at(struct tp_loop *loop, struct tp_timer *timer, int64_t deadline_ms);
 void tp__loop_stop_timer(struct tp_loop *loop, struct tp_timer *timer);
 
 /* A work that is not posted. */

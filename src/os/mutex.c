@@ -9,17 +9,16 @@
  */
 #include "os/mutex.h"
 
+#include "base/clock.h"
 #include "base/result.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <time.h>
 
 _Static_assert(sizeof(pthread_mutex_t) <= sizeof(struct tp_shared_mutex),
                "a lock must fit the room that zones give it");
 
 static pthread_mutex_t *mutex_of(struct tp_shared_mutex *mutex);
-static struct timespec mutex_deadline(int64_t wait_max_ms);
 static enum tp_result mutex_result(int code);
 
 enum tp_result
@@ -45,7 +44,8 @@ tp__shared_mutex_lock(struct tp_shared_mutex *mutex, int64_t wait_max_ms)
     int code = pthread_mutex_trylock(mutex_of(mutex));
 
     if (code == EBUSY) {
-        struct timespec deadline = mutex_deadline(wait_max_ms);
+        /* POSIX measures this wait by the wall clock: a jump of it bends a bound for emergencies. */
+        struct timespec deadline = tp__clock_after(CLOCK_REALTIME, wait_max_ms);
 
         code = pthread_mutex_timedlock(mutex_of(mutex), &deadline);
     }
@@ -70,22 +70,6 @@ static pthread_mutex_t *
 mutex_of(struct tp_shared_mutex *mutex)
 {
     return (pthread_mutex_t *) (void *) mutex->storage;
-}
-
-/* POSIX measures this wait by the wall clock: a jump of it bends a bound meant for emergencies. */
-static struct timespec
-mutex_deadline(int64_t wait_max_ms)
-{
-    struct timespec deadline;
-
-    TP_ASSERT(clock_gettime(CLOCK_REALTIME, &deadline) == 0);
-    deadline.tv_sec += (time_t) (wait_max_ms / 1000);
-    deadline.tv_nsec += (long) (wait_max_ms % 1000) * 1000000;
-    if (deadline.tv_nsec >= 1000000000) {
-        deadline.tv_nsec -= 1000000000;
-        deadline.tv_sec++;
-    }
-    return deadline;
 }
 
 static enum tp_result

@@ -77,6 +77,13 @@ tp__socket_set_backlog(int fd, int backlog)
     return listen(fd, backlog) == -1 ? tp__result_from_errno() : TP_OK;
 }
 
+void
+tp__socket_stop_listening(int fd)
+{
+    /* It may not be listening any more; that is what was wanted. */
+    shutdown(fd, SHUT_RDWR);
+}
+
 enum tp_result
 tp__socket_accept(int listener_fd, int *fd, struct tp_address *remote)
 {

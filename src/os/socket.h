@@ -40,6 +40,12 @@ enum tp_result tp__socket_listen(const struct tp_endpoint *endpoint,
 enum tp_result tp__socket_set_backlog(int fd, int backlog) TP_MUST_CHECK;
 
 /*
+ * Ends the listening of a socket at once, in whichever processes it is open, so that
+ * connections are refused and its address is free.
+ */
+void tp__socket_stop_listening(int fd);
+
+/*
  * Accepts one connection.  TP_AGAIN: none waits; TP_GONE: that one has already
  * left, try the next; TP_NO_DESCRIPTORS, TP_NO_MEMORY: pause.
  */

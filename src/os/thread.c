@@ -5,17 +5,16 @@
  */
 #include "os/thread.h"
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "os/file.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 static void *thread_main(void *argument);
-static struct timespec thread_deadline(int64_t wait_max_ms);
 
 enum tp_result
 tp__thread_start(struct tp_thread *thread, tp_thread_fn run, void *argument)
@@ -94,7 +93,7 @@ tp__thread_condition_wait(struct tp_thread_condition *condition, struct tp_threa
         TP_ASSERT(pthread_cond_wait(&condition->handle, &mutex->handle) == 0);
         return TP_OK;
     }
-    struct timespec deadline = thread_deadline(wait_max_ms);
+    struct timespec deadline = tp__clock_after(CLOCK_MONOTONIC, wait_max_ms);
     int code = pthread_cond_timedwait(&condition->handle, &mutex->handle, &deadline);
 
     TP_ASSERT(code == 0 || code == ETIMEDOUT);
@@ -152,19 +151,4 @@ thread_main(void *argument)
 
     thread->run(thread->argument);
     return NULL;
-}
-
-static struct timespec
-thread_deadline(int64_t wait_max_ms)
-{
-    struct timespec deadline;
-
-    TP_ASSERT(clock_gettime(CLOCK_MONOTONIC, &deadline) == 0);
-    deadline.tv_sec += (time_t) (wait_max_ms / 1000);
-    deadline.tv_nsec += (long) (wait_max_ms % 1000) * 1000000;
-    if (deadline.tv_nsec >= 1000000000) {
-        deadline.tv_nsec -= 1000000000;
-        deadline.tv_sec++;
-    }
-    return deadline;
 }

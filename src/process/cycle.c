@@ -120,6 +120,24 @@ tp__cycle_attach(struct tp_cycle *cycle, const struct tp_descriptors *set, struc
 }
 
 void
+tp__cycle_apply_backlogs(const struct tp_cycle *cycle, const struct tp_descriptors *set)
+{
+    for (size_t i = 0; i < cycle->listen_count; i++) {
+        const struct tp_listen *listen = &cycle->listens[i];
+
+        for (unsigned slot = 0; slot < listen_descriptor_count(cycle, listen); slot++) {
+            char name[TP_LISTEN_NAME_MAX];
+            int fd = tp__descriptors_find(set, TP_DESCRIPTOR_LISTEN,
+                                          tp__listen_descriptor_name(listen, slot, name));
+
+            if (tp__socket_set_backlog(fd, listen->options.backlog) != TP_OK) {
+                tp_log_warn(&cycle->log, "backlog-not-set", "listen=%s", listen->name);
+            }
+        }
+    }
+}
+
+void
 tp__cycle_release(struct tp_cycle **released)
 {
     struct tp_cycle *cycle = *released;
@@ -411,10 +429,10 @@ static enum tp_result
 cycle_open_listen(const struct tp_listen *listen, const char *name, struct tp_descriptors *set,
                   struct tp_text *messages)
 {
-    int fd = tp__descriptors_find(set, TP_DESCRIPTOR_LISTEN, name);
+    int fd;
 
-    if (fd != -1) {
-        return tp__socket_set_backlog(fd, listen->options.backlog);
+    if (tp__descriptors_find(set, TP_DESCRIPTOR_LISTEN, name) != -1) {
+        return TP_OK;
     }
     enum tp_result result = tp__socket_listen(&listen->endpoint, &listen->options, &fd);
 

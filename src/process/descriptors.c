@@ -8,6 +8,7 @@
 #include "process/descriptors.h"
 
 #include "os/file.h"
+#include "os/socket.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ static const char *const kind_words[TP_DESCRIPTOR_KIND_COUNT] = {
 };
 
 static bool descriptors_reserve(struct tp_descriptors *set);
+static void descriptors_stop_listening(const struct tp_descriptors *set, size_t index);
 static void descriptors_remove(struct tp_descriptors *set, size_t index);
 static bool descriptor_is_not_new(const void *owner, const struct tp_descriptor *descriptor);
 
@@ -76,6 +78,7 @@ tp__descriptors_keep(struct tp_descriptors *set, tp_descriptor_needed_fn is_need
         if (is_needed(owner, &set->entries[i])) {
             set->entries[i].is_new = false;
         } else {
+            descriptors_stop_listening(set, i);
             descriptors_remove(set, i);
         }
     }
@@ -123,6 +126,15 @@ descriptors_reserve(struct tp_descriptors *set)
     set->entries = entries;
     set->capacity = capacity;
     return true;
+}
+
+/* Workers close theirs only when they hear of it: by then the address may be wanted again. */
+static void
+descriptors_stop_listening(const struct tp_descriptors *set, size_t index)
+{
+    if (set->owns_files && set->entries[index].kind == TP_DESCRIPTOR_LISTEN) {
+        tp__socket_stop_listening(set->entries[index].fd);
+    }
 }
 
 /* The last entry takes the place of the one removed. */

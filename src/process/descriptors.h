@@ -32,7 +32,7 @@ struct tp_descriptor {
 
 /* An empty set is all zeros. */
 struct tp_descriptors {
-    bool owns_files; /* closing the listener of a Unix socket removes its file: the master's part */
+    bool owns_files; /* the master's part: what is removed listens no more, its file goes as well */
     struct tp_descriptor *entries;
     size_t count;
     size_t capacity;

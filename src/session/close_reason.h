@@ -8,21 +8,21 @@
 
 /* ROW(NAME, word for logs, sentence for the manual) */
 /* clang-format off */
-#define TP_CLOSE_TABLE(ROW)                                                                       \
-    ROW(PEER_CLOSED,       "peer-closed",       "The other end closed the connection.")           \
-    ROW(CONNECTION_BROKEN, "connection-broken", "The connection failed: a reset or a time-out.")  \
-    ROW(REFUSED,           "refused",           "A module's post_accept hook refused it.")        \
-    ROW(LISTEN_REMOVED,    "listen-removed",    "A reload removed its listening address.")        \
-    ROW(SHUTDOWN,          "shutdown",          "The server or its worker is stopping.")          \
-    ROW(NO_RESOURCES,      "no-resources",      "Memory or descriptors ran out.")                 \
-    ROW(PACKET_TOO_LARGE,  "packet-too-large",  "A packet exceeded packet_limit.")                \
-    ROW(PROTOCOL_ERROR,    "protocol-error",    "Framing or header of a packet were broken.")     \
-    ROW(UNSUPPORTED_TYPE,  "unsupported-type",  "A packet was neither PULL, REPLY nor PUSH.")     \
-    ROW(READ_TIMEOUT,      "read-timeout",      "Nothing was received for read_timeout.")         \
-    ROW(PACKET_TIMEOUT,    "packet-timeout",    "A packet was not whole within packet_timeout.")  \
-    ROW(WRITE_TIMEOUT,     "write-timeout",     "The other end took nothing for write_timeout.")      \
-    ROW(MOVED,             "moved",             "It goes on in another process.")                     \
-    ROW(NOT_RESTORED,      "not-restored",      "It came from another process and cannot go on here.")
+#define TP_CLOSE_TABLE(ROW)                                                                        \
+    ROW(PEER_CLOSED,       "peer-closed",       "The other end closed the connection.")            \
+    ROW(CONNECTION_BROKEN, "connection-broken", "The connection failed: a reset or a time-out.")   \
+    ROW(REFUSED,           "refused",           "A module's post_accept hook refused it.")         \
+    ROW(LISTEN_REMOVED,    "listen-removed",    "A reload removed its listening address.")         \
+    ROW(SHUTDOWN,          "shutdown",          "The server or its worker is stopping.")           \
+    ROW(NO_RESOURCES,      "no-resources",      "Memory or descriptors ran out.")                  \
+    ROW(PACKET_TOO_LARGE,  "packet-too-large",  "A packet exceeded packet_limit.")                 \
+    ROW(PROTOCOL_ERROR,    "protocol-error",    "Framing or header of a packet were broken.")      \
+    ROW(UNSUPPORTED_TYPE,  "unsupported-type",  "A packet was neither PULL, REPLY nor PUSH.")      \
+    ROW(READ_TIMEOUT,      "read-timeout",      "Nothing was received for read_timeout.")          \
+    ROW(PACKET_TIMEOUT,    "packet-timeout",    "A packet was not whole within packet_timeout.")   \
+    ROW(WRITE_TIMEOUT,     "write-timeout",     "The other end took nothing for write_timeout.")   \
+    ROW(MOVED,             "moved",             "It goes on in another process.")                  \
+    ROW(NOT_RESTORED,      "not-restored",      "It came from elsewhere, and cannot go on here.")
 /* clang-format on */
 
 enum tp_close_reason {

@@ -24,6 +24,7 @@ enum {
 static void exchange_run(struct tp_exchange *exchange);
 static void exchange_check_answer(struct tp_exchange *exchange);
 static void exchange_detach(struct tp_exchange *exchange);
+static void exchange_release_packet(struct tp_packet *packet);
 static enum tp_result exchange_read_uri(struct tp_exchange *exchange);
 static struct tp_str uri_without_host(struct tp_str uri);
 static enum tp_result exchange_decode_path(struct tp_exchange *exchange);
@@ -82,7 +83,8 @@ tp__exchange_make(struct tp_session *session, struct tp_packet *request, int64_t
         .request_body_bytes = request->body.len,
         .begun_us = begun_us,
     };
-    *request = (struct tp_packet){ 0 };
+    request->head = NULL;
+    request->body = (struct tp_chain){ 0 };
     tp__timer_init(&exchange->timer, exchange_on_time);
     tp__list_init(&exchange->node);
     tp__list_append(&session->exchanges, &exchange->node);
@@ -98,9 +100,8 @@ tp__exchange_find_route(struct tp_exchange *exchange)
     enum tp_result result = exchange_read_uri(exchange);
 
     if (result == TP_OK) {
-        exchange->route =
-            tp__router_find(tp_exchange_wants_reply(exchange) ? &server->pulls : &server->pushes,
-                            exchange->path);
+        exchange->route = tp__router_find(
+            tp_exchange_wants_reply(exchange) ? &server->pulls : &server->pushes, exchange->path);
     }
     if (exchange->route != NULL) {
         exchange->logging = &exchange->route->logging;
@@ -127,15 +128,15 @@ tp__exchange_free(struct tp_exchange *exchange)
     tp__exchange_log_end(exchange);
     tp__loop_stop_timer(sessions->loop, &exchange->timer);
     tp__list_remove(&exchange->node);
-    tp_packet_clear(&exchange->request);
-    tp_packet_clear(&exchange->reply);
+    exchange_release_packet(&exchange->request);
+    exchange_release_packet(&exchange->reply);
     tp_chain_clear(&exchange->plain_body);
     tp_buf_release(exchange->decoded_path);
     free(exchange->state);
     tp__counted_release(exchange->server->configuration);
     exchange->magic = 0;
     if (sessions->free_exchange_count < EXCHANGES_KEPT_MAX) {
-        tp__list_append(&sessions->free_exchanges, &exchange->node);
+        tp__list_prepend(&sessions->free_exchanges, &exchange->node);
         sessions->free_exchange_count++;
     } else {
         free(exchange);
@@ -143,14 +144,20 @@ tp__exchange_free(struct tp_exchange *exchange)
 }
 
 void
-tp__exchanges_abandon(struct tp_session *session)
+tp__exchanges_abandon(struct tp_session *session, enum tp_close_reason reason)
 {
+    static const struct tp_exchange_logging nothing;
+
     TP_LIST_EACH (node, &session->outgoing) {
         tp__exchange_free(TP_CONTAINER_OF(node, struct tp_exchange, node));
     }
     TP_LIST_EACH (node, &session->exchanges) {
         struct tp_exchange *exchange = TP_CONTAINER_OF(node, struct tp_exchange, node);
 
+        if (reason == TP_CLOSE_MOVED) {
+            /* It goes on, and is logged, elsewhere. */
+            exchange->logging = &nothing;
+        }
         tp__list_remove(node);
         exchange->session = NULL;
         if (exchange->is_held || exchange->is_parked) {
@@ -261,6 +268,13 @@ tp_exchange_hold(struct tp_exchange *exchange, struct tp_msec delay)
     tp__loop_start_timer(exchange->sessions->loop, &exchange->timer, delay.ms);
 }
 
+void
+tp__exchange_hold_until(struct tp_exchange *exchange, int64_t due_ms)
+{
+    exchange->is_held = true;
+    tp__loop_start_timer_at(exchange->sessions->loop, &exchange->timer, due_ms);
+}
+
 void *
 tp_exchange_state(struct tp_exchange *exchange)
 {
@@ -328,6 +342,14 @@ exchange_detach(struct tp_exchange *exchange)
     if (has_query) {
         exchange->query.data = request->uri.data + query_at;
     }
+}
+
+/* What is done away with need not be all zeros, as tp_packet_clear() would leave it. */
+static void
+exchange_release_packet(struct tp_packet *packet)
+{
+    tp_buf_release(packet->head);
+    tp_chain_clear(&packet->body);
 }
 
 /* Path and query; scheme and host of an absolute uri are ignored (WIRE: routing). */

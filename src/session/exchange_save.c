@@ -18,10 +18,8 @@
 static void exchange_save(const struct tp_exchange *exchange, struct tp_saved_writer *writer);
 static void exchange_save_request(const struct tp_exchange *exchange,
                                   struct tp_saved_writer *writer);
-static void exchange_save_reply(const struct tp_exchange *exchange,
-                                struct tp_saved_writer *writer);
-static void exchange_save_state(const struct tp_exchange *exchange,
-                                struct tp_saved_writer *writer);
+static void exchange_save_reply(const struct tp_exchange *exchange, struct tp_saved_writer *writer);
+static void exchange_save_state(const struct tp_exchange *exchange, struct tp_saved_writer *writer);
 static bool exchange_request_is_sane(const struct tp_saved_section *section);
 static bool exchange_outcome_is_sane(const struct tp_saved_section *section);
 static bool number_is_within(const struct tp_saved_section *section, enum tp_saved_tag tag,
@@ -60,8 +58,8 @@ tp__exchange_restore(struct tp_session *session, const struct tp_saved_section *
     struct tp_exchange *exchange = NULL;
 
     if (result == TP_OK) {
-        exchange = tp__exchange_make(session, &request,
-                                     tp__saved_get_number(section, TP_SAVED_BEGUN_US));
+        exchange =
+            tp__exchange_make(session, &request, tp__saved_get_number(section, TP_SAVED_BEGUN_US));
     }
     if (exchange == NULL) {
         tp_packet_clear(&request);
@@ -134,8 +132,8 @@ static void
 exchange_save_state(const struct tp_exchange *exchange, struct tp_saved_writer *writer)
 {
     struct tp_chain state = { 0 };
-    enum tp_result result = exchange->route->handler->save_state(
-        exchange->state, &exchange->sessions->pool, &state);
+    enum tp_result result =
+        exchange->route->handler->save_state(exchange->state, &exchange->sessions->pool, &state);
 
     if (result == TP_OK) {
         tp__saved_put_chain(writer, TP_SAVED_STATE, &state);
@@ -230,7 +228,6 @@ exchange_read_request(struct tp_sessions *sessions, const struct tp_saved_sectio
 static enum tp_result
 exchange_bind(struct tp_exchange *exchange, const struct tp_saved_section *section)
 {
-    int64_t due_ms = tp__saved_get_number(section, TP_SAVED_DUE_MS);
     enum tp_result result = tp__exchange_find_route(exchange);
 
     if (result != TP_OK) {
@@ -245,9 +242,7 @@ exchange_bind(struct tp_exchange *exchange, const struct tp_saved_section *secti
         result = exchange_restore_state(exchange, tp__saved_get_text(section, TP_SAVED_STATE));
     }
     if (result == TP_OK) {
-        int64_t rest_ms = due_ms - tp__clock_monotonic_ms();
-
-        tp_exchange_hold(exchange, (struct tp_msec){ rest_ms < 1 ? 1 : rest_ms });
+        tp__exchange_hold_until(exchange, tp__saved_get_number(section, TP_SAVED_DUE_MS));
     }
     return result;
 }
@@ -296,8 +291,8 @@ exchange_refuse(struct tp_exchange *exchange, enum tp_result result)
     struct tp_status status = tp_status_of(TP_STATUS_SERVICE_UNAVAILABLE);
     const struct tp_session *session = exchange->session;
 
-    tp_log_warn(tp_session_log(session), "exchange-not-restored",
-                "number=%llu seq=%llu result=%s", (unsigned long long) session->number,
-                (unsigned long long) exchange->request.seq, tp_result_word(result));
+    tp_log_warn(tp_session_log(session), "exchange-not-restored", "number=%llu seq=%llu result=%s",
+                (unsigned long long) session->number, (unsigned long long) exchange->request.seq,
+                tp_result_word(result));
     tp_exchange_refuse(exchange, &status);
 }

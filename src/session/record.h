@@ -66,7 +66,7 @@ struct tp_exchange {
     struct tp_chain plain_body;  /* the request's body inflated, once asked for */
     bool has_plain_body;
     int64_t begun_us;
-    int64_t finished_us; /* of its outcome, where somebody wants to know; else 0 */
+    int64_t finished_us;   /* of its outcome, where somebody wants to know; else 0 */
     struct tp_timer timer; /* runs while it is held */
     void *state;           /* the handler's, once asked for */
 };
@@ -135,6 +135,9 @@ struct tp_exchange *tp__exchange_make(struct tp_session *session, struct tp_pack
  */
 enum tp_result tp__exchange_find_route(struct tp_exchange *exchange) TP_MUST_CHECK;
 
+/* Its handler goes on with it at this time of CLOCK_MONOTONIC. */
+void tp__exchange_hold_until(struct tp_exchange *exchange, int64_t due_ms);
+
 /* After a handler has returned: what needs nothing more is freed. */
 void tp__exchange_settle(struct tp_exchange *exchange);
 
@@ -158,6 +161,6 @@ enum tp_result tp__exchange_restore(struct tp_session *session,
 void tp__exchange_free(struct tp_exchange *exchange);
 
 /* The session ends: open exchanges go on alone, finished ones are freed. */
-void tp__exchanges_abandon(struct tp_session *session);
+void tp__exchanges_abandon(struct tp_session *session, enum tp_close_reason reason);
 
 #endif

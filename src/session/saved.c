@@ -45,8 +45,7 @@ static const char saved_magic[SAVED_MAGIC_BYTES] = { 'T', 'P', 'S', 'S' };
 void
 tp__saved_begin(struct tp_saved_writer *writer, struct tp_output *output)
 {
-    *writer =
-        (struct tp_saved_writer){ .output = output, .hash = TP_HASH_NONE, .result = TP_OK };
+    *writer = (struct tp_saved_writer){ .output = output, .hash = TP_HASH_NONE, .result = TP_OK };
     tp__output_reset(output);
     uint8_t *room = saved_reserve(writer, SAVED_HEAD_BYTES);
 

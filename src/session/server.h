@@ -22,7 +22,7 @@ struct tp_accept_hook {
 /* The bounds of a session; a time of 0 ms means none. */
 struct tp_session_limits {
     struct tp_size packet;
-    struct tp_size send_queue;     /* more is not queued: reading stops until half of it has left */
+    struct tp_size send_queue;     /* while more waits to be sent, nothing is read */
     int64_t pending_pulls;         /* so many unanswered PULLs stop reading */
     struct tp_msec read_timeout;   /* silence */
     struct tp_msec packet_timeout; /* from the first to the last byte of a packet */

@@ -8,11 +8,12 @@
  * Runs in: worker.  Owns: the connection's descriptor.
  * Read next: session_read.c, exchange.c, session_write.c; process/acceptor.c starts sessions.
  */
-#include "session/record.h"
+#include "session/session.h"
 
 #include "base/clock.h"
 #include "base/str.h"
 #include "os/file.h"
+#include "session/record.h"
 
 #include <stdlib.h>
 
@@ -146,7 +147,7 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
     tp__loop_stop_timer(sessions->loop, &session->deadline);
     tp__loop_unwatch(sessions->loop, &session->watcher);
     tp__descriptor_close(&session->watcher.fd);
-    tp__exchanges_abandon(session);
+    tp__exchanges_abandon(session, reason);
     tp_chain_clear(&session->input);
     tp_chain_clear(&session->unsent);
     tp__list_remove(&session->node);
@@ -357,16 +358,15 @@ static enum tp_result
 session_update_interest(struct tp_session *session)
 {
     struct tp_loop *loop = session->sessions->loop;
-    unsigned interest = session->unsent.len > 0 ? TP_EVENT_WRITE : 0;
+    unsigned interest = TP_EVENT_BROKEN; /* who is neither read from nor written to may be gone */
 
+    if (session->unsent.len > 0) {
+        interest |= TP_EVENT_WRITE;
+    }
     if (!session->is_ending && !tp__session_must_pause(session)) {
         interest |= TP_EVENT_READ;
     }
-    if (interest != 0) {
-        return tp__loop_watch(loop, &session->watcher, interest);
-    }
-    tp__loop_unwatch(loop, &session->watcher);
-    return TP_OK;
+    return tp__loop_watch(loop, &session->watcher, interest);
 }
 
 static void

@@ -172,7 +172,7 @@ session_take_one(struct tp_session *session, int64_t now_us)
 {
     const struct tp_server *server = session->listen->server;
     struct tp_decode_limits limits = { .packet = server->limits.packet };
-    struct tp_packet packet = { 0 };
+    struct tp_packet packet; /* whole once the outcome is PACKET */
     const char *why = "";
 
     switch (server->protocol->decode(&session->input, &limits, &session->sessions->pool, &packet,

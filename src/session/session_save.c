@@ -296,9 +296,8 @@ static enum tp_result
 restoring_fill_bytes(const struct restoring *restoring, struct tp_session *session)
 {
     struct tp_buf_pool *pool = &restoring->sessions->pool;
-    enum tp_result result =
-        tp_chain_append_copy(&session->input, pool,
-                             tp__saved_get_text(&restoring->session, TP_SAVED_INPUT));
+    enum tp_result result = tp_chain_append_copy(
+        &session->input, pool, tp__saved_get_text(&restoring->session, TP_SAVED_INPUT));
 
     if (result == TP_OK) {
         result = tp_chain_append_copy(&session->unsent, pool,

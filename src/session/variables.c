@@ -17,12 +17,9 @@
 
 enum {
     ESCAPED_BYTES_MAX = 4, /* of one byte: \x0a */
-    NUMBER_DIGITS_MAX = 20,
+    UINT32_DIGITS_MAX = 10,
     WORD_BYTES = 8, /* bytes looked at together */
 };
-
-typedef void (*variable_fn)(struct tp_value_writer *writer, const struct tp_exchange *exchange,
-                            struct tp_str behind_prefix);
 
 /* ROW(name, is a prefix, how its value is written, sentence), in the order of the manual. */
 /* clang-format off */
@@ -33,7 +30,7 @@ typedef void (*variable_fn)(struct tp_value_writer *writer, const struct tp_exch
         "The path of the uri, percent-decoded.")                                                  \
     ROW(query, false, tp__value_write_text(writer, exchange->query),                              \
         "What stands behind the question mark of the uri, as it came.")                           \
-    ROW(arg_, true, write_argument(writer, exchange->query, behind_prefix),                       \
+    ROW(arg_, true, write_argument(writer, exchange->query, part->name),                          \
         "The first value of that name in the query, percent-decoded: `$arg_user` of "             \
         "`/hello?user=ann` is `ann`.")                                                            \
     ROW(route, false, write_route(writer, exchange->route),                                       \
@@ -88,11 +85,16 @@ typedef void (*variable_fn)(struct tp_value_writer *writer, const struct tp_exch
 static size_t text_bytes_max(const struct tp_exchange *exchange);
 static enum tp_result expand_reserve(struct tp_exchange *exchange, struct tp_buf **buf, size_t len,
                                      size_t needed);
+static void write_literal(struct tp_value_writer *writer, struct tp_str text);
 static void write_bytes(struct tp_value_writer *writer, const char *bytes, size_t len);
 static void write_escaped(struct tp_value_writer *writer, struct tp_str text);
 static bool word_needs_escape(uint64_t word);
-static void write_escaped_byte(struct tp_value_writer *writer, uint8_t byte);
+static char *write_escaped_byte(char *next, uint8_t byte);
 static void write_number(struct tp_value_writer *writer, uint64_t number);
+static char *number_to_text(char *next, uint64_t number);
+static char *large_number_to_text(char *next, uint64_t number);
+static char *write_nine_digits(char *next, uint32_t number);
+static void write_pair(char *at, uint32_t number);
 static void write_signed(struct tp_value_writer *writer, int64_t number);
 static void write_duration(struct tp_value_writer *writer, int64_t duration_us);
 static void write_argument(struct tp_value_writer *writer, struct tp_str query, struct tp_str name);
@@ -111,22 +113,11 @@ static void write_time_local(struct tp_value_writer *writer, const struct tp_exc
 static void write_time_iso8601(struct tp_value_writer *writer, const struct tp_exchange *exchange);
 static int64_t exchange_now_us(const struct tp_exchange *exchange);
 
-#define VARIABLE_FUNCTION_ROW(name, is_prefix, writing, sentence)         \
-    static void variable_write_##name(struct tp_value_writer *writer,     \
-                                      const struct tp_exchange *exchange, \
-                                      struct tp_str behind_prefix)        \
-    {                                                                     \
-        (void) exchange;                                                  \
-        (void) behind_prefix;                                             \
-        writing;                                                          \
-    }
-VARIABLE_TABLE(VARIABLE_FUNCTION_ROW)
-#undef VARIABLE_FUNCTION_ROW
-
-static const variable_fn variable_functions[] = {
-#define VARIABLE_FUNCTION_NAME_ROW(name, is_prefix, writing, sentence) variable_write_##name,
-    VARIABLE_TABLE(VARIABLE_FUNCTION_NAME_ROW)
-#undef VARIABLE_FUNCTION_NAME_ROW
+enum variable {
+    VARIABLE_NONE = -1,
+#define VARIABLE_ENUM_ROW(name, is_prefix, writing, sentence) VARIABLE_##name,
+    VARIABLE_TABLE(VARIABLE_ENUM_ROW)
+#undef VARIABLE_ENUM_ROW
 };
 
 static const struct tp_run_variable variable_rows[] = {
@@ -144,9 +135,16 @@ tp__template_write(const struct tp_template *template, const struct tp_exchange 
     const struct tp_template_part *end = template->parts + template->count;
 
     for (const struct tp_template_part *part = template->parts; part != end; part++) {
-        write_bytes(writer, part->text.data, part->text.len);
-        if (part->variable >= 0) {
-            variable_functions[part->variable](writer, exchange, part->name);
+        write_literal(writer, part->text);
+        switch ((enum variable) part->variable) {
+#define VARIABLE_CASE_ROW(name, is_prefix, writing, sentence) \
+    case VARIABLE_##name:                                     \
+        writing;                                              \
+        break;
+            VARIABLE_TABLE(VARIABLE_CASE_ROW)
+#undef VARIABLE_CASE_ROW
+        case VARIABLE_NONE:
+            break;
         }
     }
 }
@@ -254,43 +252,59 @@ expand_reserve(struct tp_exchange *exchange, struct tp_buf **buf, size_t len, si
     return TP_OK;
 }
 
-/* Most are short: a loop is cheaper for them than a call. */
+/* Most are short: they are copied with what lies behind them, see struct tp_template_part. */
 static inline void
-write_bytes(struct tp_value_writer *writer, const char *bytes, size_t len)
+write_literal(struct tp_value_writer *writer, struct tp_str text)
 {
     char *next = writer->next;
 
-    if (len >= 2 * WORD_BYTES) {
-        memcpy(next, bytes, len);
-        writer->next = next + len;
-        return;
+    memcpy(next, text.data, WORD_BYTES);
+    if (text.len > WORD_BYTES) {
+        memcpy(next, text.data, text.len);
     }
-    for (const char *end = bytes + len; bytes != end; bytes++) {
-        *next++ = *bytes;
+    writer->next = next + text.len;
+}
+
+static void
+write_bytes(struct tp_value_writer *writer, const char *bytes, size_t len)
+{
+    if (len > 0) {
+        memcpy(writer->next, bytes, len);
+        writer->next += len;
     }
-    writer->next = next;
 }
 
 /* Eight bytes at a time, as long as none of them needs an escape. */
 static void
 write_escaped(struct tp_value_writer *writer, struct tp_str text)
 {
-    while (text.len > 0) {
-        uint64_t word;
+    const char *from = text.data;
+    const char *end = from + text.len;
+    char *next = writer->next;
+    uint64_t word;
 
-        if (text.len >= WORD_BYTES) {
-            memcpy(&word, text.data, sizeof(word));
-            if (!word_needs_escape(word)) {
-                memcpy(writer->next, &word, sizeof(word));
-                writer->next += WORD_BYTES;
-                text.data += WORD_BYTES;
-                text.len -= WORD_BYTES;
-                continue;
-            }
+    while (end - from >= WORD_BYTES) {
+        memcpy(&word, from, sizeof(word));
+        if (word_needs_escape(word)) {
+            break;
         }
-        write_escaped_byte(writer, (uint8_t) *text.data++);
-        text.len--;
+        memcpy(next, &word, sizeof(word));
+        next += WORD_BYTES;
+        from += WORD_BYTES;
     }
+    if (from != end && from != text.data && end - from < WORD_BYTES) {
+        /* The last eight bytes once more: those of them that are written already are the same. */
+        memcpy(&word, end - WORD_BYTES, sizeof(word));
+        if (!word_needs_escape(word)) {
+            next += end - from;
+            memcpy(next - WORD_BYTES, &word, sizeof(word));
+            from = end;
+        }
+    }
+    while (from != end) {
+        next = write_escaped_byte(next, (uint8_t) *from++);
+    }
+    writer->next = next;
 }
 
 /* May be true for a word that needs none, never false for one that does. */
@@ -309,34 +323,100 @@ word_needs_escape(uint64_t word)
 }
 
 /* Only printing ASCII stays as it is, and neither what ends a quoted text nor the escape itself. */
-static inline void
-write_escaped_byte(struct tp_value_writer *writer, uint8_t byte)
+static inline char *
+write_escaped_byte(char *next, uint8_t byte)
 {
     static const char digits[] = "0123456789abcdef";
-    char *next = writer->next;
 
     if (byte >= ' ' && byte < 0x7f && byte != '"' && byte != '\\') {
-        *writer->next++ = (char) byte;
-        return;
+        *next = (char) byte;
+        return next + 1;
     }
     next[0] = '\\';
     next[1] = 'x';
     next[2] = digits[byte >> 4];
     next[3] = digits[byte & 15];
-    writer->next += ESCAPED_BYTES_MAX;
+    return next + ESCAPED_BYTES_MAX;
 }
 
 static void
 write_number(struct tp_value_writer *writer, uint64_t number)
 {
-    char digits[NUMBER_DIGITS_MAX];
-    char *begin = digits + sizeof(digits);
+    writer->next = number_to_text(writer->next, number);
+}
 
-    do {
-        *--begin = (char) ('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    write_bytes(writer, begin, (size_t) (digits + sizeof(digits) - begin));
+/* Most numbers are small: they have a way of their own. */
+static inline char *
+number_to_text(char *next, uint64_t number)
+{
+    if (number < 10) {
+        *next = (char) ('0' + number);
+        return next + 1;
+    }
+    if (number < 100) {
+        write_pair(next, (uint32_t) number);
+        return next + 2;
+    }
+    if (number < 1000) {
+        uint32_t hundreds = (uint32_t) number / 100;
+
+        *next = (char) ('0' + hundreds);
+        write_pair(next + 1, (uint32_t) number - 100 * hundreds);
+        return next + 3;
+    }
+    return large_number_to_text(next, number);
+}
+
+/* What is above 32 bits is taken apart in numbers of nine digits, which are cheaper to divide. */
+static char *
+large_number_to_text(char *next, uint64_t number)
+{
+    if (number > UINT32_MAX) {
+        next = number_to_text(next, number / 1000000000);
+        return write_nine_digits(next, (uint32_t) (number % 1000000000));
+    }
+    uint32_t rest = (uint32_t) number;
+    unsigned digits = 4;
+
+    for (uint32_t limit = 10000; digits < UINT32_DIGITS_MAX && rest >= limit; limit *= 10) {
+        digits++;
+    }
+    char *end = next + digits;
+
+    for (char *at = end - 2; at > next; at -= 2) {
+        write_pair(at, rest % 100);
+        rest /= 100;
+    }
+    if (rest < 10) {
+        *next = (char) ('0' + rest);
+    } else {
+        write_pair(next, rest);
+    }
+    return end;
+}
+
+static char *
+write_nine_digits(char *next, uint32_t number)
+{
+    for (char *at = next + 7; at > next; at -= 2) {
+        write_pair(at, number % 100);
+        number /= 100;
+    }
+    *next = (char) ('0' + number);
+    return next + 9;
+}
+
+/* Two digits of a number below 100. */
+static inline void
+write_pair(char *at, uint32_t number)
+{
+    static const char pairs[] = "0001020304050607080910111213141516171819"
+                                "2021222324252627282930313233343536373839"
+                                "4041424344454647484950515253545556575859"
+                                "6061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
+
+    memcpy(at, pairs + (size_t) 2 * number, 2);
 }
 
 static void
@@ -356,15 +436,14 @@ static void
 write_duration(struct tp_value_writer *writer, int64_t duration_us)
 {
     uint64_t duration = duration_us > 0 ? (uint64_t) duration_us : 0;
-    uint64_t fraction = duration % 1000000;
+    uint32_t fraction = (uint32_t) (duration % 1000000);
+    char *next = number_to_text(writer->next, duration / 1000000);
 
-    write_number(writer, duration / 1000000);
-    writer->next[0] = '.';
-    for (int digit = 6; digit > 0; digit--) {
-        writer->next[digit] = (char) ('0' + fraction % 10);
-        fraction /= 10;
-    }
-    writer->next += 7;
+    *next = '.';
+    write_pair(next + 1, fraction / 10000);
+    write_pair(next + 3, fraction / 100 % 100);
+    write_pair(next + 5, fraction % 100);
+    writer->next = next + 7;
 }
 
 /* A pair with a broken escape is passed over, as if it were not there. */
@@ -441,7 +520,8 @@ write_route(struct tp_value_writer *writer, const struct tp_route *route)
 static void
 write_type(struct tp_value_writer *writer, const struct tp_packet *request)
 {
-    write_bytes(writer, request->type == TP_PACKET_PULL ? "PULL" : "PUSH", 4);
+    memcpy(writer->next, request->type == TP_PACKET_PULL ? "PULL" : "PUSH", 4);
+    writer->next += 4;
 }
 
 static void
@@ -461,11 +541,13 @@ static void
 write_address(struct tp_value_writer *writer, const struct tp_address *address)
 {
     if (address->family == TP_ADDRESS_V4) {
-        for (int i = 0; i < 4; i++) {
-            write_number(writer, address->ip[i]);
-            *writer->next++ = '.';
+        char *next = number_to_text(writer->next, address->ip[0]);
+
+        for (int i = 1; i < 4; i++) {
+            *next = '.';
+            next = number_to_text(next + 1, address->ip[i]);
         }
-        writer->next--;
+        writer->next = next;
         return;
     }
     struct tp_address without_port = *address;
@@ -497,7 +579,11 @@ write_codec(struct tp_value_writer *writer, const struct tp_exchange *exchange, 
 static void
 write_slow(struct tp_value_writer *writer, const struct tp_exchange *exchange)
 {
-    tp__value_write_text(writer, tp__exchange_is_slow(exchange) ? TP_STR("slow") : TP_STR(""));
+    if (tp__exchange_is_slow(exchange)) {
+        write_bytes(writer, "slow", 4);
+    } else if (writer->is_log) {
+        *writer->next++ = '-';
+    }
 }
 
 static void
@@ -506,7 +592,8 @@ write_time_local(struct tp_value_writer *writer, const struct tp_exchange *excha
     struct tp_clock_texts *texts = &exchange->sessions->clock_texts;
 
     tp__clock_texts_update(texts, exchange_now_us(exchange));
-    write_bytes(writer, texts->local, texts->local_len);
+    memcpy(writer->next, texts->local, sizeof(texts->local));
+    writer->next += texts->local_len;
 }
 
 static void
@@ -515,7 +602,8 @@ write_time_iso8601(struct tp_value_writer *writer, const struct tp_exchange *exc
     struct tp_clock_texts *texts = &exchange->sessions->clock_texts;
 
     tp__clock_texts_update(texts, exchange_now_us(exchange));
-    write_bytes(writer, texts->iso8601, texts->iso8601_len);
+    memcpy(writer->next, texts->iso8601, sizeof(texts->iso8601));
+    writer->next += texts->iso8601_len;
 }
 
 /* When it had its outcome; before that the present. */

@@ -322,3 +322,17 @@ def test_a_server_with_a_wrong_file_does_not_start(make_server):
 
     assert code == 1
     assert 'did you mean "worker_processes"' in errors
+
+
+@pytest.mark.parametrize("main, complaint", [
+    ("pid nowhere/teleport.pid;", "cannot write the pid file"),
+    ("error_log nowhere/error.log;", "cannot open the log"),
+    (f"pid logs/{'x' * 120}.pid;", "cannot open the control socket"),
+])
+def test_what_keeps_a_server_from_starting_is_told(make_server, main, complaint):
+    server = make_server(main + "\n" + CONF)
+
+    code, _, errors = server.run()
+
+    assert code == 1
+    assert complaint in errors

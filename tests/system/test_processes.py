@@ -220,12 +220,16 @@ def test_a_worker_that_dies_with_a_lock_leaves_the_zone_whole(start_server, poin
     server.arm()
 
     wait_until(lambda: server.total("zone_repairs") > repairs, "the zone was repaired")
-    wait_until(lambda: server.status()["leases"], "the lease is held again")
-    wait_until(server.is_serving)
-    [held] = server.status()["leases"]
+    server.wait_for_replacement(lease["slot"], lease["pid"])
+    server.wait_for_workers(2)
+
+    def held_again():
+        status = server.status()
+        return [held for held in status["leases"] if held["epoch"] > lease["epoch"]
+                and held["pid"] in [worker["pid"] for worker in status["workers"]]]
+
+    [held] = wait_until(held_again, "the lease is held again")
     assert held["name"] == "worker-watch"
-    assert held["epoch"] > lease["epoch"]
-    assert held["pid"] in server.worker_pids().values()
     assert server.is_read(server.hold(4))
 
 

@@ -1,5 +1,6 @@
 """Callers that do not read, do not write, or want too much; and that nobody else notices."""
 import socket
+import struct
 import threading
 import time
 
@@ -7,7 +8,7 @@ import pytest
 
 from harness import procfs
 from harness.wait import wait_until
-from harness.wire25 import PLAIN, Caller, Packet
+from harness.wire25 import PLAIN, PUSH, Caller, Packet
 
 KB, MB = 1024, 1024 * 1024
 
@@ -19,6 +20,7 @@ peer {
     pull /long { return 200 "LONG"; }
     pull /sleep { sleep 200ms; }
     pull /nap { sleep 50ms; }
+    pull /wait { sleep 3s; }
     server {
         listen 127.0.0.1:$PORT rcvbuf=32k sndbuf=32k;
         send_queue 64k;
@@ -140,6 +142,21 @@ def test_one_who_never_stops_asking_leaves_room_for_others(server):
     assert times[50] < 0.1 and times[-1] < 1
 
 
+def test_one_who_never_stops_pushing_takes_bounded_memory(server, sanitized):
+    """What is read in one turn is more than what is done in one: it must not heap up."""
+    caller = Caller(server)
+    assert caller.is_well()
+    pid = server.worker_pids()[0]
+    before = procfs.resident_bytes(pid)
+    pushes = Packet(type=PUSH, uri="/x").encode() * 100000
+    for _ in range(10):
+        caller.send(pushes)
+    growth = procfs.resident_bytes(pid) - before
+    assert caller.is_well()
+    if not sanitized:
+        assert growth < 2 * MB
+
+
 def test_not_more_pulls_than_allowed_are_pending_at_once(server):
     caller = Caller(server, "$PORT2")
     begun = time.monotonic()
@@ -159,6 +176,71 @@ def test_a_session_at_its_limit_of_pulls_is_not_read_from(server):
     assert server.total("bytes_received") < 100000
     assert [reply.seq for reply in caller.receive_many(200)] == list(range(200))
     sender.join()
+
+
+def stuck(server):
+    """Does not read, and has asked more than is sent to it."""
+    caller = Caller(server, receive_room=16 * KB)
+    caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * KB)
+    send_until_stuck(caller, Packet(uri="/long").encode() * 100)
+    return caller
+
+
+def half_closed(server):
+    """Has said its last, and waits for an answer."""
+    caller = Caller(server)
+    caller.send(Packet(uri="/wait"))
+    caller.end_sending()
+    return caller
+
+
+def at_its_limit(server):
+    """Has as many pulls pending as it may, and has sent more."""
+    caller = Caller(server, "$PORT2")
+    caller.send(*[Packet(uri="/wait", seq=seq) for seq in range(100)])
+    return caller
+
+
+def within_a_packet(server):
+    """Has sent some pulls and half of another."""
+    caller = Caller(server)
+    packet = Packet(uri="/wait", body=b"x" * 1000).encode()
+    caller.send(packet * 10 + packet[:500])
+    return caller
+
+
+def behind_an_unknown_type(server):
+    """Is not read any more, but sends on until what it asked is answered."""
+    caller = Caller(server)
+    caller.send(Packet(uri="/wait"), Packet(type=4), b"x" * 10000)
+    return caller
+
+
+STATES = [stuck, half_closed, at_its_limit, within_a_packet, behind_an_unknown_type]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_session_that_can_do_nothing_costs_no_time(server, state):
+    callers = [state(server) for _ in range(5)]
+    assert Caller(server).is_well()
+    pid = server.worker_pids()[0]
+    before = procfs.cpu_seconds(pid)
+    time.sleep(1)
+    assert procfs.cpu_seconds(pid) - before < 0.2
+    assert close_reasons(server) == [] and len(callers) == 5
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_callers_that_vanish_leave_nothing_behind(server, state):
+    """With a reset, so that the server's next write fails; their exchanges end without them."""
+    honest = Caller(server)
+    for _ in range(10):
+        caller = state(server)
+        caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        caller.close()
+    wait_until(lambda: len(close_reasons(server)) == 10, "their sessions end", seconds=2)
+    assert server.total("sessions") == 1
+    assert honest.is_well()
 
 
 # Time-outs

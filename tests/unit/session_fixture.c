@@ -82,7 +82,8 @@ tp__test_bench_open(struct tp_test_bench *bench)
     };
 
     memset(bench, 0, sizeof(*bench));
-    bench->sink = (struct tp_log_sink){ .write = test_write_line, .get_process_id = test_process_id };
+    bench->sink =
+        (struct tp_log_sink){ .write = test_write_line, .get_process_id = test_process_id };
     bench->log = (struct tp_log){ .sink = &bench->sink, .level = TP_LOG_DEBUG };
     bench->next_number = 1;
     ck_assert_int_eq(TP_OK, tp__loop_create(&bench->loop));
@@ -168,13 +169,12 @@ tp__test_client_open(struct tp_test_client *client, struct tp_test_bench *bench,
     const struct tp_address remote = { .family = TP_ADDRESS_UNIX };
     int pair[2];
 
-    ck_assert_int_eq(
-        0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair));
+    ck_assert_int_eq(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair));
     *client = (struct tp_test_client){ .fd = pair[0], .received = malloc(TP_TEST_STREAM_MAX) };
     ck_assert_ptr_nonnull(client->received);
 
-    enum tp_result result = tp__session_start(&bench->sessions, &site->listen,
-                                              bench->next_number++, pair[1], &remote);
+    enum tp_result result =
+        tp__session_start(&bench->sessions, &site->listen, bench->next_number++, pair[1], &remote);
 
     if (result == TP_OK) {
         client->session =
@@ -240,8 +240,7 @@ tp__test_client_read_to(struct tp_test_client *client, struct tp_test_bench *ben
     int64_t end_ms = tp__clock_monotonic_ms() + TP_TEST_WAIT_MS;
 
     tp__test_client_read(client);
-    while (client->received_len < len && !client->has_ended
-           && tp__clock_monotonic_ms() < end_ms) {
+    while (client->received_len < len && !client->has_ended && tp__clock_monotonic_ms() < end_ms) {
         if (bench != NULL) {
             tp__loop_turn(bench->loop, 1);
         } else {
@@ -487,8 +486,8 @@ fail_handle(struct tp_exchange *exchange, const void *conf)
     struct tp_chain body = { 0 };
 
     (void) conf;
-    ck_assert_int_eq(TP_OK, tp_chain_append_copy(&body, tp_exchange_buf_pool(exchange),
-                                                 TP_STR("details")));
+    ck_assert_int_eq(
+        TP_OK, tp_chain_append_copy(&body, tp_exchange_buf_pool(exchange), TP_STR("details")));
     tp_exchange_finish(exchange, &status, &body, TP_CODEC_PLAIN);
 }
 

@@ -100,7 +100,14 @@ struct tp_run_variables {
     size_t count;
 };
 
-/* A piece of a template: `text` as it stands, then the value of a variable. */
+enum {
+    TP_TEMPLATE_SLACK = 8, /* readable bytes behind the text of a part */
+};
+
+/*
+ * A piece of a template: `text` as it stands, then the value of a variable.  So that short
+ * texts can be copied without a look at their length, there is something behind each.
+ */
 struct tp_template_part {
     struct tp_str text;
     int variable;       /* its row; -1: none */
@@ -124,12 +131,12 @@ struct tp_custom_type {
 };
 
 /* What a value is and where it is stored; shared by directives and arguments. */
-#define TP_VALUE_MEMBERS                                                           \
-    enum tp_value_type type;                                                       \
-    size_t offset;                                                                 \
-    const struct tp_word *words; /* ended by a row whose word is NULL */           \
-    const struct tp_custom_type *custom;                                           \
-    const char *preset; /* text parsed when nothing is written; NULL: all zeros */ \
+#define TP_VALUE_MEMBERS                                                            \
+    enum tp_value_type type;                                                        \
+    size_t offset;                                                                  \
+    const struct tp_word *words; /* ended by a row whose word is NULL */            \
+    const struct tp_custom_type *custom;                                            \
+    const char *preset; /* text parsed when nothing is written; NULL: all zeros */  \
     const char *min;    /* lowest and highest valid value, as one would write it */ \
     const char *max;
 
@@ -179,9 +186,11 @@ struct tp_items {
  * The members of a value, with the field's type checked by the compiler: a
  * TP_SIZE() on an int does not compile.
  */
-#define TP_FIELD_OFFSET(struct_type, field, field_type) \
-    (offsetof(struct_type, field) +                     \
-     0 * sizeof(_Generic(((struct_type *) 0)->field, field_type : (char) 0)))
+#define TP_FIELD_OFFSET(struct_type, field, field_type)             \
+    (offsetof(struct_type, field)                                   \
+     + 0                                                            \
+           * sizeof(_Generic(((struct_type *) 0)->field, field_type \
+                             : (char) 0)))
 
 #define TP_FLAG(struct_type, field) \
     .type = TP_VALUE_FLAG, .offset = TP_FIELD_OFFSET(struct_type, field, bool)
@@ -195,18 +204,17 @@ struct tp_items {
     .type = TP_VALUE_TEXT, .offset = TP_FIELD_OFFSET(struct_type, field, struct tp_str)
 #define TP_PATH(struct_type, field) \
     .type = TP_VALUE_PATH, .offset = TP_FIELD_OFFSET(struct_type, field, struct tp_str)
-#define TP_WORD(struct_type, field, word_table)                                               \
-    .type = TP_VALUE_WORD, .offset = TP_FIELD_OFFSET(struct_type, field, int),                \
-    .words = (word_table)
-#define TP_TEMPLATE(struct_type, field)                                                       \
+#define TP_WORD(struct_type, field, word_table) \
+    .type = TP_VALUE_WORD, .offset = TP_FIELD_OFFSET(struct_type, field, int), .words = (word_table)
+#define TP_TEMPLATE(struct_type, field) \
     .type = TP_VALUE_TEMPLATE, .offset = TP_FIELD_OFFSET(struct_type, field, struct tp_template)
-#define TP_CUSTOM(struct_type, field, field_type, custom_type)                                \
-    .type = TP_VALUE_CUSTOM, .offset = TP_FIELD_OFFSET(struct_type, field, field_type),       \
+#define TP_CUSTOM(struct_type, field, field_type, custom_type)                          \
+    .type = TP_VALUE_CUSTOM, .offset = TP_FIELD_OFFSET(struct_type, field, field_type), \
     .custom = (custom_type)
 
 #define TP_ARGUMENTS(table) .arguments = (table), .argument_count = TP_COUNT_OF(table)
-#define TP_REPEATED(struct_type, field, item_type)                              \
-    .items_offset = TP_FIELD_OFFSET(struct_type, field, struct tp_items),       \
+#define TP_REPEATED(struct_type, field, item_type)                        \
+    .items_offset = TP_FIELD_OFFSET(struct_type, field, struct tp_items), \
     .item_size = sizeof(item_type)
 #define TP_OPENS(context) .opens = (context)
 

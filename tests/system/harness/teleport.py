@@ -220,6 +220,20 @@ class Teleport:
                    f"{count} connections are accepted")
         return held
 
+    def hold_everywhere(self, count, port="$PORT"):
+        """As hold(), and more until each worker has a session: on a loaded machine one may come
+        late to all of them."""
+        held = self.hold(count, port)
+
+        def is_everywhere():
+            if all(worker["sessions"] > 0 for worker in self.workers().values()):
+                return True
+            held.extend(self.hold(1, port))
+            return False
+
+        wait_until(is_everywhere, "each worker has a session")
+        return held
+
     def is_read(self, connections):
         """Whether a byte sent on each of these connections reaches a worker."""
         before = self.total("bytes_received")

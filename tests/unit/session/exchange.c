@@ -245,7 +245,11 @@ END_TEST
 START_TEST(replies_of_an_ordered_route_wait_for_their_turn)
 {
     static const struct tp_test_route ordered[] = {
-        { .type = TP_PACKET_PULL, .uri = "/o", .handler = "hold", .delay_ms = 10, .is_ordered = true },
+        { .type = TP_PACKET_PULL,
+          .uri = "/o",
+          .handler = "hold",
+          .delay_ms = 10,
+          .is_ordered = true },
         { .type = TP_PACKET_PULL, .uri = "/echo", .handler = "echo" },
         { 0 },
     };

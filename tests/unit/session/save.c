@@ -100,9 +100,9 @@ other_take(struct other *other, struct place *place)
     size_t at = 0;
 
     while (at < len) {
-        TP_ASSERT(tp__socket_receive_message(other->theirs, saved + at, (size_t) len - at, &got,
-                                             &none)
-                  == TP_OK);
+        TP_ASSERT(
+            tp__socket_receive_message(other->theirs, saved + at, (size_t) len - at, &got, &none)
+            == TP_OK);
         at += got;
     }
     enum tp_result result = tp__session_restore(&place->bench.sessions, &place->receiver, fd,
@@ -225,8 +225,8 @@ script_begin(const struct script *script, struct place *place, struct tp_test_cl
 
     tp__test_client_open(client, &place->bench, &place->site);
     for (size_t sent = 0; sent < script->before.len;) {
-        sent += tp__test_client_try_send(client, script->before.data + sent,
-                                         script->before.len - sent);
+        sent +=
+            tp__test_client_try_send(client, script->before.data + sent, script->before.len - sent);
         tp__test_bench_turn(&place->bench, 1);
     }
     tp__test_client_send(client, &place->bench, &first);
@@ -455,9 +455,9 @@ specimen_make(struct specimen *specimen)
             ck_assert_int_eq(TP_OK, tp_exchange_echo(exchange));
         }
     }
-    ck_assert_int_eq(TP_OK, tp_chain_append_copy(&client->session->unsent,
-                                                 &specimen->place.bench.sessions.pool,
-                                                 TP_STR("unsent")));
+    ck_assert_int_eq(TP_OK,
+                     tp_chain_append_copy(&client->session->unsent,
+                                          &specimen->place.bench.sessions.pool, TP_STR("unsent")));
     ck_assert_int_eq(TP_OK, tp__session_save(client->session, &saved));
     specimen->len = saved.len;
     specimen->bytes = malloc(saved.len);
@@ -520,10 +520,9 @@ START_TEST(what_was_saved_is_saved_again_alike)
     specimen_make(&specimen);
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-    ck_assert_int_eq(TP_OK,
-                     tp__session_restore(
-                         &place->bench.sessions, &place->receiver, fd,
-                         (struct tp_str){ (const char *) specimen.bytes, specimen.len }));
+    ck_assert_int_eq(
+        TP_OK, tp__session_restore(&place->bench.sessions, &place->receiver, fd,
+                                   (struct tp_str){ (const char *) specimen.bytes, specimen.len }));
 
     struct tp_session *session =
         TP_CONTAINER_OF(place->bench.sessions.members.next, struct tp_session, node);
