@@ -1,6 +1,8 @@
 """The access log, slow exchanges, log_body, and templates in answers."""
 import re
 import signal
+import socket
+import struct
 
 import pytest
 
@@ -101,6 +103,8 @@ def test_an_exchange_whose_session_ends_first_has_101(start_server):
     caller = Caller(server)
     caller.send(Packet(uri="/long", seq=4), Packet(uri="/echo", seq=5))
     assert caller.receive().seq == 5
+    # A reset: who only stops sending is still answered.
+    caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     caller.close()
     server.wait_for_log("session-closed")
     found = lines(server, 2)
