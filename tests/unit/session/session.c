@@ -234,14 +234,14 @@ START_TEST(pending_pulls_are_bounded)
     fixture.site.server.limits.pending_pulls = 3;
     fixture_connect(&fixture);
     for (unsigned seq = 1; seq <= 10; seq++) {
-        tp__test_stream_add_pull(&fixture.sent, seq, "/hold", BODY);
-        tp__test_stream_add_echo(&fixture.wanted, seq, "/hold", BODY);
+        tp__test_stream_add_pull(&fixture.sent, seq, "/slow", BODY);
+        tp__test_stream_add_echo(&fixture.wanted, seq, "/slow", BODY);
     }
     fixture_send(&fixture);
     ck_assert_uint_eq(3, fixture.client.session->exchange_count);
-    ck_assert_uint_eq(0, fixture.client.session->watcher.interest);
+    ck_assert_uint_eq(0, fixture.client.session->watcher.interest & TP_EVENT_READ);
     fixture_expect(&fixture);
-    ck_assert_uint_eq(TP_EVENT_READ, fixture.client.session->watcher.interest);
+    ck_assert((fixture.client.session->watcher.interest & TP_EVENT_READ) != 0);
     fixture_close(&fixture);
 }
 END_TEST
