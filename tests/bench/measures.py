@@ -11,6 +11,7 @@ from servers import BareEcho, Teleport, resident_bytes
 
 IDLE_SESSIONS = 10000
 STRACE_SECONDS_MAX = 10
+STRACE_SETTLE_SECONDS = 0.3  # it says that it has attached before it counts
 CALLGRIND_PULLS = {1: 2000, 100: 10000}
 
 
@@ -72,6 +73,7 @@ def count_calls(objs, server, row, pulls):
                 tracer.kill()
                 raise Unavailable("strace may not attach: " + read_all(words).strip())
             time.sleep(0.02)
+        time.sleep(STRACE_SETTLE_SECONDS)
         run_load(objs, server, row, "--pulls", str(pulls))
         tracer.send_signal(signal.SIGINT)
         tracer.wait(STRACE_SECONDS_MAX)

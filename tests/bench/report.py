@@ -11,12 +11,13 @@ Measured by `make bench` on {date}, commit {commit}: {system}, {processors}.
 What counts here is the **ratio**. Beside each figure stands a bare echo (`tests/bench/rawecho.c`)
 that was measured in the same minutes: one epoll loop that writes back what it reads, without
 looking at it. No server on epoll can do with less, so the ratio is what Teleport adds: framing,
-headers, routing, an exchange, the reply{access_log}. Absolute figures are of a small virtual
-machine whose clock and neighbours are noisy; the client shares its processors with the server, so
-pulls per second and latencies are of both together.
+headers, routing, an exchange, the reply. Absolute figures are of a small virtual machine whose
+clock and neighbours are noisy; the client shares its processors with the server, so pulls per
+second and latencies are of both together.
 
 - One worker against one process; Teleport 2.5 with protobuf headers; the bare echo gets the same
-  bytes. `echo` answers with the body, `sum` adds a JSON array of numbers.
+  bytes. `echo` answers with the body, `sum` adds a JSON array of numbers. The access log is
+  {access_log}.
 - Each session keeps `depth` PULLs in flight. Latency is from a PULL's sending to its answer.
 - Server CPU is what the worker ran, user and system, from the kernel's own count of nanoseconds.
 - Each row: {rounds} rounds of {seconds} s after 0.3 s of warming up, the two servers in turn;
@@ -39,7 +40,7 @@ def introduction(rounds, seconds, has_access_log):
         date=time.strftime("%Y-%m-%d"), commit=commit(),
         system=f"{platform.system()} {platform.release().split('-')[0]} on {platform.machine()}",
         processors=f"{os.cpu_count()} shared processors", rounds=rounds, seconds=seconds,
-        access_log=", a line in the access log" if has_access_log else "")
+        access_log="on: a line for each exchange" if has_access_log else "not built in")
 
 
 def commit():
