@@ -305,6 +305,7 @@ cycle_limits(const struct tp_block *block)
         .read_timeout = conf->read_timeout,
         .packet_timeout = conf->packet_timeout,
         .write_timeout = conf->write_timeout,
+        .exchange_timeout = conf->exchange_timeout,
     };
 }
 

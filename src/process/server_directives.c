@@ -143,6 +143,12 @@ static const struct tp_directive server_directives[] = {
         .preset = "60s", .min = "1ms", .max = "1d", .since = "0.1",
         .brief = "How long the other end may take none of what is to be sent.",
     },
+    {
+        .name = "exchange_timeout", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_TIME(struct tp_server_conf, exchange_timeout), .words = word_off,
+        .preset = "60s", .min = "1ms", .max = "1d", .since = "0.1",
+        .brief = "How long a handler may take; a PULL that is not answered by then gets 504.",
+    },
 };
 
 static const struct tp_argument route_arguments[] = {

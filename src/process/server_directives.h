@@ -38,6 +38,7 @@ struct tp_server_conf {
     struct tp_msec read_timeout;
     struct tp_msec packet_timeout;
     struct tp_msec write_timeout;
+    struct tp_msec exchange_timeout;
 };
 
 /* What a `pull` or `push` block says besides its handler. */

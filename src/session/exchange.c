@@ -264,15 +264,19 @@ void
 tp_exchange_hold(struct tp_exchange *exchange, struct tp_msec delay)
 {
     TP_ASSERT(!exchange->is_finished && exchange->route->handler->on_time != NULL);
-    exchange->is_held = true;
-    tp__loop_start_timer(exchange->sessions->loop, &exchange->timer, delay.ms);
+    tp__exchange_hold_until(exchange, tp__loop_now_ms(exchange->sessions->loop) + delay.ms);
 }
 
 void
 tp__exchange_hold_until(struct tp_exchange *exchange, int64_t due_ms)
 {
+    int64_t timeout_ms = exchange->server->limits.exchange_timeout.ms;
+    int64_t end_ms = timeout_ms > 0 ? exchange->begun_us / 1000 + timeout_ms : INT64_MAX;
+
     exchange->is_held = true;
-    tp__loop_start_timer_at(exchange->sessions->loop, &exchange->timer, due_ms);
+    exchange->due_ms = due_ms;
+    tp__loop_start_timer_at(exchange->sessions->loop, &exchange->timer,
+                            due_ms < end_ms ? due_ms : end_ms);
 }
 
 void *
@@ -540,6 +544,12 @@ exchange_on_time(struct tp_timer *timer)
     struct tp_exchange *exchange = TP_CONTAINER_OF(timer, struct tp_exchange, timer);
 
     exchange->is_held = false;
-    exchange->route->handler->on_time(exchange, exchange->route->conf);
+    if (tp__loop_now_ms(exchange->sessions->loop) < exchange->due_ms) {
+        struct tp_status status = tp_status_of(TP_STATUS_GATEWAY_TIMEOUT);
+
+        exchange_complete(exchange, &status);
+    } else {
+        exchange->route->handler->on_time(exchange, exchange->route->conf);
+    }
     exchange_check_answer(exchange);
 }

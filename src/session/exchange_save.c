@@ -90,7 +90,7 @@ exchange_save(const struct tp_exchange *exchange, struct tp_saved_writer *writer
         exchange_save_reply(exchange, writer);
         return;
     }
-    tp__saved_put_number(writer, TP_SAVED_DUE_MS, exchange->timer.deadline_ms);
+    tp__saved_put_number(writer, TP_SAVED_DUE_MS, exchange->due_ms);
     if (exchange->state != NULL) {
         exchange_save_state(exchange, writer);
     }

@@ -67,7 +67,8 @@ struct tp_exchange {
     bool has_plain_body;
     int64_t begun_us;
     int64_t finished_us;   /* of its outcome, where somebody wants to know; else 0 */
-    struct tp_timer timer; /* runs while it is held */
+    int64_t due_ms;        /* when its handler goes on, while it is held */
+    struct tp_timer timer; /* runs while it is held, to due_ms or to the end of its time */
     void *state;           /* the handler's, once asked for */
 };
 

@@ -22,11 +22,12 @@ struct tp_accept_hook {
 /* The bounds of a session; a time of 0 ms means none. */
 struct tp_session_limits {
     struct tp_size packet;
-    struct tp_size send_queue;     /* while more waits to be sent, nothing is read */
-    int64_t pending_pulls;         /* so many unanswered PULLs stop reading */
-    struct tp_msec read_timeout;   /* silence */
-    struct tp_msec packet_timeout; /* from the first to the last byte of a packet */
-    struct tp_msec write_timeout;  /* without a byte taken by the other end */
+    struct tp_size send_queue;       /* while more waits to be sent, nothing is read */
+    int64_t pending_pulls;           /* so many unanswered PULLs stop reading */
+    struct tp_msec read_timeout;     /* silence */
+    struct tp_msec packet_timeout;   /* from the first to the last byte of a packet */
+    struct tp_msec write_timeout;    /* without a byte taken by the other end */
+    struct tp_msec exchange_timeout; /* from a packet to the end of its exchange */
 };
 
 /* A codec with its module's conf. */

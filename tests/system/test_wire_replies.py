@@ -239,3 +239,22 @@ def test_a_header_field_for_replies_in_a_pull_says_nothing(caller):
               protobuf_field(6, "Not Found")]
     caller.send(frame(PROTOBUF + b"".join(fields)))
     assert caller.receive().outcome() == (200, "OK")
+
+
+def test_a_handler_that_takes_too_long_is_answered_for(start_server):
+    server = start_server("""
+worker_processes 1;
+peer {
+    exchange_timeout 100ms;
+    server {
+        listen 127.0.0.1:$PORT;
+        pull /late { sleep 1h; }
+        pull /soon { sleep 10ms; }
+    }
+}
+""")
+    caller = Caller(server)
+    assert caller.pull("/soon", b"1").status_code == 200
+    reply = caller.pull("/late", b"1")
+    assert (reply.status_code, reply.status, reply.body) == (504, "Gateway Timeout", None)
+    assert caller.pull("/soon", b"2").status_code == 200
