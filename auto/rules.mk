@@ -27,8 +27,8 @@ library := $(OBJS)/libteleport.a
 server := $(OBJS)/libserver.a
 
 main_object := $(OBJS)/src/process/main.o
-process_objects := $(filter-out $(main_object),$(call objects_of,$(call find_sources,src/process)))
-library_objects := $(call objects_of,$(filter-out src/process/%,$(call find_sources,src)))
+process_objects := $(filter-out $(main_object),$(call objects_of,$(call find_sources,src/process src/cycle)))
+library_objects := $(call objects_of,$(filter-out src/process/% src/cycle/%,$(call find_sources,src)))
 module_objects = $(foreach name,$(MODULES),$(patsubst $(MODULE_DIR_$(name))/%.c,\
 	$(OBJS)/modules/$(name)/%.o,$(wildcard $(MODULE_DIR_$(name))/*.c)))
 server_objects := $(process_objects) $(module_objects) $(OBJS)/modules.o

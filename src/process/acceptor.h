@@ -8,7 +8,7 @@
 #define TP_PROCESS_ACCEPTOR_H
 
 #include "event/loop.h"
-#include "process/cycle.h"
+#include "cycle/cycle.h"
 #include "session/session.h"
 
 struct tp_acceptor;

@@ -8,8 +8,8 @@
 
 #include "process/children.h"
 #include "process/control.h"
-#include "process/cycle.h"
-#include "process/program.h"
+#include "cycle/cycle.h"
+#include "cycle/program.h"
 #include "process/reload.h"
 
 enum tp_master_state {

@@ -11,7 +11,7 @@
 #include "os/file.h"
 #include "os/process.h"
 #include "os/signal.h"
-#include "process/conf_source.h"
+#include "cycle/conf_source.h"
 
 #include <stdio.h>
 

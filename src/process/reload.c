@@ -14,7 +14,7 @@
 #include "os/file.h"
 #include "os/memfd.h"
 #include "os/process.h"
-#include "process/conf_source.h"
+#include "cycle/conf_source.h"
 
 #include <stdio.h>
 

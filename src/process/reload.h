@@ -13,7 +13,7 @@
 
 #include "event/loop.h"
 #include "process/children.h"
-#include "process/cycle.h"
+#include "cycle/cycle.h"
 
 struct tp_reload;
 

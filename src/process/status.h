@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 #include "process/children.h"
-#include "process/cycle.h"
+#include "cycle/cycle.h"
 
 /* What the status is drawn from; all borrowed. */
 struct tp_status_sources {

@@ -9,7 +9,7 @@
 #ifndef TP_PROCESS_WATCH_H
 #define TP_PROCESS_WATCH_H
 
-#include "process/cycle.h"
+#include "cycle/cycle.h"
 #include "share/bus.h"
 #include "share/lease_keeper.h"
 

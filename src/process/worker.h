@@ -9,7 +9,7 @@
 #include "event/pool.h"
 #include "process/acceptor.h"
 #include "process/channel.h"
-#include "process/cycle.h"
+#include "cycle/cycle.h"
 #include "process/watch.h"
 #include "session/session.h"
 #include "share/bus.h"

@@ -13,7 +13,7 @@
 #include "base/result.h"
 #include "os/fault.h"
 #include "os/memfd.h"
-#include "process/conf_source.h"
+#include "cycle/conf_source.h"
 
 #include <stdio.h>
 

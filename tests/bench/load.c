@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -41,6 +42,7 @@ static const char load_usage[] =
     "  --server-pid N   the process whose processor time is measured\n"
     "  --bare           the other end is a bare echo\n";
 
+static void load_allow_descriptors(void);
 static int load_run(int argc, char **argv);
 static bool load_read_option(int letter, const char *value, struct tp_engine_options *options);
 static bool load_options_are_right(const struct tp_engine_options *options);
@@ -69,6 +71,7 @@ static const struct option load_options[] = {
 int
 main(int argc, char **argv)
 {
+    load_allow_descriptors();
     if (argc > 2 && strcmp(argv[1], "run") == 0) {
         return load_run(argc - 1, argv + 1);
     }
@@ -79,6 +82,18 @@ main(int argc, char **argv)
         return load_hold(argc - 1, argv + 1);
     }
     return load_complain();
+}
+
+/* As many as the system lets us have; where they do not suffice, connecting says so. */
+static void
+load_allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 static int

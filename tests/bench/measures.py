@@ -1,5 +1,6 @@
 """What is measured of a server: a load, its system calls, its memory, its instructions."""
 import re
+import resource
 import signal
 import subprocess
 import tempfile
@@ -9,7 +10,8 @@ from statistics import median
 
 from servers import BareEcho, Teleport, resident_bytes
 
-IDLE_SESSIONS = 10000
+# As many as there may be descriptors: the server's worker and the load have one for each.
+IDLE_SESSIONS = min(10000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 100)
 STRACE_SECONDS_MAX = 10
 STRACE_SETTLE_SECONDS = 0.3  # it says that it has attached before it counts
 CALLGRIND_PULLS = {1: 2000, 100: 10000}

@@ -6,7 +6,7 @@
 
 #include "base/buf_pool.h"
 #include "packet/output.h"
-#include "process/built.h"
+#include "cycle/built.h"
 
 #include <stdlib.h>
 #include <string.h>

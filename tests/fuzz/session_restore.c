@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/str.h"
-#include "process/built.h"
+#include "cycle/built.h"
 #include "session/record.h"
 
 #include <fcntl.h>

@@ -5,7 +5,7 @@
  */
 #include "session_fixture.h"
 
-#include "process/built.h"
+#include "cycle/built.h"
 
 #include "base/clock.h"
 #include "base/str.h"

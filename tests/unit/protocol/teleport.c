@@ -1,7 +1,7 @@
 /*
  * teleport.c - tests of the protocol of Teleport 2.5, through its module's descriptor.
  */
-#include "process/built.h"
+#include "cycle/built.h"
 
 #include "packet/output.h"
 

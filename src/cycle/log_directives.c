@@ -3,7 +3,7 @@
  *
  * Read next: cycle_logs.c (who uses the values), session/exchange_log.c (who writes).
  */
-#include "process/log_directives.h"
+#include "cycle/log_directives.h"
 
 static const struct tp_word word_off[] = { { "off", 0 }, { NULL, 0 } };
 

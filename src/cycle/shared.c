@@ -3,7 +3,7 @@
  *
  * Runs in: master (create, open), workers (open).
  */
-#include "process/shared.h"
+#include "cycle/shared.h"
 
 #include "os/fault.h"
 

@@ -1,9 +1,9 @@
 /*
- * process/program.h - what the command line and the build say: constant for the
+ * cycle/program.h - what the command line and the build say: constant for the
  * life of the process and of all that it forks.
  */
-#ifndef TP_PROCESS_PROGRAM_H
-#define TP_PROCESS_PROGRAM_H
+#ifndef TP_CYCLE_PROGRAM_H
+#define TP_CYCLE_PROGRAM_H
 
 #include <teleport/module.h>
 

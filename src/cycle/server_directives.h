@@ -1,9 +1,9 @@
 /*
- * process/server_directives.h - the values of the directives that describe what
+ * cycle/server_directives.h - the values of the directives that describe what
  * is served: peer, server, listen.
  */
-#ifndef TP_PROCESS_SERVER_DIRECTIVES_H
-#define TP_PROCESS_SERVER_DIRECTIVES_H
+#ifndef TP_CYCLE_SERVER_DIRECTIVES_H
+#define TP_CYCLE_SERVER_DIRECTIVES_H
 
 #include <teleport/module.h>
 

@@ -1,12 +1,12 @@
 /*
- * process/descriptors.h - descriptors by name: what the master opens and workers
+ * cycle/descriptors.h - descriptors by name: what the master opens and workers
  * (later: a new binary) are handed.
  *
  * A name is stable across configurations, so that a reload finds what is open
  * already and only opens what is new.
  */
-#ifndef TP_PROCESS_DESCRIPTORS_H
-#define TP_PROCESS_DESCRIPTORS_H
+#ifndef TP_CYCLE_DESCRIPTORS_H
+#define TP_CYCLE_DESCRIPTORS_H
 
 #include <teleport/base.h>
 

@@ -7,7 +7,7 @@
  *
  * Runs in: master (recorder), workers (player).  Read next: reload.c.
  */
-#include "process/conf_source.h"
+#include "cycle/conf_source.h"
 
 #include "base/str.h"
 #include "os/file.h"

@@ -1,10 +1,10 @@
 /*
- * process/shared.h - the zones that every process of the server has mapped.
+ * cycle/shared.h - the zones that every process of the server has mapped.
  */
-#ifndef TP_PROCESS_SHARED_H
-#define TP_PROCESS_SHARED_H
+#ifndef TP_CYCLE_SHARED_H
+#define TP_CYCLE_SHARED_H
 
-#include "process/descriptors.h"
+#include "cycle/descriptors.h"
 #include "share/counters.h"
 #include "share/lease.h"
 #include "share/roster.h"

@@ -6,8 +6,8 @@
  *
  * Runs in: master and workers, while a cycle is built.  Read next: session/router.c.
  */
-#include "process/cycle.h"
-#include "process/server_directives.h"
+#include "cycle/cycle.h"
+#include "cycle/server_directives.h"
 
 #include <string.h>
 

@@ -6,11 +6,11 @@
  * Runs in: master and workers; only a worker writes access logs.
  * Read next: session/access_file.c.
  */
-#include "process/cycle.h"
+#include "cycle/cycle.h"
 
 #include "base/str.h"
 #include "os/file.h"
-#include "process/log_directives.h"
+#include "cycle/log_directives.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /*
- * process/cycle.h - one loaded configuration with what it opened.
+ * cycle/cycle.h - one loaded configuration with what it opened.
  *
  * A cycle is constant once it is attached, and counted: the process holds the one
  * in force, each session holds the one its listen belongs to, and the last to let
@@ -7,15 +7,15 @@
  *
  * Threads: the loop's.
  */
-#ifndef TP_PROCESS_CYCLE_H
-#define TP_PROCESS_CYCLE_H
+#ifndef TP_CYCLE_CYCLE_H
+#define TP_CYCLE_CYCLE_H
 
 #include "base/counted.h"
 #include "os/log_file.h"
-#include "process/core_directives.h"
-#include "process/descriptors.h"
-#include "process/program.h"
-#include "process/shared.h"
+#include "cycle/core_directives.h"
+#include "cycle/descriptors.h"
+#include "cycle/program.h"
+#include "cycle/shared.h"
 #include "session/server.h"
 
 /*

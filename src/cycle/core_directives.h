@@ -1,9 +1,9 @@
 /*
- * process/core_directives.h - the values of the server's own directives: those of
+ * cycle/core_directives.h - the values of the server's own directives: those of
  * the main and events blocks, and error_log wherever it stands.
  */
-#ifndef TP_PROCESS_CORE_DIRECTIVES_H
-#define TP_PROCESS_CORE_DIRECTIVES_H
+#ifndef TP_CYCLE_CORE_DIRECTIVES_H
+#define TP_CYCLE_CORE_DIRECTIVES_H
 
 #include <teleport/module.h>
 

@@ -8,12 +8,12 @@
  * Read next: cycle_routes.c, cycle_logs.c, reload.c (the master's use), worker_cycle.c (a
  * worker's).
  */
-#include "process/cycle.h"
+#include "cycle/cycle.h"
 
 #include "base/result.h"
 #include "os/file.h"
 #include "os/socket.h"
-#include "process/server_directives.h"
+#include "cycle/server_directives.h"
 
 #include <stdio.h>
 #include <stdlib.h>

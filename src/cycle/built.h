@@ -1,9 +1,9 @@
 /*
- * process/built.h - what ./configure decided: the modules of this build.  The
+ * cycle/built.h - what ./configure decided: the modules of this build.  The
  * definitions are generated (objs/modules.c).
  */
-#ifndef TP_PROCESS_BUILT_H
-#define TP_PROCESS_BUILT_H
+#ifndef TP_CYCLE_BUILT_H
+#define TP_CYCLE_BUILT_H
 
 #include <teleport/module.h>
 

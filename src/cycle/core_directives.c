@@ -4,7 +4,7 @@
  *
  * Read next: server_directives.c (peer, server, listen), cycle.c (who uses the values).
  */
-#include "process/core_directives.h"
+#include "cycle/core_directives.h"
 
 #include "base/str.h"
 #include "share/slot.h"

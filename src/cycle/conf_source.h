@@ -1,13 +1,13 @@
 /*
- * process/conf_source.h - where a process gets its configuration text from: the
+ * cycle/conf_source.h - where a process gets its configuration text from: the
  * master from disk, a worker from what the master read.
  *
  * A worker must see exactly what the master saw, though files may have changed
  * meanwhile and it may not be allowed to read them.  So the master's loader writes
  * down every question and its answer, and a worker's loader answers from that.
  */
-#ifndef TP_PROCESS_CONF_SOURCE_H
-#define TP_PROCESS_CONF_SOURCE_H
+#ifndef TP_CYCLE_CONF_SOURCE_H
+#define TP_CYCLE_CONF_SOURCE_H
 
 #include "conf/conf.h"
 

@@ -5,7 +5,7 @@
  *
  * Runs in: master and workers, each with its own set.
  */
-#include "process/descriptors.h"
+#include "cycle/descriptors.h"
 
 #include "os/file.h"
 #include "os/socket.h"

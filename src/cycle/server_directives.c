@@ -4,7 +4,7 @@
  *
  * Read next: cycle.c, which makes servers and listens of the values.
  */
-#include "process/server_directives.h"
+#include "cycle/server_directives.h"
 
 #include "base/str.h"
 #include "conf/conf.h"

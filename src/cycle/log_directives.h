@@ -1,9 +1,9 @@
 /*
- * process/log_directives.h - the values of the directives about logging exchanges:
+ * cycle/log_directives.h - the values of the directives about logging exchanges:
  * access_log, slow_threshold, log_body.
  */
-#ifndef TP_PROCESS_LOG_DIRECTIVES_H
-#define TP_PROCESS_LOG_DIRECTIVES_H
+#ifndef TP_CYCLE_LOG_DIRECTIVES_H
+#define TP_CYCLE_LOG_DIRECTIVES_H
 
 #include <teleport/module.h>
 

@@ -1,12 +1,12 @@
 /*
  * program.c - puts together the modules that this binary was built with.
  */
-#include "process/program.h"
+#include "cycle/program.h"
 
-#include "process/built.h"
-#include "process/core_directives.h"
-#include "process/log_directives.h"
-#include "process/server_directives.h"
+#include "cycle/built.h"
+#include "cycle/core_directives.h"
+#include "cycle/log_directives.h"
+#include "cycle/server_directives.h"
 #include "session/variables.h"
 
 static const struct tp_module *const own_modules[] = {

@@ -1,0 +1,35 @@
+"""The configurations that are shipped start as they stand, on other ports, and serve."""
+import re
+
+import pytest
+
+from harness.teleport import ROOT
+from harness.wire25 import Caller
+
+SHIPPED = sorted([ROOT / "conf/teleport.conf", *(ROOT / "conf/examples").glob("*.conf")])
+
+
+def on_free_ports(text):
+    """Each port of the text becomes one of the test's; the same port stays the same."""
+    ports = list(dict.fromkeys(re.findall(r"listen\s+(?:\S*:)?(\d+)\b", text)))
+    for number, port in enumerate(ports):
+        placeholder = "$PORT" if number == 0 else f"$PORT{number + 1}"
+        text = re.sub(rf"(listen\s+(?:\S*:)?){port}\b", lambda found, name=placeholder:
+                      found.group(1) + name, text)
+    return text
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_a_shipped_configuration_serves(start_server, path):
+    text = on_free_ports(path.read_text())
+    # Its own logs and pid file would hide those that the harness looks after.
+    text = re.sub(r"^(error_log|pid)\s[^;]*;", "", text, flags=re.MULTILINE)
+    server = start_server(text)
+    reply = Caller(server).pull("/echo", b'"here"')
+    assert (reply.status_code, reply.body) == (200, b'"here"')
+
+
+def test_the_first_configuration_does_sums(start_server):
+    server = start_server(on_free_ports((ROOT / "conf/teleport.conf").read_text())
+                          .replace("error_log", "#").replace("pid  ", "#"))
+    assert Caller(server).pull("/math/add", b"[1,2,3]").body == b"6"
