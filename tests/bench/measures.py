@@ -10,8 +10,10 @@ from statistics import median
 
 from servers import BareEcho, Teleport, resident_bytes
 
-# As many as there may be descriptors: the server's worker and the load have one for each.
-IDLE_SESSIONS = min(10000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 100)
+# The worker and the load need a descriptor for each.
+DESCRIPTORS_MAX = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+IDLE_SESSIONS = min(10000, DESCRIPTORS_MAX - 100)
+IDLE_SECONDS = 0.05
 STRACE_SECONDS_MAX = 10
 STRACE_SETTLE_SECONDS = 0.3  # it says that it has attached before it counts
 CALLGRIND_PULLS = {1: 2000, 100: 10000}
@@ -19,6 +21,11 @@ CALLGRIND_PULLS = {1: 2000, 100: 10000}
 
 class Unavailable(Exception):
     """This machine does not allow the measurement; the text says why."""
+
+
+def allow_descriptors():
+    """As many as this process may have; its children inherit that."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS_MAX, DESCRIPTORS_MAX))
 
 
 def run_load(objs, server, row, *options):
@@ -45,6 +52,7 @@ def measure_row(objs, servers, row, rounds, seconds):
     runs = {server.name: [] for server in servers}
     for number in range(rounds):
         for server in servers if number % 2 == 0 else servers[::-1]:
+            wait_until_idle(servers)
             runs[server.name].append(run_load(
                 objs, server, row, "--seconds", str(seconds), "--server-pid", str(server.pid)))
     medians = {name: {figure: median(run[figure] for run in found) for figure in found[0]}
@@ -55,6 +63,17 @@ def measure_row(objs, servers, row, rounds, seconds):
     return medians
 
 
+def wait_until_idle(servers):
+    """What a load has left behind unread is worked off before the next one counts."""
+    def ran():
+        return [Path(f"/proc/{server.pid}/schedstat").read_text().split()[0] for server in servers]
+
+    before, now = None, ran()
+    while before != now:
+        time.sleep(IDLE_SECONDS)
+        before, now = now, ran()
+
+
 def measure_calls(objs, server, row):
     """System calls per pull: twice as many pulls less as many, so that accepting cancels out."""
     pulls = max(2000, 20 * row.sessions * row.depth)
@@ -63,6 +82,7 @@ def measure_calls(objs, server, row):
 
 
 def count_calls(objs, server, row, pulls):
+    wait_until_idle([server])
     with tempfile.NamedTemporaryFile("r") as summary, tempfile.TemporaryFile("w+") as words:
         try:
             tracer = subprocess.Popen(
@@ -97,7 +117,7 @@ def measure_memory(objs, server):
     try:
         for _ in range(2):
             if holder.stdout.readline() != b"ready\n":
-                raise Unavailable(f"{IDLE_SESSIONS} sessions could not be opened (ulimit -n?)")
+                raise Unavailable(f"{IDLE_SESSIONS} sessions could not be opened")
             sizes.append(resident_bytes(server.pid))
             holder.stdin.write(b"\n")
             holder.stdin.flush()
