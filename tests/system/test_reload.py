@@ -237,7 +237,7 @@ def test_log_files_come_and_go(start_server):
     assert server.reload()[0] == 0
     log = str(server.prefix / "logs/peer.log")
     for pid in [server.process.pid, *server.worker_pids().values()]:
-        assert log not in procfs.descriptors(pid)
+        wait_until(lambda: log not in procfs.descriptors(pid), "the log is closed everywhere")
 
 
 def test_included_files_are_read_again(start_server):
