@@ -111,7 +111,9 @@ session_fill(struct tp_session *session, size_t *count)
         *count += more;
     } while (result == TP_OK && more > 0 && more == room && *count < READ_ENOUGH);
 
-    bool may_wait = result == TP_AGAIN || result == TP_INTERRUPTED || result == TP_NO_MEMORY;
+    /* Where memory ran out for bytes that were taken already, they are lost: that cannot wait. */
+    bool may_wait =
+        result == TP_AGAIN || result == TP_INTERRUPTED || (result == TP_NO_MEMORY && more == 0);
 
     return may_wait && *count > 0 ? TP_OK : result;
 }
@@ -143,7 +145,7 @@ session_fill_once(struct tp_session *session, size_t *room, size_t *count)
         return result;
     }
     tp_buf_acquire(shared->buf);
-    shared->used += (uint32_t) *count;
+    shared->used += *count;
     return tp_chain_append(&session->input,
                            (struct tp_slice){ .buf = shared->buf, .data = bytes, .len = *count });
 }
