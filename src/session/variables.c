@@ -227,6 +227,11 @@ text_bytes_max(const struct tp_exchange *exchange)
     for (size_t i = 0; i < TP_COUNT_OF(lens); i++) {
         longest = lens[i] > longest ? lens[i] : longest;
     }
+    for (size_t i = 0; i < exchange->server->codec_count; i++) {
+        size_t name_len = strlen(exchange->server->codecs[i].codec->name);
+
+        longest = name_len > longest ? name_len : longest;
+    }
     return longest;
 }
 

@@ -338,6 +338,18 @@ START_TEST(an_answer_keeps_to_the_packet_limit)
 }
 END_TEST
 
+START_TEST(a_codec_has_its_whole_name_however_short_the_uri_is)
+{
+    struct fixture fixture;
+
+    fixture_open(&fixture);
+    fixture.codec.name = "a-codec-of-a-long-name";
+    fixture.exchange.request.uri = TP_STR("/");
+    ck_assert_str_eq(fixture_expand(&fixture, "$header_codec"), "a-codec-of-a-long-name");
+    fixture_close(&fixture);
+}
+END_TEST
+
 START_TEST(memory_that_runs_out_is_told)
 {
     struct fixture fixture;
@@ -382,6 +394,7 @@ tp_suite_session_variables(void)
     tcase_add_loop_test(tests, no_byte_can_forge_a_line, 0, 256);
     tcase_add_test(tests, long_texts_of_a_line_are_cut);
     tcase_add_test(tests, an_answer_keeps_to_the_packet_limit);
+    tcase_add_test(tests, a_codec_has_its_whole_name_however_short_the_uri_is);
     tcase_add_test(tests, memory_that_runs_out_is_told);
     tcase_add_test(tests, slow_is_what_takes_as_long_as_the_threshold);
     suite_add_tcase(suite, tests);
