@@ -3,8 +3,8 @@
  * or later, sent, freed.
  *
  * An exchange is a list member of its session twice in its life: while it is open, and
- * then until its reply was encoded.  When the session ends first, an open one goes on
- * alone until its handler ends.
+ * then until its reply was encoded.  When the session ends first, those that wait end with
+ * it; one whose handler is running goes on alone until that returns.
  *
  * Runs in: worker.  Owns: request, reply and the timer.
  * Read next: router.c, session_write.c.

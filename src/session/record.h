@@ -161,7 +161,7 @@ enum tp_result tp__exchange_restore(struct tp_session *session,
 /* Its reply was encoded, or its session has ended: frees what it holds. */
 void tp__exchange_free(struct tp_exchange *exchange);
 
-/* The session ends: open exchanges go on alone, finished ones are freed. */
+/* The session ends: all exchanges end with it but one whose handler is running. */
 void tp__exchanges_abandon(struct tp_session *session, enum tp_close_reason reason);
 
 #endif
