@@ -120,7 +120,9 @@ tp__worker_apply_cycle(struct tp_worker *worker)
 
     tp__roster_join(&cycle->shared.roster, worker->slot, tp__process_id(), cycle->generation);
     if (worker->state == TP_WORKER_QUITTING) {
+        /* Both have stopped, but what comes late is still logged and counted. */
         worker->acceptor.cycle = cycle;
+        worker->watch.cycle = cycle;
         tp__roster_set_state(&cycle->shared.roster, TP_ROSTER_DRAINING);
         return TP_OK;
     }
