@@ -209,7 +209,7 @@ client_read(struct tp_control_client *client)
     enum tp_result result = tp__socket_read(client->watcher.fd, room,
                                             sizeof(client->command) - client->command_len, &count);
 
-    if (result == TP_AGAIN) {
+    if (result == TP_AGAIN || result == TP_INTERRUPTED) {
         return;
     }
     /* A client that waits has nothing more to say: any word, and its leaving, ends it. */
@@ -255,7 +255,7 @@ client_write(struct tp_control_client *client)
         result = tp__socket_write(client->watcher.fd, rest.data, rest.len, &count);
     }
     client->reply_sent += count;
-    if (result == TP_AGAIN || (result == TP_OK && count < rest.len)) {
+    if (result == TP_AGAIN || result == TP_INTERRUPTED || (result == TP_OK && count < rest.len)) {
         result =
             tp__loop_watch(client->control->loop, &client->watcher, TP_EVENT_READ | TP_EVENT_WRITE);
     } else if (result == TP_OK && client->is_held) {
