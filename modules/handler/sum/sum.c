@@ -89,7 +89,7 @@ sum_refuse(struct tp_exchange *exchange)
 {
     struct tp_status status = tp_status_of(TP_STATUS_BAD_REQUEST);
 
-    status.text = (struct tp_str){ "an array of numbers is wanted", 29 };
+    status.text = TP_STR("an array of numbers is wanted");
     tp_exchange_refuse(exchange, &status);
 }
 
