@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     CONF_FILE_BYTES_MAX = 16 * 1024 * 1024,

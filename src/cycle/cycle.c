@@ -11,9 +11,8 @@
 #include "cycle/cycle.h"
 
 #include "base/result.h"
-#include "os/file.h"
-#include "os/socket.h"
 #include "cycle/server_directives.h"
+#include "os/socket.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,11 +11,11 @@
 #define TP_CYCLE_CYCLE_H
 
 #include "base/counted.h"
-#include "os/log_file.h"
 #include "cycle/core_directives.h"
 #include "cycle/descriptors.h"
 #include "cycle/program.h"
 #include "cycle/shared.h"
+#include "os/log_file.h"
 #include "session/server.h"
 
 /*

@@ -9,8 +9,8 @@
 #include "cycle/cycle.h"
 
 #include "base/str.h"
-#include "os/file.h"
 #include "cycle/log_directives.h"
+#include "os/file.h"
 
 #include <string.h>
 

@@ -7,8 +7,8 @@
 #ifndef TP_PROCESS_ACCEPTOR_H
 #define TP_PROCESS_ACCEPTOR_H
 
-#include "event/loop.h"
 #include "cycle/cycle.h"
+#include "event/loop.h"
 #include "session/session.h"
 
 struct tp_acceptor;

@@ -6,19 +6,19 @@
 #include "base/result.h"
 #include "base/str.h"
 #include "config.h"
+#include "cycle/built.h"
+#include "cycle/conf_source.h"
+#include "cycle/cycle.h"
 #include "os/file.h"
 #include "os/process.h"
 #include "process/arguments.h"
-#include "cycle/built.h"
-#include "cycle/conf_source.h"
 #include "process/control.h"
-#include "cycle/cycle.h"
 #include "process/manual.h"
 #include "process/master.h"
 #include "session/variables.h"
 
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 enum {
     MAIN_ARENA_CHUNK_BYTES = 4096,

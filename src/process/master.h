@@ -6,10 +6,10 @@
 #ifndef TP_PROCESS_MASTER_H
 #define TP_PROCESS_MASTER_H
 
-#include "process/children.h"
-#include "process/control.h"
 #include "cycle/cycle.h"
 #include "cycle/program.h"
+#include "process/children.h"
+#include "process/control.h"
 #include "process/reload.h"
 
 enum tp_master_state {

@@ -8,10 +8,10 @@
 
 #include "base/result.h"
 #include "base/str.h"
+#include "cycle/conf_source.h"
 #include "os/file.h"
 #include "os/process.h"
 #include "os/signal.h"
-#include "cycle/conf_source.h"
 
 #include <stdio.h>
 

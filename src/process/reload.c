@@ -11,10 +11,9 @@
 #include "process/reload.h"
 
 #include "base/str.h"
+#include "cycle/conf_source.h"
 #include "os/file.h"
 #include "os/memfd.h"
-#include "os/process.h"
-#include "cycle/conf_source.h"
 
 #include <stdio.h>
 

@@ -11,9 +11,9 @@
 #ifndef TP_PROCESS_RELOAD_H
 #define TP_PROCESS_RELOAD_H
 
+#include "cycle/cycle.h"
 #include "event/loop.h"
 #include "process/children.h"
-#include "cycle/cycle.h"
 
 struct tp_reload;
 

@@ -5,8 +5,8 @@
 #define TP_PROCESS_STATUS_H
 
 #include "base/text.h"
-#include "process/children.h"
 #include "cycle/cycle.h"
+#include "process/children.h"
 
 /* What the status is drawn from; all borrowed. */
 struct tp_status_sources {

@@ -6,10 +6,10 @@
 #ifndef TP_PROCESS_WORKER_H
 #define TP_PROCESS_WORKER_H
 
+#include "cycle/cycle.h"
 #include "event/pool.h"
 #include "process/acceptor.h"
 #include "process/channel.h"
-#include "cycle/cycle.h"
 #include "process/watch.h"
 #include "session/session.h"
 #include "share/bus.h"

@@ -10,10 +10,9 @@
  */
 #include "process/worker.h"
 
-#include "base/result.h"
+#include "cycle/conf_source.h"
 #include "os/fault.h"
 #include "os/memfd.h"
-#include "cycle/conf_source.h"
 
 #include <stdio.h>
 

@@ -10,7 +10,6 @@
  */
 #include "session/session.h"
 
-#include "base/clock.h"
 #include "base/str.h"
 #include "os/file.h"
 #include "session/record.h"
