@@ -31,6 +31,7 @@ struct tp_master {
     int signals_fd;
     struct tp_watcher signals;
     struct tp_timer end_patience;
+    struct tp_text pid_path; /* of the start: a reload does not move the file */
     int pid_fd;
     int ready_fd; /* of the process that waits for a daemon to be ready */
     int64_t started_ms;

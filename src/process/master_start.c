@@ -77,6 +77,7 @@ tp__master_abandon(struct tp_master *master)
     master_stop_signals(master);
     master_stop_loop(master);
     tp__descriptor_close(&master->pid_fd);
+    tp__text_fini(&master->pid_path);
     tp__process_leave_daemon(&master->ready_fd);
     tp__text_fini(&master->messages);
 }
@@ -123,13 +124,16 @@ master_end_daemon(struct tp_master *master)
 static enum tp_result
 master_lock_pid(struct tp_master *master)
 {
-    const char *path = master->cycle->core->pid_path.data;
-    enum tp_result result = tp__file_open_locked(path, &master->pid_fd);
     char pid[16];
+
+    tp__text_append(&master->pid_path, master->cycle->core->pid_path);
+    const char *path = tp__text_get(&master->pid_path).data;
+    enum tp_result result = tp__file_open_locked(path, &master->pid_fd);
 
     if (result == TP_IN_USE) {
         tp__text_printf(&master->messages, "teleport: another teleport runs with the pid file %s\n",
                         path);
+        tp__text_fini(&master->pid_path);
         return result;
     }
     if (result == TP_OK) {
@@ -140,6 +144,7 @@ master_lock_pid(struct tp_master *master)
         tp__text_printf(&master->messages, "teleport: cannot write the pid file %s: %s\n", path,
                         tp__result_text(result));
         tp__descriptor_close(&master->pid_fd);
+        tp__text_fini(&master->pid_path);
     }
     return result;
 }
@@ -147,8 +152,9 @@ master_lock_pid(struct tp_master *master)
 static void
 master_unlock_pid(struct tp_master *master)
 {
-    tp__file_remove(master->cycle->core->pid_path.data);
+    tp__file_remove(tp__text_get(&master->pid_path).data);
     tp__descriptor_close(&master->pid_fd);
+    tp__text_fini(&master->pid_path);
 }
 
 static enum tp_result

@@ -124,6 +124,21 @@ def test_an_added_listen_accepts_when_reload_returns(start_server):
     assert server.is_read(held)
 
 
+def test_a_changed_pid_file_waits_for_a_restart(start_server):
+    server = start_server(CONF)
+    somebody_elses = server.prefix / "logs/other.pid"
+    somebody_elses.write_text("1\n")
+    server.write_conf("pid logs/other.pid;\n" + CONF)
+
+    assert server.ask("reload")[0] == "ok"
+    server.signal(signal.SIGQUIT)
+    server.wait_for_end()
+
+    assert somebody_elses.read_text() == "1\n"
+    assert not (server.prefix / "logs/teleport.pid").exists()
+    somebody_elses.unlink()
+
+
 def test_a_removed_listen_closes_its_sessions_and_no_others(start_server):
     server = start_server(CONF.replace("} }", "} server { listen 127.0.0.1:$PORT2; } }"))
     staying = server.hold(10)
