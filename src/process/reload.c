@@ -247,7 +247,10 @@ reload_hand_to(struct tp_reload *reload, struct tp_child *child, int recording_f
     return result;
 }
 
-/* Asks everybody who takes part for the next vote. */
+/*
+ * Asks everybody who takes part for the next vote.  Who is gone is reaped in a moment; who
+ * cannot be told for another reason has not agreed, and the time-out ends the reload.
+ */
 static void
 reload_ask(struct tp_reload *reload, enum tp_channel_kind kind)
 {
@@ -255,7 +258,7 @@ reload_ask(struct tp_reload *reload, enum tp_channel_kind kind)
 
     TP_CHILDREN_EACH(child, reload->options.children)
     {
-        if (child->vote == TP_VOTE_GIVEN && tp__child_send(child, &message, -1) == TP_OK) {
+        if (child->vote == TP_VOTE_GIVEN && tp__child_send(child, &message, -1) != TP_GONE) {
             child->vote = TP_VOTE_WAITED_FOR;
         }
     }
