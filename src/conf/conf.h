@@ -78,6 +78,9 @@ size_t tp__conf_bytes(const struct tp_conf *conf);
  */
 const char *tp__conf_origin(const struct tp_block *block, const char *directive, size_t item);
 
+/* The modules that the block's configuration was loaded with. */
+struct tp_module_list tp__conf_modules(const struct tp_block *block);
+
 /* The effective configuration with the origin of each value, as configuration text (-T). */
 void tp__conf_dump(const struct tp_conf *conf, struct tp_text *text);
 

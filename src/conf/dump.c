@@ -73,6 +73,9 @@ dump_directive(const struct tp_block *block, const struct tp_conf_entry *entry,
     if (dump_stands_outside(block, directive)) {
         return;
     }
+    if (directive->takes_nothing) {
+        return; /* A word that says it all, and was not said. */
+    }
     if (directive->item_size == 0 && tp__directive_has_presets(directive)) {
         dump_use(block, directive, NULL, text);
         return;
@@ -116,7 +119,8 @@ dump_use(const struct tp_block *block, const struct tp_directive *directive,
     size_t line_start = text->len;
 
     dump_indent(block, text);
-    tp__text_printf(text, "%-*s", DUMP_NAME_COLUMNS - 1, directive->name);
+    tp__text_printf(text, "%-*s", directive->takes_nothing ? 0 : DUMP_NAME_COLUMNS - 1,
+                    directive->name);
     dump_values(directive, use, text);
     tp__text_append(text, TP_STR(";"));
     dump_origin(use == NULL ? "default" : use->origin, line_start, text);

@@ -86,6 +86,12 @@ tp__conf_bytes(const struct tp_conf *conf)
     return sizeof(*conf) + conf->arena.total_bytes;
 }
 
+struct tp_module_list
+tp__conf_modules(const struct tp_block *block)
+{
+    return block->conf->catalogue.modules;
+}
+
 const char *
 tp__conf_origin(const struct tp_block *block, const char *directive, size_t item)
 {

@@ -254,7 +254,7 @@ cycle_build_server(struct tp_cycle *cycle, const struct tp_program *program,
                         "--with-teleport\n",
                         tp__conf_origin(block, "server", 0));
     }
-    tp__cycle_build_routes(cycle, program, block, server, messages);
+    tp__cycle_build_routes(cycle, block, server);
 }
 
 /* The codecs of all modules with their confs in the server's block, and the gzip filter. */

@@ -107,10 +107,9 @@ bool tp__cycle_has_log(const struct tp_cycle *cycle, const char *path);
 void tp__cycle_report_error(struct tp_text *messages, const char *origin, const char *what,
                             enum tp_result result);
 
-/* Builds the routers of `server`, whose block is `block`; mistakes go to `messages`. */
-void tp__cycle_build_routes(struct tp_cycle *cycle, const struct tp_program *program,
-                            const struct tp_block *block, struct tp_server *server,
-                            struct tp_text *messages);
+/* Builds the routers of `server`, whose block is `block`. */
+void tp__cycle_build_routes(struct tp_cycle *cycle, const struct tp_block *block,
+                            struct tp_server *server);
 
 /*
  * The name of the descriptor on which the worker in `slot` accepts for `listen`, written

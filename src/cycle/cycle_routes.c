@@ -9,14 +9,10 @@
 #include "cycle/cycle.h"
 #include "cycle/server_directives.h"
 
-#include <string.h>
-
 /* Where routes are collected. */
 struct route_list {
-    const struct tp_program *program;
     struct tp_cycle *cycle;
     struct tp_arena *arena;
-    struct tp_text *messages;
     const struct tp_route **routes;
     size_t count;
 };
@@ -27,23 +23,12 @@ static size_t routes_count(const struct tp_block *parent, enum tp_context contex
 static void routes_collect(struct route_list *list, const struct tp_block *parent,
                            enum tp_context context);
 static const struct tp_route *route_make(struct route_list *list, const struct tp_block *block);
-static const struct tp_module *route_find_handler(struct route_list *list,
-                                                  const struct tp_block *block);
-static void route_complain(struct route_list *list, const struct tp_block *block, const char *what,
-                           const char *detail);
-static const char *block_word(const struct tp_block *block);
 
 void
-tp__cycle_build_routes(struct tp_cycle *cycle, const struct tp_program *program,
-                       const struct tp_block *block, struct tp_server *server,
-                       struct tp_text *messages)
+tp__cycle_build_routes(struct tp_cycle *cycle, const struct tp_block *block,
+                       struct tp_server *server)
 {
-    struct route_list list = {
-        .program = program,
-        .cycle = cycle,
-        .arena = &cycle->arena,
-        .messages = messages,
-    };
+    struct route_list list = { .cycle = cycle, .arena = &cycle->arena };
 
     routes_build(&list, block, TP_IN_PULL, &server->pulls);
     routes_build(&list, block, TP_IN_PUSH, &server->pushes);
@@ -78,21 +63,9 @@ routes_count(const struct tp_block *parent, enum tp_context context)
 static void
 routes_collect(struct route_list *list, const struct tp_block *parent, enum tp_context context)
 {
-    size_t first = list->count;
-
     for (const struct tp_block *block = tp_block_first(parent, context); block != NULL;
          block = tp_block_next(block)) {
-        const struct tp_route *route = route_make(list, block);
-
-        if (route == NULL) {
-            continue;
-        }
-        for (size_t i = first; i < list->count; i++) {
-            if (strcmp(list->routes[i]->uri.data, route->uri.data) == 0) {
-                route_complain(list, block, "is routed twice in one block", "");
-            }
-        }
-        list->routes[list->count++] = route;
+        list->routes[list->count++] = route_make(list, block);
     }
 }
 
@@ -100,57 +73,14 @@ static const struct tp_route *
 route_make(struct route_list *list, const struct tp_block *block)
 {
     const struct tp_route_conf *conf = tp_block_conf(block, &tp__module_route);
-    const struct tp_module *handler = route_find_handler(list, block);
+    const struct tp_module *handler = tp__route_find_handler(block, NULL);
     struct tp_route *route = tp__arena_new(list->arena, struct tp_route);
 
-    if (handler == NULL) {
-        return NULL;
-    }
+    TP_ASSERT(handler != NULL);
     route->uri = conf->uri;
     route->is_ordered = conf->is_ordered;
     route->logging = tp__cycle_logging_of(list->cycle, block);
     route->handler = handler;
     route->conf = tp_block_conf(block, handler);
     return route;
-}
-
-/* The one module whose handler directive is written in the block. */
-static const struct tp_module *
-route_find_handler(struct route_list *list, const struct tp_block *block)
-{
-    const struct tp_module *found = NULL;
-
-    for (size_t i = 0; i < list->program->modules.count; i++) {
-        const struct tp_module *module = list->program->modules.modules[i];
-
-        if (module->handle == NULL || !tp_block_writes(block, module->handler)) {
-            continue;
-        }
-        if (found != NULL) {
-            route_complain(list, block, "has two handlers, one of them ", module->handler);
-            return NULL;
-        }
-        found = module;
-    }
-    if (found == NULL) {
-        route_complain(list, block, "has no handler: add echo; or return 200 \"text\";", "");
-    }
-    return found;
-}
-
-static void
-route_complain(struct route_list *list, const struct tp_block *block, const char *what,
-               const char *detail)
-{
-    const struct tp_route_conf *conf = tp_block_conf(block, &tp__module_route);
-    const char *word = block_word(block);
-
-    tp__text_printf(list->messages, "%s: error: %s %s %s%s\n", tp__conf_origin(block, word, 0),
-                    word, conf->uri.data, what, detail);
-}
-
-static const char *
-block_word(const struct tp_block *block)
-{
-    return tp_block_context(block) == TP_IN_PULL ? "pull" : "push";
 }

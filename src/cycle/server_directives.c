@@ -13,6 +13,7 @@ static void server_validate(const struct tp_block *block, void *conf);
 static void peer_validate_addresses(const struct tp_block *peer);
 static void listen_validate_unique(const struct tp_block *server, size_t item);
 static const char *listen_find(const struct tp_block *server, size_t item_end, const char *name);
+static void route_validate(const struct tp_block *block, void *conf);
 static const char *endpoint_value_parse(struct tp_str text, void *field);
 static const char *keepalive_value_parse(struct tp_str text, void *field);
 static bool keepalive_parse_part(struct tp_str *rest, int *value);
@@ -191,6 +192,7 @@ const struct tp_module tp__module_route = {
     .brief = "Which handler serves which uri.",
     .conf_size = sizeof(struct tp_route_conf),
     TP_DIRECTIVES(route_directives),
+    .validate = route_validate,
 };
 
 static void
@@ -259,6 +261,59 @@ listen_find(const struct tp_block *server, size_t item_end, const char *name)
         }
     }
     return NULL;
+}
+
+const struct tp_module *
+tp__route_find_handler(const struct tp_block *route, const struct tp_module *after)
+{
+    struct tp_module_list list = tp__conf_modules(route);
+    bool is_behind = after == NULL;
+
+    for (size_t i = 0; i < list.count; i++) {
+        const struct tp_module *module = list.modules[i];
+
+        if (is_behind && module->handle != NULL && tp_block_writes(route, module->handler)) {
+            return module;
+        }
+        is_behind = is_behind || module == after;
+    }
+    return NULL;
+}
+
+/* A route has one handler, and its uri is not routed before it in the same block. */
+static void
+route_validate(const struct tp_block *block, void *conf)
+{
+    enum tp_context context = tp_block_context(block);
+    const struct tp_route_conf *route = conf;
+
+    if ((context & TP_IN_ROUTE) == 0) {
+        return;
+    }
+    const char *word = context == TP_IN_PULL ? "pull" : "push";
+    const struct tp_module *handler = tp__route_find_handler(block, NULL);
+    const struct tp_module *second =
+        handler == NULL ? NULL : tp__route_find_handler(block, handler);
+
+    if (handler == NULL) {
+        /* About nothing that is written: it is not said of a block with other mistakes. */
+        tp_conf_complain(block, "", 0, "%s %s has no handler, such as echo; or return 200 \"…\";",
+                         word, route->uri.data);
+    }
+    if (second != NULL) {
+        tp_conf_complain(block, second->handler, 0, "%s %s has a handler already: %s", word,
+                         route->uri.data, handler->handler);
+    }
+    for (const struct tp_block *other = tp_block_first(tp_block_parent(block), context);
+         other != block; other = tp_block_next(other)) {
+        const struct tp_route_conf *earlier = tp_block_conf(other, &tp__module_route);
+
+        if (tp__str_equal(earlier->uri, route->uri)) {
+            tp_conf_complain(block, word, 0, "%s %s is routed already at %s", word,
+                             route->uri.data, tp__conf_origin(other, word, 0));
+            return;
+        }
+    }
 }
 
 static const char *

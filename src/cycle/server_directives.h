@@ -50,4 +50,11 @@ struct tp_route_conf {
 extern const struct tp_module tp__module_server;
 extern const struct tp_module tp__module_route;
 
+/*
+ * The first module behind `after` (NULL: of all) whose handler directive is written in the
+ * block `route`; NULL when there is none.
+ */
+const struct tp_module *tp__route_find_handler(const struct tp_block *route,
+                                               const struct tp_module *after);
+
 #endif

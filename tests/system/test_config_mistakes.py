@@ -208,3 +208,40 @@ def test_a_torrent_of_mistakes_is_cut_off(make_server):
     assert code == 1
     assert "too many errors" in errors
     assert len(MESSAGE.findall(errors)) < 1000
+
+
+ROUTES = """peer {
+    server { listen 9090;
+    pull /a { }
+    pull /b { echo; sum; }
+    pull /b { echo; }
+    pull /c { ech; }
+    nonsense 1;
+} }
+"""
+
+
+def test_mistakes_of_routes_are_shown_with_all_others(check):
+    wanted = [
+        (3, 5, "pull /a has no handler"),
+        (4, 21, "pull /b has a handler already: echo"),
+        (5, 5, "pull /b is routed already at "),
+        (6, 15, 'did you mean "echo"'),
+        (7, 5, 'unknown directive "nonsense"'),
+    ]
+    found = check(ROUTES)
+    assert [place[:2] for place in found] == [place[:2] for place in wanted]
+    for (_, _, text), (_, _, told) in zip(found, wanted):
+        assert told in text
+
+
+def test_effective_routes_load_again(make_server):
+    routes = "pull /a { echo; } pull /b { return 201 \"two\"; } push * { empty; }"
+    server = make_server("peer { server { listen 9090; " + routes + " } }")
+    code, effective, _ = server.run("-T")
+    assert code == 0
+    server.conf_path.write_text(effective)
+    code, again, errors = server.run("-T")
+    assert (code, errors) == (0, "")
+    told = [line.split("#")[0].split() for line in effective.splitlines()]
+    assert told == [line.split("#")[0].split() for line in again.splitlines()]
