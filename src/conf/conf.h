@@ -109,7 +109,7 @@ void tp__conf_manual(struct tp_module_list modules, struct tp_text *text);
 
 /*
  * The manual entry of one directive as plain text for a terminal; TP_NOT_FOUND
- * when there is none, with the nearest name in `text` if one is near.
+ * when there is none; `text` then says so, and names what is near.
  */
 enum tp_result tp__conf_manual_entry(struct tp_module_list modules, const char *directive,
                                      struct tp_text *text) TP_MUST_CHECK;

@@ -72,9 +72,11 @@ tp__conf_manual_entry(struct tp_module_list modules, const char *directive, stru
     tp__arena_init(&arena, 4096);
     tp__catalogue_init(&catalogue, modules, NULL, &arena);
     found = tp__catalogue_nearest(&catalogue, name, TP_IN_MAIN);
+    tp__text_printf(text, "there is no directive \"%s\"", directive);
     if (found != NULL) {
-        tp__text_append(text, tp__str(found->name));
+        tp__text_printf(text, "; did you mean \"%s\"?", found->name);
     }
+    tp__text_append(text, TP_STR("\n"));
     tp__arena_fini(&arena);
     return TP_NOT_FOUND;
 }

@@ -309,8 +309,8 @@ route_validate(const struct tp_block *block, void *conf)
         const struct tp_route_conf *earlier = tp_block_conf(other, &tp__module_route);
 
         if (tp__str_equal(earlier->uri, route->uri)) {
-            tp_conf_complain(block, word, 0, "%s %s is routed already at %s", word,
-                             route->uri.data, tp__conf_origin(other, word, 0));
+            tp_conf_complain(block, word, 0, "%s %s is routed already at %s", word, route->uri.data,
+                             tp__conf_origin(other, word, 0));
             return;
         }
     }

@@ -56,7 +56,11 @@ tp__arguments_parse(int argc, char **argv, struct tp_arguments *arguments,
     };
     while (*cursor.next != NULL) {
         cursor.letters = *cursor.next++;
-        if (cursor.letters[0] != '-' || cursor.letters[1] == '\0') {
+        if (strcmp(cursor.letters, "--help") == 0 || strcmp(cursor.letters, "--version") == 0) {
+            arguments->mode = cursor.letters[2] == 'h' ? TP_RUN_HELP : TP_RUN_VERSION;
+            continue;
+        }
+        if (cursor.letters[0] != '-' || cursor.letters[1] == '\0' || cursor.letters[1] == '-') {
             tp__text_printf(complaint, "unexpected argument \"%s\"", cursor.letters);
             return TP_INVALID;
         }

@@ -75,7 +75,11 @@ tp__child_spawn(struct tp_children *children, unsigned slot)
     child->is_surplus = false;
     child->vote = TP_VOTE_NONE;
     tp__watcher_init(&child->watcher, child->channel_fd, child_on_channel);
-    return tp__loop_watch(children->loop, &child->watcher, TP_EVENT_READ);
+    if (tp__loop_watch(children->loop, &child->watcher, TP_EVENT_READ) != TP_OK) {
+        /* A worker that cannot be heard is none: it ends, and is replaced like one that died. */
+        tp__process_kill(child->pid);
+    }
+    return TP_OK;
 }
 
 bool

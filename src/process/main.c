@@ -238,6 +238,9 @@ main_help(const struct tp_program *program, const char *topic)
     } else {
         result = tp__manual_write(program->modules, topic, &text);
     }
+    if (result != TP_OK) {
+        tp__text_printf(&text, "topics besides directives: teleport -h shows them\n");
+    }
     main_print(result == TP_OK ? TP_STDOUT : TP_STDERR, &text);
     tp__text_fini(&text);
     return result == TP_OK ? 0 : 1;

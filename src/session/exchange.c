@@ -114,7 +114,7 @@ tp__exchange_settle(struct tp_exchange *exchange)
 {
     if (exchange->is_finished && !exchange->is_queued && !exchange->is_parked) {
         tp__exchange_free(exchange);
-    } else if (exchange->is_held) {
+    } else if (exchange->is_held || exchange->is_parked) {
         exchange_detach(exchange);
     }
 }

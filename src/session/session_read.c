@@ -206,33 +206,45 @@ session_refuse_input(struct tp_session *session, enum tp_close_reason reason, co
     tp__session_end(session, reason, false);
 }
 
-/* A rest that would pin much more than its own size moves to a buffer of its own. */
+/*
+ * What would pin much more than its own size moves to a buffer of its own: a small rest
+ * whole, of a large one what came last.
+ */
 static void
 session_keep_rest(struct tp_session *session)
 {
+    struct tp_chain *input = &session->input;
+    struct tp_chain kept = { 0 };
     size_t slice_count;
-    const struct tp_slice *last = tp_chain_slices(&session->input, &slice_count);
+    const struct tp_slice *last = tp_chain_slices(input, &slice_count);
 
     if (slice_count == 0) {
         return;
     }
     last += slice_count - 1;
     if (last->buf == NULL || last->buf != session->sessions->read_buf.buf
-        || session->input.len >= last->buf->capacity / PINNED_SHARE_MIN) {
+        || last->len >= last->buf->capacity / PINNED_SHARE_MIN) {
         return;
     }
-    struct tp_buf *own = tp_buf_make(&session->sessions->pool, session->input.len);
+    bool is_small = input->len < last->buf->capacity / PINNED_SHARE_MIN;
+    size_t kept_len = is_small ? 0 : input->len - last->len;
+    struct tp_buf *own = tp_buf_make(&session->sessions->pool, input->len - kept_len);
 
     if (own == NULL) {
         return; /* It stays where it is: memory is short, but nothing is lost. */
     }
-    struct tp_slice copy = { .buf = own, .data = own->bytes, .len = session->input.len };
+    struct tp_slice copy = { .buf = own, .data = own->bytes, .len = input->len - kept_len };
 
-    tp_chain_copy(&session->input, 0, copy.len, own->bytes);
-    tp_chain_clear(&session->input);
-    if (tp_chain_append(&session->input, copy) != TP_OK) {
+    tp_chain_copy(input, kept_len, copy.len, own->bytes);
+    if (tp_chain_move(&kept, input, kept_len) != TP_OK) {
+        tp_buf_release(own);
+        return;
+    }
+    tp_chain_clear(input);
+    if (tp_chain_append(&kept, copy) != TP_OK) {
         session_refuse_input(session, TP_CLOSE_NO_RESOURCES, "memory is used up");
     }
+    *input = kept;
 }
 
 /*

@@ -336,3 +336,15 @@ def test_what_keeps_a_server_from_starting_is_told(make_server, main, complaint)
 
     assert code == 1
     assert complaint in errors
+
+
+def test_long_options_that_everybody_tries(make_server):
+    server = make_server("")
+    assert server.run("--help")[:2] == server.run("-h")[:2]
+    assert server.run("--version") == server.run("-v")
+
+
+def test_an_unknown_topic_is_told(make_server):
+    code, output, errors = make_server("").run("-h", "read_timout")
+    assert (code, output) == (1, "")
+    assert 'did you mean "read_timeout"?' in errors

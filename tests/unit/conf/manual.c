@@ -125,8 +125,9 @@ END_TEST
 
 START_TEST(an_unknown_entry_names_the_nearest)
 {
-    expect_entry("worker_proceses", TP_NOT_FOUND, "worker_processes");
-    expect_entry("frobnicate", TP_NOT_FOUND, "");
+    expect_entry("worker_proceses", TP_NOT_FOUND,
+                 "there is no directive \"worker_proceses\"; did you mean \"worker_processes\"?\n");
+    expect_entry("frobnicate", TP_NOT_FOUND, "there is no directive \"frobnicate\"\n");
 }
 END_TEST
 
