@@ -13,8 +13,8 @@ def on_free_ports(text):
     """Each port of the text becomes one of the test's; the same port stays the same."""
     ports = list(dict.fromkeys(re.findall(r"listen\s+(?:\S*:)?(\d+)\b", text)))
     for number, port in enumerate(ports):
-        placeholder = "$PORT" if number == 0 else f"$PORT{number + 1}"
-        text = re.sub(rf"(listen\s+(?:\S*:)?){port}\b", lambda found, name=placeholder:
+        stand_in = "$PORT" if number == 0 else f"$PORT{number + 1}"
+        text = re.sub(rf"(listen\s+(?:\S*:)?){port}\b", lambda found, name=stand_in:
                       found.group(1) + name, text)
     return text
 
