@@ -210,13 +210,14 @@ point_on_accepted(struct tp_listener *listener, int fd, const struct tp_address 
     struct tp_shared *shared = &acceptor->cycle->shared;
     uint64_t number = tp__roster_next_session_number(&shared->roster);
 
-    tp__counter_add(&shared->counters, TP_COUNTER_SESSIONS_ACCEPTED, 1);
     enum tp_result result =
         tp__session_start(acceptor->sessions, point->listen, number, fd, remote);
 
     if (result != TP_OK) {
         tp__counter_add(&shared->counters, TP_COUNTER_SESSIONS_REFUSED, 1);
     }
+    /* Last: who sees it counted sees what became of it. */
+    tp__counter_add(&shared->counters, TP_COUNTER_SESSIONS_ACCEPTED, 1);
 }
 
 static void
