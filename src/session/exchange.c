@@ -173,6 +173,12 @@ tp_exchange_request(const struct tp_exchange *exchange)
     return &exchange->request;
 }
 
+int32_t
+tp_exchange_type(const struct tp_exchange *exchange)
+{
+    return exchange->request.type;
+}
+
 struct tp_str
 tp_exchange_path(const struct tp_exchange *exchange)
 {

@@ -5,7 +5,7 @@
 #ifndef TP_SESSION_EXCHANGE_LOG_H
 #define TP_SESSION_EXCHANGE_LOG_H
 
-#include <teleport/exchange.h>
+#include <teleport/handler.h>
 
 #include "session/access_file.h"
 

@@ -7,7 +7,7 @@
 #ifndef TP_SESSION_VARIABLES_H
 #define TP_SESSION_VARIABLES_H
 
-#include <teleport/exchange.h>
+#include <teleport/handler.h>
 
 enum {
     TP_VARIABLE_BYTES_MAX = 64, /* of any value that is not a text from outside */

@@ -15,26 +15,15 @@
 #include <teleport/base.h>
 #include <teleport/codec.h>
 #include <teleport/directive.h>
-#include <teleport/exchange.h>
 #include <teleport/filter.h>
+#include <teleport/handler.h>
 #include <teleport/log.h>
 #include <teleport/protocol.h>
+#include <teleport/session.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* One end's half of a conversation; only its accessors are public. */
-struct tp_session;
-
-/* The session's number: 64 bits, never used twice while the server runs. */
-uint64_t tp_session_number(const struct tp_session *session);
-
-/* The other end's address; borrowed from the session. */
-const struct tp_address *tp_session_remote(const struct tp_session *session);
-
-/* The log of the session's server. */
-const struct tp_log *tp_session_log(const struct tp_session *session);
 
 struct tp_module {
     const char *name;

@@ -5,26 +5,12 @@
 #define TELEPORT_PACKET_H
 
 #include <teleport/bytes.h>
+#include <teleport/ids.h>
 #include <teleport/status.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* The numbers of Teleport 2.5. */
-enum tp_packet_type {
-    TP_PACKET_PULL = 1,
-    TP_PACKET_REPLY = 2,
-    TP_PACKET_PUSH = 3,
-};
-
-/* Ids of codecs as they are on the wire; others pass untouched. */
-enum tp_codec_id {
-    TP_CODEC_NONE = 0,
-    TP_CODEC_JSON = 'j',
-    TP_CODEC_PROTOBUF = 'p',
-    TP_CODEC_PLAIN = 's',
-};
 
 enum {
     TP_GZIP_LEVEL_MIN = -2, /* Huffman coding only */

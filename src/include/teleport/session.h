@@ -1,0 +1,132 @@
+/*
+ * teleport/session.h - a session: one end's half of a conversation, on which both ends may ask
+ * (PULL) and tell (PUSH).
+ *
+ * An accepted session is its connection and ends with it.  A dialed one survives its
+ * connections: it is connected again, and what it is asked to send meanwhile waits.
+ *
+ * A pointer to a session is good until it ends, which post_disconnect (and, for a dialed one,
+ * on_end) tells; who keeps a session across turns keeps its handle.
+ *
+ * Threads: the loop's that the session belongs to.
+ */
+#ifndef TELEPORT_SESSION_H
+#define TELEPORT_SESSION_H
+
+#include <teleport/address.h>
+#include <teleport/log.h>
+#include <teleport/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tp_session;
+struct tp_sessions;
+struct tp_reply;
+
+/* What names a session for as long as you like; all zeros names none. */
+struct tp_session_handle {
+    struct tp_sessions *home;
+    uint64_t number;
+};
+
+enum {
+    TP_SESSION_ID_MAX = 64,             /* bytes */
+    TP_SESSION_VARIABLE_NAME_MAX = 64,  /* bytes */
+    TP_SESSION_VARIABLES_MAX = 64,      /* of one session */
+    TP_SESSION_VARIABLES_BYTES = 16384, /* of one session, names and values together */
+};
+
+/* Where a session stands. */
+enum tp_session_state {
+    TP_SESSION_CONNECTING, /* a dialed one: being connected, or waiting to be */
+    TP_SESSION_GREETING,   /* connected, while a hook holds back its packets */
+    TP_SESSION_OPEN,
+    TP_SESSION_ENDING, /* takes nothing more in; what is in flight is finished */
+};
+
+/* How one packet of ours travels; all zeros is what the peer's options say. */
+struct tp_send_options {
+    uint8_t header_codec;   /* 'j' or 'p' */
+    uint8_t body_codec;     /* what the body's bytes are: 'j', 'p', 's', …; see TP_CODEC_… */
+    bool has_gzip;          /* gzip_level counts */
+    int8_t gzip_level;      /* -2..9; 0: the body is not deflated */
+    bool fails_at_once;     /* do not wait while a dialed session is not connected */
+    struct tp_msec timeout; /* of a PULL, from now to its REPLY; 0: pull_timeout */
+};
+
+/* The session's number: 64 bits, never used twice while the server runs. */
+uint64_t tp_session_number(const struct tp_session *session);
+
+struct tp_session_handle tp_session_get_handle(const struct tp_session *session);
+
+/* The session of that name; NULL when it has ended. */
+struct tp_session *tp_session_at(struct tp_session_handle handle);
+
+/* The other end's address; borrowed from the session. */
+const struct tp_address *tp_session_remote(const struct tp_session *session);
+
+enum tp_session_state tp_session_get_state(const struct tp_session *session);
+
+/* The log of the session's server or peer. */
+const struct tp_log *tp_session_log(const struct tp_session *session);
+
+/* The id, borrowed; empty without one. */
+struct tp_str tp_session_id(const struct tp_session *session);
+
+/*
+ * Gives the session an id, which is unique in its peer; "" takes it away.  TP_EXISTS: another
+ * has it, and `id_conflict` says that the newer is refused; where it says close-old, the other
+ * is told (PUSH /system/closed) and closed.  TP_TOO_LARGE, TP_NO_MEMORY; TP_FULL: the
+ * directory has no room.
+ */
+enum tp_result tp_session_set_id(struct tp_session *session, struct tp_str id) TP_MUST_CHECK;
+
+/*
+ * Variables of the session, seen by the exchanges that follow; both texts are copied, and an
+ * empty value takes the variable away.  TP_TOO_LARGE, TP_FULL, TP_NO_MEMORY.
+ */
+enum tp_result tp_session_set_variable(struct tp_session *session, struct tp_str name,
+                                       struct tp_str value) TP_MUST_CHECK;
+
+/* The variable's value, borrowed until it is set anew; empty without one. */
+struct tp_str tp_session_get_variable(const struct tp_session *session, struct tp_str name);
+
+/* The answer to a PULL, for the length of the call; see teleport/exchange.h for what to ask it. */
+typedef void (*tp_reply_fn)(const struct tp_reply *reply, void *owner);
+
+/*
+ * Asks the other end.  `uri` and `body` are copied.  `on_reply` is called exactly once, from
+ * the loop and never from within this call, with the answer or with what became of it: a status
+ * of 504 when `timeout` has passed, of 101 when the session has lost its connection.  Unless
+ * TP_OK is returned it is not called: TP_GONE: the session is ending, or not connected where
+ * that was not to be waited for; TP_FULL: send_queue or max_sent_pulls; TP_TOO_LARGE: more than
+ * packet_limit; TP_INVALID: a codec or level that cannot be; TP_NO_MEMORY.
+ */
+enum tp_result tp_session_pull_async(struct tp_session *session, struct tp_str uri,
+                                     struct tp_str body, const struct tp_send_options *options,
+                                     tp_reply_fn on_reply, void *owner) TP_MUST_CHECK;
+
+/* Tells the other end.  TP_OK: it is queued, in the order of the calls; else as above. */
+enum tp_result tp_session_push(struct tp_session *session, struct tp_str uri, struct tp_str body,
+                               const struct tp_send_options *options) TP_MUST_CHECK;
+
+/*
+ * Ends the session gracefully: it takes nothing more in, what is in flight in either direction
+ * is finished, what is queued leaves.  A dialed session does not come back.
+ */
+void tp_session_close(struct tp_session *session);
+
+/* What came back. */
+const struct tp_status *tp_reply_status(const struct tp_reply *reply);
+
+/* The body, inflated and in one piece; empty without one, or where it could not be inflated. */
+struct tp_str tp_reply_body(const struct tp_reply *reply);
+uint8_t tp_reply_body_codec(const struct tp_reply *reply);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,253 @@
+/*
+ * teleport/teleport.h - libteleport: a peer, which listens, dials, or both.
+ *
+ * A program makes a peer, says what it answers, and lets it listen or dial; on each session
+ * either end may PULL and PUSH.  The calls are the same whichever end has dialed.
+ *
+ *     struct tp_peer_options options = TP_PEER_OPTIONS;
+ *     struct tp_peer *peer;
+ *     struct tp_session *session;
+ *     struct tp_reply *reply;
+ *
+ *     tp_peer_create(&options, &peer);
+ *     tp_peer_dial(peer, "127.0.0.1:9090", NULL, &session);
+ *     tp_session_pull(session, TP_STR("/math/add"), TP_STR("[1,2]"), NULL, &reply);
+ *
+ * Threads: a peer, its sessions and its exchanges belong to the thread that created the peer;
+ * calls from another one are a broken promise and end the program, but for tp_peer_post().
+ * Several peers may live in one thread or in several; they share nothing.
+ *
+ * Stability: structs grow at their end only and say their size; functions keep their meaning.
+ * A program that was compiled against an older 1.x header runs with a newer library.
+ */
+#ifndef TELEPORT_TELEPORT_H
+#define TELEPORT_TELEPORT_H
+
+#include <teleport/exchange.h>
+#include <teleport/hooks.h>
+#include <teleport/session.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tp_peer;
+struct tp_group;
+
+/* What becomes of two sessions that want one id. */
+enum tp_id_conflict {
+    TP_ID_CLOSE_OLD, /* the newer one gets it; the older one is told and closed */
+    TP_ID_REFUSE_NEW,
+};
+
+/* How a dialed session comes back after its connection broke, or could not be had. */
+struct tp_redial {
+    struct tp_msec first; /* before the first attempt; doubled after each one, with jitter */
+    struct tp_msec max;   /* never longer */
+    int64_t times;        /* attempts in a row before it ends; -1: for ever, 0: it never redials */
+};
+
+/*
+ * Everything that can be said of a peer.  Begin with TP_PEER_OPTIONS and change what you like:
+ * all zeros (NULL) mean the preset in brackets.  Texts are copied, `log` and confs are borrowed
+ * for the peer's life.
+ */
+struct tp_peer_options {
+    size_t size; /* of this struct as the program knows it */
+
+    uint8_t header_codec; /* of what is sent on our own account ['p'] */
+    uint8_t body_codec;   /* the same ['j'] */
+    int8_t gzip_level;    /* the same [0: not deflated] */
+    struct tp_size gzip_min; /* smaller bodies are not deflated [256] */
+
+    struct tp_size packet_limit;     /* [1m] */
+    struct tp_size send_queue;       /* of a session [1m] */
+    struct tp_size memory;           /* of all bytes in flight [256m] */
+    int64_t max_sessions;            /* [16384] */
+    int64_t max_pending_pulls;       /* unanswered PULLs of the other end, of a session [1024] */
+    int64_t max_sent_pulls;          /* our own, of a session [16384] */
+    struct tp_msec read_timeout;     /* silence of a session [none] */
+    struct tp_msec packet_timeout;   /* [60s] */
+    struct tp_msec write_timeout;    /* [60s] */
+    struct tp_msec exchange_timeout; /* of our handlers [60s] */
+    struct tp_msec pull_timeout;     /* of our PULLs [60s] */
+    struct tp_msec slow_threshold;   /* slower exchanges are logged as warnings [none] */
+    bool logs_bodies;                /* header and body of each packet are logged */
+
+    struct tp_msec dial_timeout; /* of one attempt [10s] */
+    struct tp_redial redial;     /* [100ms, 30s, -1] */
+    bool redials_never;          /* `redial` does not count */
+    enum tp_id_conflict id_conflict;
+
+    const struct tp_hooks *hooks; /* borrowed [none] */
+    const void *hooks_conf;
+
+    const struct tp_log *log; /* [warnings, to standard error] */
+    void *owner;              /* the program's own; see tp_peer_owner() */
+};
+
+#define TP_PEER_OPTIONS { .size = sizeof(struct tp_peer_options) }
+
+/*
+ * Makes a peer, which belongs to this thread.  TP_INVALID: an option that cannot be;
+ * TP_NO_MEMORY, TP_NO_DESCRIPTORS.
+ */
+enum tp_result tp_peer_create(const struct tp_peer_options *options,
+                              struct tp_peer **peer) TP_MUST_CHECK;
+
+/* Ends all sessions at once, frees everything, makes *peer NULL.  Not from within a callback. */
+void tp_peer_destroy(struct tp_peer **peer);
+
+void *tp_peer_owner(const struct tp_peer *peer);
+
+/* The peer of a session or an exchange; NULL in the server. */
+struct tp_peer *tp_session_peer(const struct tp_session *session);
+
+/* What was last refused or failed, in words, for people: "cannot listen on …: …"; never NULL. */
+const char *tp_peer_last_error(const struct tp_peer *peer);
+
+/* ---- Routes: who answers what.  Exact beats the longest prefix ("/math/...*") beats "*". ---- */
+
+typedef void (*tp_handler_fn)(struct tp_exchange *exchange, void *owner);
+
+/*
+ * From here on PULLs (PUSHes) to `uri` are the handler's; "*" are those that nobody else has.
+ * TP_EXISTS: the uri has a handler; TP_INVALID: it is no uri; TP_DENIED: a post_reg hook.
+ */
+enum tp_result tp_peer_on_pull(struct tp_peer *peer, const char *uri, tp_handler_fn handler,
+                               void *owner) TP_MUST_CHECK;
+enum tp_result tp_peer_on_push(struct tp_peer *peer, const char *uri, tp_handler_fn handler,
+                               void *owner) TP_MUST_CHECK;
+
+/*
+ * A group of routes below `prefix` ("/group"), with hooks of its own, which run behind those of
+ * the peer or group around it.  `parent` NULL: the peer itself.  It lives as long as the peer.
+ * `hooks` may be NULL.  TP_INVALID: the prefix, or a hook at a point that no route has.
+ */
+enum tp_result tp_peer_group(struct tp_peer *peer, struct tp_group *parent, const char *prefix,
+                             const struct tp_hooks *hooks, const void *hooks_conf,
+                             struct tp_group **group) TP_MUST_CHECK;
+enum tp_result tp_group_on_pull(struct tp_group *group, const char *uri, tp_handler_fn handler,
+                                void *owner) TP_MUST_CHECK;
+enum tp_result tp_group_on_push(struct tp_group *group, const char *uri, tp_handler_fn handler,
+                                void *owner) TP_MUST_CHECK;
+
+/* ---- Sessions ---- */
+
+/*
+ * Accepts sessions on "9090", "127.0.0.1:9090", "[::1]:9090" or "unix:/path"; port 0 is one that
+ * the system chooses, and *port, unless NULL, is the one it is.  `fd` instead: on a listening
+ * socket that was inherited, and is the peer's from here on, also when this fails.
+ */
+enum tp_result tp_peer_listen(struct tp_peer *peer, const char *address,
+                              uint16_t *port) TP_MUST_CHECK;
+enum tp_result tp_peer_listen_fd(struct tp_peer *peer, int fd) TP_MUST_CHECK;
+
+struct tp_dial_options {
+    size_t size;             /* of this struct as the program knows it */
+    struct tp_msec timeout;  /* of one attempt [the peer's] */
+    struct tp_redial redial; /* [the peer's] */
+    bool redials_never;
+    const char *id; /* of the session; NULL: none */
+};
+
+#define TP_DIAL_OPTIONS { .size = sizeof(struct tp_dial_options) }
+
+/*
+ * A session that is connected, and again when its connection breaks, to "host:port", an address
+ * as above, or "unix:/path"; names are looked up without blocking.  It is there at once: what it
+ * is asked to send before it is connected waits.  `options` may be NULL.
+ */
+enum tp_result tp_peer_dial(struct tp_peer *peer, const char *address,
+                            const struct tp_dial_options *options,
+                            struct tp_session **session) TP_MUST_CHECK;
+
+/* A session of a connected socket, which is the peer's from here on, also when this fails. */
+enum tp_result tp_peer_serve_fd(struct tp_peer *peer, int fd,
+                                struct tp_session **session) TP_MUST_CHECK;
+
+/* Dials, pulls once, closes: a short connection.  See tp_session_pull() for the rest. */
+enum tp_result tp_peer_pull_once(struct tp_peer *peer, const char *address, struct tp_str uri,
+                                 struct tp_str body, const struct tp_send_options *options,
+                                 struct tp_reply **reply) TP_MUST_CHECK;
+
+struct tp_session *tp_peer_find_number(struct tp_peer *peer, uint64_t number);
+struct tp_session *tp_peer_find_id(struct tp_peer *peer, struct tp_str id);
+size_t tp_peer_session_count(const struct tp_peer *peer);
+
+/* Calls `visit` for each session until it returns false; it may close the one it is given. */
+typedef bool (*tp_visit_fn)(struct tp_session *session, void *owner);
+void tp_peer_walk(struct tp_peer *peer, tp_visit_fn visit, void *owner);
+
+/*
+ * Stops listening and dialing, closes each session gracefully, and calls `on_drained`, which may
+ * be NULL, from the loop when the last one has ended.
+ */
+void tp_peer_drain(struct tp_peer *peer, void (*on_drained)(struct tp_peer *peer, void *owner),
+                   void *owner);
+
+/* Closes all sessions at once; the peer goes on listening and dialing. */
+void tp_peer_close_all(struct tp_peer *peer);
+
+/* ---- Waiting ---- */
+
+/*
+ * Pulls, and lets the loop run until there is an answer.  *reply is the caller's
+ * (tp_reply_free()), whatever status it has.  TP_DENIED: from within a callback, where waiting
+ * would stop the loop; else as tp_session_pull_async() says.
+ */
+enum tp_result tp_session_pull(struct tp_session *session, struct tp_str uri, struct tp_str body,
+                               const struct tp_send_options *options,
+                               struct tp_reply **reply) TP_MUST_CHECK;
+
+/* Frees a reply that was waited for; makes *reply NULL. */
+void tp_reply_free(struct tp_reply **reply);
+
+/* Lets the loop run until the session is open, or for at most `timeout`: TP_TIMED_OUT, TP_GONE. */
+enum tp_result tp_session_wait_open(struct tp_session *session,
+                                    struct tp_msec timeout) TP_MUST_CHECK;
+
+/* Lets the loop run until all that the session was given has been written: TP_TIMED_OUT, TP_GONE. */
+enum tp_result tp_session_flush(struct tp_session *session, struct tp_msec timeout) TP_MUST_CHECK;
+
+/* ---- The loop ---- */
+
+/* Runs until tp_peer_stop(), which may be called from callbacks. */
+void tp_peer_run(struct tp_peer *peer);
+void tp_peer_stop(struct tp_peer *peer);
+
+/* One turn, which waits for at most `wait_max_ms`; -1: until something happens, 0: not at all. */
+void tp_peer_turn(struct tp_peer *peer, int64_t wait_max_ms);
+
+/*
+ * For a program with a loop of its own: a descriptor that is readable whenever there is
+ * something to do, timers included; call tp_peer_turn(peer, 0) then.  It is the peer's.
+ * -1: none could be had.
+ */
+int tp_peer_fd(struct tp_peer *peer);
+
+/*
+ * Calls `run` from the peer's loop, soon.  May be called from any thread, as long as the peer
+ * lives.  What is not run when the peer is destroyed is not run.  TP_FULL: 65536 wait already.
+ */
+enum tp_result tp_peer_post(struct tp_peer *peer, void (*run)(struct tp_peer *peer, void *owner),
+                            void *owner) TP_MUST_CHECK;
+
+/* Calls `run` once, from the loop, after `delay`.  *timer names it for tp_peer_cancel_timer(). */
+enum tp_result tp_peer_start_timer(struct tp_peer *peer, struct tp_msec delay,
+                                   void (*run)(struct tp_peer *peer, void *owner), void *owner,
+                                   uint64_t *timer) TP_MUST_CHECK;
+
+/* Does nothing when it has run, or was cancelled. */
+void tp_peer_cancel_timer(struct tp_peer *peer, uint64_t timer);
+
+/* ---- About the library ---- */
+
+/* "0.1.0" */
+const char *tp_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
