@@ -29,7 +29,7 @@ struct tp_dialer {
     tp_dialer_fn on_end;
     struct tp_watcher watcher;
     struct tp_timer deadline;
-    struct tp_work soon; /* what could be decided at once is told from the loop */
+    struct tp_work soon;          /* what could be decided at once is told from the loop */
     struct dialer_lookup *lookup; /* owned by the pool's job, which outlives a dialer that stops */
     struct tp_address remote;
     enum tp_result result; /* of the last address that was tried */

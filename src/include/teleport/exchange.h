@@ -64,9 +64,8 @@ enum tp_result tp_exchange_reply_copy(struct tp_exchange *exchange, struct tp_st
                                       uint8_t codec);
 
 /* The same with another status, whose texts are copied; a body may go with an error, too. */
-enum tp_result tp_exchange_finish_copy(struct tp_exchange *exchange,
-                                       const struct tp_status *status, struct tp_str body,
-                                       uint8_t codec);
+enum tp_result tp_exchange_finish_copy(struct tp_exchange *exchange, const struct tp_status *status,
+                                       struct tp_str body, uint8_t codec);
 
 /* Ends it with status 200 and the request's own body, neither inflated nor copied. */
 enum tp_result tp_exchange_echo(struct tp_exchange *exchange);

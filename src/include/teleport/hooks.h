@@ -30,9 +30,9 @@ enum tp_hook_subject {
 
 /* What a hook of a point may do besides letting pass. */
 enum tp_hook_power {
-    TP_HOOK_WATCHES = 0,     /* nothing: a refusal is only logged */
-    TP_HOOK_REFUSES = 1,     /* refuse */
-    TP_HOOK_POSTPONES = 2,   /* refuse, or say later */
+    TP_HOOK_WATCHES = 0,   /* nothing: a refusal is only logged */
+    TP_HOOK_REFUSES = 1,   /* refuse */
+    TP_HOOK_POSTPONES = 2, /* refuse, or say later */
 };
 
 /*
@@ -92,7 +92,7 @@ enum tp_hook_point {
 #define TP_HOOK_ENUM_ROW(name, word, subject, power, on_route, sentence) TP_HOOK_##name,
     TP_HOOK_TABLE(TP_HOOK_ENUM_ROW)
 #undef TP_HOOK_ENUM_ROW
-        TP_HOOK_POINT_COUNT
+    TP_HOOK_POINT_COUNT
 };
 
 /* What a hook says. */

@@ -55,9 +55,9 @@ struct tp_redial {
 struct tp_peer_options {
     size_t size; /* of this struct as the program knows it */
 
-    uint8_t header_codec; /* of what is sent on our own account ['p'] */
-    uint8_t body_codec;   /* the same ['j'] */
-    int8_t gzip_level;    /* the same [0: not deflated] */
+    uint8_t header_codec;    /* of what is sent on our own account ['p'] */
+    uint8_t body_codec;      /* the same ['j'] */
+    int8_t gzip_level;       /* the same [0: not deflated] */
     struct tp_size gzip_min; /* smaller bodies are not deflated [256] */
 
     struct tp_size packet_limit;     /* [1m] */
@@ -86,7 +86,10 @@ struct tp_peer_options {
     void *owner;              /* the program's own; see tp_peer_owner() */
 };
 
-#define TP_PEER_OPTIONS { .size = sizeof(struct tp_peer_options) }
+#define TP_PEER_OPTIONS                        \
+    {                                          \
+        .size = sizeof(struct tp_peer_options) \
+    }
 
 /*
  * Makes a peer, which belongs to this thread.  TP_INVALID: an option that cannot be;
@@ -151,7 +154,10 @@ struct tp_dial_options {
     const char *id; /* of the session; NULL: none */
 };
 
-#define TP_DIAL_OPTIONS { .size = sizeof(struct tp_dial_options) }
+#define TP_DIAL_OPTIONS                        \
+    {                                          \
+        .size = sizeof(struct tp_dial_options) \
+    }
 
 /*
  * A session that is connected, and again when its connection breaks, to "host:port", an address
