@@ -130,7 +130,7 @@ tp__cycle_apply_backlogs(const struct tp_cycle *cycle, const struct tp_descripto
                                           tp__listen_descriptor_name(listen, slot, name));
 
             if (tp__socket_set_backlog(fd, listen->options.backlog) != TP_OK) {
-                tp_log_warn(&cycle->log, "backlog-not-set", "listen=%s", listen->name);
+                tp_log_warn(&cycle->log, "backlog-not-set", "listen=%s", listen->source.name);
             }
         }
     }
@@ -172,7 +172,7 @@ tp__cycle_needs(const void *owner, const struct tp_descriptor *descriptor)
 const struct tp_listen *
 tp__cycle_find_listen(const struct tp_cycle *cycle, const char *name)
 {
-    struct tp_listen wanted = { .name = name };
+    struct tp_listen wanted = { .source.name = name };
 
     if (cycle->listen_count == 0) {
         return NULL;
@@ -191,9 +191,9 @@ const char *
 tp__listen_descriptor_name(const struct tp_listen *listen, unsigned slot, char *name)
 {
     if (listen->options.reuseport) {
-        snprintf(name, TP_LISTEN_NAME_MAX, "%s#%u", listen->name, slot);
+        snprintf(name, TP_LISTEN_NAME_MAX, "%s#%u", listen->source.name, slot);
     } else {
-        snprintf(name, TP_LISTEN_NAME_MAX, "%s", listen->name);
+        snprintf(name, TP_LISTEN_NAME_MAX, "%s", listen->source.name);
     }
     return name;
 }
@@ -344,13 +344,15 @@ cycle_build_listens(struct tp_cycle *cycle, const struct tp_program *program,
                 .reuseport = items[i].reuseport,
                 .ipv6only = items[i].ipv6only,
             },
-            .socket_options = listen_socket_options(&items[i], conf->tcp_nodelay),
-            .server = server,
-            .origin = tp__conf_origin(block, "listen", i),
+            .source = {
+                .server = server,
+                .socket_options = listen_socket_options(&items[i], conf->tcp_nodelay),
+                .origin = tp__conf_origin(block, "listen", i),
+            },
         };
         endpoint_make_absolute(&listen->endpoint, program->prefix, &cycle->arena);
         tp__endpoint_format(&listen->endpoint, name);
-        listen->name = tp__arena_format(&cycle->arena, "%s", name).data;
+        listen->source.name = tp__arena_format(&cycle->arena, "%s", name).data;
     }
 }
 
@@ -363,11 +365,11 @@ cycle_check_listens(const struct tp_cycle *cycle, struct tp_text *messages)
 
         if (listen->endpoint.path.len > TP_SOCKET_PATH_MAX) {
             tp__text_printf(messages, "%s: error: the socket path %s is longer than %d bytes\n",
-                            listen->origin, listen->endpoint.path.data, TP_SOCKET_PATH_MAX);
+                            listen->source.origin, listen->endpoint.path.data, TP_SOCKET_PATH_MAX);
         }
-        if (i > 0 && strcmp(listen->name, listen[-1].name) == 0) {
+        if (i > 0 && strcmp(listen->source.name, listen[-1].source.name) == 0) {
             tp__text_printf(messages, "%s: error: %s is already listened on at %s\n",
-                            listen->origin, listen->name, listen[-1].origin);
+                            listen->source.origin, listen->source.name, listen[-1].source.origin);
         }
     }
 }
@@ -422,7 +424,7 @@ listen_compare(const void *left, const void *right)
     const struct tp_listen *left_listen = left;
     const struct tp_listen *right_listen = right;
 
-    return strcmp(left_listen->name, right_listen->name);
+    return strcmp(left_listen->source.name, right_listen->source.name);
 }
 
 static enum tp_result
@@ -439,8 +441,8 @@ cycle_open_listen(const struct tp_listen *listen, const char *name, struct tp_de
     if (result != TP_OK) {
         char what[TP_ENDPOINT_TEXT_MAX + 32];
 
-        snprintf(what, sizeof(what), "cannot listen on %s", listen->name);
-        tp__cycle_report_error(messages, listen->origin, what, result);
+        snprintf(what, sizeof(what), "cannot listen on %s", listen->source.name);
+        tp__cycle_report_error(messages, listen->source.origin, what, result);
         return result;
     }
     return tp__descriptors_add(set, TP_DESCRIPTOR_LISTEN, name, fd);

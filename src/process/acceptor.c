@@ -72,7 +72,7 @@ tp__acceptor_apply(struct tp_acceptor *acceptor, struct tp_cycle *cycle)
 
     TP_LIST_EACH (node, &acceptor->points) {
         struct accept_point *point = TP_CONTAINER_OF(node, struct accept_point, node);
-        const struct tp_listen *listen = tp__cycle_find_listen(cycle, point->listen->name);
+        const struct tp_listen *listen = tp__cycle_find_listen(cycle, point->listen->source.name);
 
         if (listen == NULL || listen->options.reuseport != point->listen->options.reuseport) {
             acceptor_remove(point);
@@ -84,7 +84,7 @@ tp__acceptor_apply(struct tp_acceptor *acceptor, struct tp_cycle *cycle)
     for (size_t i = 0; i < cycle->listen_count; i++) {
         const struct tp_listen *listen = &cycle->listens[i];
 
-        if (acceptor_find(acceptor, listen->name) == NULL) {
+        if (acceptor_find(acceptor, listen->source.name) == NULL) {
             enum tp_result added = acceptor_add(acceptor, listen);
 
             result = result == TP_OK ? added : result;
@@ -148,7 +148,7 @@ acceptor_find(struct tp_acceptor *acceptor, const char *name)
     TP_LIST_EACH (node, &acceptor->points) {
         struct accept_point *point = TP_CONTAINER_OF(node, struct accept_point, node);
 
-        if (strcmp(point->listen->name, name) == 0) {
+        if (strcmp(point->listen->source.name, name) == 0) {
             return point;
         }
     }
@@ -211,7 +211,7 @@ point_on_accepted(struct tp_listener *listener, int fd, const struct tp_address 
     uint64_t number = tp__roster_next_session_number(&shared->roster);
 
     enum tp_result result =
-        tp__session_start(acceptor->sessions, point->listen, number, fd, remote);
+        tp__session_start(acceptor->sessions, &point->listen->source, number, fd, remote);
 
     if (result != TP_OK) {
         tp__counter_add(&shared->counters, TP_COUNTER_SESSIONS_REFUSED, 1);
@@ -231,10 +231,10 @@ point_on_accept_failed(struct tp_listener *listener, enum tp_result result)
     if (point->failure_logged_ms != 0 && now_ms - point->failure_logged_ms < FAILURE_LOG_MS) {
         return;
     }
-    struct tp_log log = point->listen->server->log;
+    struct tp_log log = point->listen->source.server->log;
     char doing[TP_ENDPOINT_TEXT_MAX + 16];
 
-    snprintf(doing, sizeof(doing), "accepting on %s", point->listen->name);
+    snprintf(doing, sizeof(doing), "accepting on %s", point->listen->source.name);
     log.doing = doing;
     tp_log_error(&log, "accept-failed", "result=%s", tp_result_word(result));
     point->failure_logged_ms = now_ms;

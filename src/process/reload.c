@@ -174,13 +174,13 @@ reload_check_reuseport(struct tp_reload *reload)
 
     for (size_t i = 0; i < reload->next->listen_count; i++) {
         const struct tp_listen *listen = &reload->next->listens[i];
-        const struct tp_listen *before = tp__cycle_find_listen(current, listen->name);
+        const struct tp_listen *before = tp__cycle_find_listen(current, listen->source.name);
 
         if (before != NULL && before->options.reuseport != listen->options.reuseport) {
             tp__text_printf(&reload->report,
                             "%s: error: reuseport of %s cannot change while it is open: remove "
                             "the listen, reload, and add it again, or restart\n",
-                            listen->origin, listen->name);
+                            listen->source.origin, listen->source.name);
             return TP_IN_USE;
         }
     }

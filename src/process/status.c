@@ -57,7 +57,7 @@ status_write_listens(const struct tp_cycle *cycle, struct tp_text *text)
     tp__text_printf(text, "  \"listens\": [");
     for (size_t i = 0; i < cycle->listen_count; i++) {
         tp__text_printf(text, i == 0 ? "\n    " : ",\n    ");
-        json_append_string(text, cycle->listens[i].name);
+        json_append_string(text, cycle->listens[i].source.name);
     }
     tp__text_printf(text, cycle->listen_count == 0 ? "],\n" : "\n  ],\n");
 }

@@ -23,7 +23,7 @@ static enum tp_result worker_load(struct tp_worker *worker, uint64_t generation,
 static enum tp_result worker_check_descriptors(const struct tp_worker *worker,
                                                struct tp_text *messages);
 static void worker_move_sessions(struct tp_worker *worker);
-static const struct tp_listen *worker_find_listen(void *owner, const char *name);
+static const struct tp_source *worker_find_source(void *owner, const char *name);
 static void worker_on_moved(void *owner);
 static void worker_answer(struct tp_worker *worker, enum tp_channel_kind kind, uint64_t generation,
                           const char *text);
@@ -181,7 +181,7 @@ static void
 worker_move_sessions(struct tp_worker *worker)
 {
     struct tp_sessions_move move = {
-        .find_listen = worker_find_listen,
+        .find_source = worker_find_source,
         .on_done = worker_on_moved,
         .owner = worker,
     };
@@ -189,12 +189,14 @@ worker_move_sessions(struct tp_worker *worker)
     tp__sessions_move(&worker->sessions, &move);
 }
 
-static const struct tp_listen *
-worker_find_listen(void *owner, const char *name)
+static const struct tp_source *
+worker_find_source(void *owner, const char *name)
 {
     struct tp_worker *worker = owner;
 
-    return tp__cycle_find_listen(worker->cycle, name);
+    const struct tp_listen *listen = tp__cycle_find_listen(worker->cycle, name);
+
+    return listen == NULL ? NULL : &listen->source;
 }
 
 static void

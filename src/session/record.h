@@ -24,7 +24,7 @@ struct tp_session {
     struct tp_list_node node; /* in members or, while a move is under way, in unmoved */
     struct tp_work turn_end;  /* sends what the turn has brought, and goes on with the input */
     struct tp_sessions *sessions;
-    const struct tp_listen *listen;
+    const struct tp_source *source;
     struct tp_chain input;
     struct tp_chain unsent;        /* what has begun to leave */
     struct tp_list_node exchanges; /* open ones */
@@ -53,7 +53,7 @@ struct tp_exchange {
     struct tp_list_node node;   /* in the session's exchanges or outgoing */
     uint64_t session_number;    /* known still when the session has ended */
     struct tp_address remote;
-    const struct tp_listen *listen;
+    const struct tp_source *source;
     const struct tp_server *server;
     const struct tp_route *route;
     const struct tp_exchange_logging *logging; /* the route's; without one the server's */
@@ -85,7 +85,7 @@ tp__exchange_queue_cost(const struct tp_exchange *exchange)
  * A session of the connection `fd` that does nothing yet, among the members of `sessions`.
  * NULL when memory is out; the descriptor is the caller's then.
  */
-struct tp_session *tp__session_make(struct tp_sessions *sessions, const struct tp_listen *listen,
+struct tp_session *tp__session_make(struct tp_sessions *sessions, const struct tp_source *source,
                                     uint64_t number, int fd,
                                     const struct tp_address *remote) TP_MUST_CHECK;
 

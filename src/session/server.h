@@ -53,14 +53,19 @@ struct tp_server {
     struct tp_router pushes;
 };
 
+/* Where sessions come from: an address that is listened on, or one that is dialed. */
+struct tp_source {
+    const char *name; /* canonical, so that a reload finds the same one again */
+    const struct tp_server *server;
+    struct tp_socket_options socket_options; /* of its connections */
+    const char *origin;                      /* where it is written, for messages */
+};
+
 /* A listening address of a server. */
 struct tp_listen {
-    const char *name; /* canonical, so that a reload finds the same address again */
+    struct tp_source source;
     struct tp_endpoint endpoint;
     struct tp_listen_options options;
-    struct tp_socket_options socket_options; /* for connections accepted here */
-    const struct tp_server *server;
-    const char *origin; /* where it is written, for messages */
 };
 
 #endif

@@ -77,16 +77,16 @@ tp__sessions_fini(struct tp_sessions *sessions)
 }
 
 enum tp_result
-tp__session_start(struct tp_sessions *sessions, const struct tp_listen *listen, uint64_t number,
+tp__session_start(struct tp_sessions *sessions, const struct tp_source *source, uint64_t number,
                   int fd, const struct tp_address *remote)
 {
-    struct tp_session *session = tp__session_make(sessions, listen, number, fd, remote);
+    struct tp_session *session = tp__session_make(sessions, source, number, fd, remote);
 
     if (session == NULL) {
         tp__descriptor_close(&fd);
         return TP_NO_MEMORY;
     }
-    enum tp_result result = tp__socket_set_options(fd, remote, &listen->socket_options);
+    enum tp_result result = tp__socket_set_options(fd, remote, &source->socket_options);
 
     if (result == TP_OK) {
         result = session_run_accept_hooks(session);
@@ -103,7 +103,7 @@ tp__session_start(struct tp_sessions *sessions, const struct tp_listen *listen, 
 }
 
 struct tp_session *
-tp__session_make(struct tp_sessions *sessions, const struct tp_listen *listen, uint64_t number,
+tp__session_make(struct tp_sessions *sessions, const struct tp_source *source, uint64_t number,
                  int fd, const struct tp_address *remote)
 {
     struct tp_session *session = calloc(1, sizeof(*session));
@@ -115,7 +115,7 @@ tp__session_make(struct tp_sessions *sessions, const struct tp_listen *listen, u
     session->remote = *remote;
     session->number = number;
     session->sessions = sessions;
-    session->listen = listen;
+    session->source = source;
     session->heard_ms = tp__loop_now_ms(sessions->loop);
     tp__watcher_init(&session->watcher, fd, session_on_event);
     tp__work_init(&session->turn_end, session_on_turn_end);
@@ -123,7 +123,7 @@ tp__session_make(struct tp_sessions *sessions, const struct tp_listen *listen, u
     tp__list_init(&session->exchanges);
     tp__list_init(&session->outgoing);
     tp__list_append(&sessions->members, &session->node);
-    tp__counted_acquire(listen->server->configuration);
+    tp__counted_acquire(source->server->configuration);
     sessions->count++;
     sessions->callbacks.on_count_changed(sessions->callbacks.owner);
     return session;
@@ -138,9 +138,9 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
 
     *closing = NULL;
     TP_ASSERT(session->magic == TP_SESSION_MAGIC);
-    tp_log_info(&session->listen->server->log, "session-closed",
+    tp_log_info(&session->source->server->log, "session-closed",
                 "number=%llu remote=%s listen=%s reason=%s", (unsigned long long) session->number,
-                tp_address_format(&session->remote, remote), session->listen->name,
+                tp_address_format(&session->remote, remote), session->source->name,
                 tp__close_reason_word(reason));
     tp__work_cancel(&session->turn_end);
     tp__loop_stop_timer(sessions->loop, &session->deadline);
@@ -150,7 +150,7 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
     tp_chain_clear(&session->input);
     tp_chain_clear(&session->unsent);
     tp__list_remove(&session->node);
-    tp__counted_release(session->listen->server->configuration);
+    tp__counted_release(session->source->server->configuration);
     session->magic = 0;
     free(session);
     sessions->count--;
@@ -195,15 +195,15 @@ tp__session_on_boundary(struct tp_session *session)
     const struct tp_sessions_move *move = &session->sessions->move;
 
     session->is_move_due = false;
-    const struct tp_listen *listen = move->find_listen(move->owner, session->listen->name);
+    const struct tp_source *source = move->find_source(move->owner, session->source->name);
 
-    if (listen == NULL) {
+    if (source == NULL) {
         tp__session_end(session, TP_CLOSE_LISTEN_REMOVED, true);
         return;
     }
-    tp__counted_acquire(listen->server->configuration);
-    tp__counted_release(session->listen->server->configuration);
-    session->listen = listen;
+    tp__counted_acquire(source->server->configuration);
+    tp__counted_release(session->source->server->configuration);
+    session->source = source;
     tp__session_arm_deadline(session);
 }
 
@@ -250,7 +250,7 @@ tp_session_remote(const struct tp_session *session)
 const struct tp_log *
 tp_session_log(const struct tp_session *session)
 {
-    return &session->listen->server->log;
+    return &session->source->server->log;
 }
 
 const char *
@@ -295,7 +295,7 @@ tp__close_reason_sentence(enum tp_close_reason reason)
 static enum tp_result
 session_run_accept_hooks(struct tp_session *session)
 {
-    const struct tp_server *server = session->listen->server;
+    const struct tp_server *server = session->source->server;
     enum tp_result result = TP_OK;
 
     for (size_t i = 0; i < server->accept_hook_count && result == TP_OK; i++) {
@@ -382,7 +382,7 @@ session_on_deadline(struct tp_timer *timer)
 static bool
 session_close_if_overdue(struct tp_session *session, int64_t now_ms)
 {
-    const struct tp_session_limits *limits = &session->listen->server->limits;
+    const struct tp_session_limits *limits = &session->source->server->limits;
     bool is_idle = session->exchange_count == 0 && !tp__session_must_pause(session);
 
     if (session_is_overdue(session->stuck_since_ms, limits->write_timeout, now_ms)) {
@@ -407,7 +407,7 @@ session_close_if_overdue(struct tp_session *session, int64_t now_ms)
 static int64_t
 session_next_deadline_ms(const struct tp_session *session)
 {
-    const struct tp_session_limits *limits = &session->listen->server->limits;
+    const struct tp_session_limits *limits = &session->source->server->limits;
     int64_t deadline_ms = INT64_MAX;
 
     session_earlier(&deadline_ms, session->heard_ms, limits->read_timeout);

@@ -26,7 +26,7 @@ struct tp_sessions_callbacks {
 
 /* How all sessions come to another configuration: see tp__sessions_move(). */
 struct tp_sessions_move {
-    const struct tp_listen *(*find_listen)(void *owner, const char *name);
+    const struct tp_source *(*find_source)(void *owner, const char *name);
     void (*on_done)(void *owner);
     void *owner;
 };
@@ -75,7 +75,7 @@ void tp__sessions_fini(struct tp_sessions *sessions);
  * hooks, and starts reading.  TP_OK: there is a session; TP_DENIED: a hook refused
  * it; others: it could not be had, and the connection is closed.
  */
-enum tp_result tp__session_start(struct tp_sessions *sessions, const struct tp_listen *listen,
+enum tp_result tp__session_start(struct tp_sessions *sessions, const struct tp_source *source,
                                  uint64_t number, int fd,
                                  const struct tp_address *remote) TP_MUST_CHECK;
 
@@ -83,7 +83,7 @@ enum tp_result tp__session_start(struct tp_sessions *sessions, const struct tp_l
 void tp__session_close(struct tp_session **session, enum tp_close_reason reason);
 
 /*
- * Moves every session to the listen that `find_listen` gives for the name of its
+ * Moves every session to the listen that `find_source` gives for the name of its
  * own; where that is NULL the session closes with the reason LISTEN_REMOVED.  A
  * part is done in each turn, so that many sessions do not stop the others;
  * `on_done` is called after the last.  A move that is under way is replaced, and

@@ -90,7 +90,7 @@ tp__session_take_packets(struct tp_session *session)
 bool
 tp__session_must_pause(const struct tp_session *session)
 {
-    const struct tp_session_limits *limits = &session->listen->server->limits;
+    const struct tp_session_limits *limits = &session->source->server->limits;
 
     return session->exchange_count >= limits->pending_pulls
            || session->queued_bytes > limits->send_queue.bytes;
@@ -172,7 +172,7 @@ session_flush_early(struct tp_session *session)
 static bool
 session_take_one(struct tp_session *session, int64_t now_us)
 {
-    const struct tp_server *server = session->listen->server;
+    const struct tp_server *server = session->source->server;
     struct tp_decode_limits limits = { .packet = server->limits.packet };
     struct tp_packet packet; /* whole once the outcome is PACKET */
     const char *why = "";
@@ -201,7 +201,7 @@ session_take_one(struct tp_session *session, int64_t now_us)
 static void
 session_refuse_input(struct tp_session *session, enum tp_close_reason reason, const char *why)
 {
-    tp_log_info(&session->listen->server->log, "input-refused", "number=%llu reason=%s why=\"%s\"",
+    tp_log_info(&session->source->server->log, "input-refused", "number=%llu reason=%s why=\"%s\"",
                 (unsigned long long) session->number, tp__close_reason_word(reason), why);
     tp__session_end(session, reason, false);
 }

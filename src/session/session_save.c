@@ -22,7 +22,7 @@ struct restoring {
     const struct tp_session_receiver *receiver;
     struct tp_saved_section session;
     struct tp_str exchanges; /* the sections behind it */
-    const struct tp_listen *listen;
+    const struct tp_source *source;
     struct tp_address remote;
     enum tp_close_reason end_reason;
     enum tp_close_reason refused; /* why it cannot be restored, if it cannot */
@@ -35,7 +35,7 @@ static enum tp_result restoring_check_session(struct restoring *restoring);
 static bool restoring_read_remote(struct restoring *restoring);
 static bool restoring_read_end(struct restoring *restoring);
 static enum tp_result restoring_check_exchanges(struct restoring *restoring);
-static enum tp_result restoring_find_listen(struct restoring *restoring);
+static enum tp_result restoring_find_source(struct restoring *restoring);
 static void restoring_refuse(const struct restoring *restoring, int fd, enum tp_result result);
 static enum tp_result restoring_fill(const struct restoring *restoring, struct tp_session *session);
 static enum tp_result restoring_fill_bytes(const struct restoring *restoring,
@@ -79,7 +79,7 @@ tp__session_restore(struct tp_sessions *sessions, const struct tp_session_receiv
 
     if (result == TP_OK) {
         session = tp__session_make(
-            sessions, restoring.listen,
+            sessions, restoring.source,
             (uint64_t) tp__saved_get_number(&restoring.session, TP_SAVED_SESSION_NUMBER), fd,
             &restoring.remote);
         result = session == NULL ? TP_NO_MEMORY : TP_OK;
@@ -101,7 +101,7 @@ tp__session_restore(struct tp_sessions *sessions, const struct tp_session_receiv
 static void
 session_save_fields(const struct tp_session *session, struct tp_saved_writer *writer)
 {
-    const struct tp_listen *listen = session->listen;
+    const struct tp_source *source = session->source;
     const struct tp_address *remote = &session->remote;
 
     tp__saved_put_opener(writer, TP_SAVED_SESSION);
@@ -110,8 +110,8 @@ session_save_fields(const struct tp_session *session, struct tp_saved_writer *wr
     tp__saved_put_text(writer, TP_SAVED_REMOTE_IP,
                        (struct tp_str){ (const char *) remote->ip, sizeof(remote->ip) });
     tp__saved_put_number(writer, TP_SAVED_REMOTE_PORT, remote->port);
-    tp__saved_put_text(writer, TP_SAVED_LISTEN, tp__str(listen->name));
-    tp__saved_put_text(writer, TP_SAVED_PROTOCOL, tp__str(listen->server->protocol->name));
+    tp__saved_put_text(writer, TP_SAVED_LISTEN, tp__str(source->name));
+    tp__saved_put_text(writer, TP_SAVED_PROTOCOL, tp__str(source->server->protocol->name));
     tp__saved_put_chain(writer, TP_SAVED_INPUT, &session->input);
     tp__saved_put_chain(writer, TP_SAVED_UNSENT, &session->unsent);
     tp__saved_put_number(writer, TP_SAVED_HEARD_MS, session->heard_ms);
@@ -142,7 +142,7 @@ restoring_read(struct restoring *restoring, struct tp_str saved)
         result = restoring_check_exchanges(restoring);
     }
     if (result == TP_OK) {
-        result = restoring_find_listen(restoring);
+        result = restoring_find_source(restoring);
     }
     return result;
 }
@@ -225,7 +225,7 @@ restoring_check_exchanges(struct restoring *restoring)
 }
 
 static enum tp_result
-restoring_find_listen(struct restoring *restoring)
+restoring_find_source(struct restoring *restoring)
 {
     const struct tp_session_receiver *receiver = restoring->receiver;
     struct tp_str saved = tp__saved_get_text(&restoring->session, TP_SAVED_LISTEN);
@@ -233,14 +233,14 @@ restoring_find_listen(struct restoring *restoring)
 
     if (saved.len < sizeof(name)) {
         memcpy(name, saved.data, saved.len);
-        restoring->listen = receiver->find_listen(receiver->owner, name);
+        restoring->source = receiver->find_source(receiver->owner, name);
     }
-    if (restoring->listen == NULL) {
+    if (restoring->source == NULL) {
         restoring->refused = TP_CLOSE_LISTEN_REMOVED;
         restoring->why = "nothing listens there any more";
         return TP_NOT_FOUND;
     }
-    const struct tp_protocol *protocol = restoring->listen->server->protocol;
+    const struct tp_protocol *protocol = restoring->source->server->protocol;
 
     if (!tp__str_equal(tp__str(protocol->name),
                        tp__saved_get_text(&restoring->session, TP_SAVED_PROTOCOL))) {

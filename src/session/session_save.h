@@ -20,7 +20,7 @@
 /* Who takes sessions in; `log` tells of those that cannot be. */
 struct tp_session_receiver {
     /* The listen of this name in the configuration in force; NULL when it has none. */
-    const struct tp_listen *(*find_listen)(void *owner, const char *name);
+    const struct tp_source *(*find_source)(void *owner, const char *name);
     void *owner;
     const struct tp_log *log;
 };

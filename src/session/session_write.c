@@ -93,7 +93,7 @@ static enum tp_result
 session_encode(struct tp_session *session)
 {
     struct tp_sessions *sessions = session->sessions;
-    const struct tp_protocol *protocol = session->listen->server->protocol;
+    const struct tp_protocol *protocol = session->source->server->protocol;
 
     tp__output_reset(&sessions->output);
     while (!tp__list_is_empty(&session->outgoing) && !tp__output_is_full(&sessions->output)) {

@@ -47,7 +47,7 @@ enum {
         "The address of the other end, without its port.")                                        \
     ROW(remote_port, false, write_number(writer, exchange->remote.port),                          \
         "The port of the other end; 0 for a Unix socket.")                                        \
-    ROW(listen, false, tp__value_write_text(writer, tp__str(exchange->listen->name)),             \
+    ROW(listen, false, tp__value_write_text(writer, tp__str(exchange->source->name)),             \
         "The listening address that the session came in through.")                                \
     ROW(header_codec, false, write_codec(writer, exchange, exchange->request.header_codec),       \
         "The codec of the packet's header.")                                                      \
@@ -219,7 +219,7 @@ text_bytes_max(const struct tp_exchange *exchange)
     const size_t lens[] = {
         exchange->request.uri.len,
         exchange->reply.status.text.len,
-        strlen(exchange->listen->name),
+        strlen(exchange->source->name),
         exchange->route == NULL ? 0 : exchange->route->uri.len,
     };
     size_t longest = 0;

@@ -44,7 +44,7 @@ static void fuzz_save_again(struct tp_sessions *sessions,
 static bool fuzz_is_timeless(const struct tp_session *session);
 static struct tp_session *fuzz_first(const struct tp_sessions *sessions);
 static struct tp_str fuzz_save(struct tp_session *session);
-static const struct tp_listen *fuzz_find_listen(void *owner, const char *name);
+static const struct tp_source *fuzz_find_source(void *owner, const char *name);
 static const struct tp_protocol *fuzz_find_protocol(void);
 static void fuzz_on_count_changed(void *owner);
 static void fuzz_on_bytes(void *owner, size_t count);
@@ -115,8 +115,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 static void
 fuzz_restore(struct tp_sessions *sessions, struct tp_server *server, struct tp_str saved)
 {
-    const struct tp_listen listen = { .name = "test", .server = server };
-    const struct tp_session_receiver receiver = { fuzz_find_listen, (void *) (uintptr_t) &listen,
+    const struct tp_source source = { .name = "test", .server = server };
+    const struct tp_session_receiver receiver = { fuzz_find_source, (void *) (uintptr_t) &source,
                                                   &server->log };
     int fds[2];
 
@@ -211,12 +211,12 @@ fuzz_save(struct tp_session *session)
     return (struct tp_str){ (const char *) bytes, len };
 }
 
-static const struct tp_listen *
-fuzz_find_listen(void *owner, const char *name)
+static const struct tp_source *
+fuzz_find_source(void *owner, const char *name)
 {
-    const struct tp_listen *listen = owner;
+    const struct tp_source *source = owner;
 
-    return strcmp(listen->name, name) == 0 ? listen : NULL;
+    return strcmp(source->name, name) == 0 ? source : NULL;
 }
 
 static const struct tp_protocol *

@@ -148,7 +148,7 @@ tp__test_site_open(struct tp_test_site *site, struct tp_test_bench *bench,
             .pending_pulls = 1000,
         },
     };
-    site->listen = (struct tp_listen){ .name = "test", .server = &site->server };
+    site->source = (struct tp_source){ .name = "test", .server = &site->server };
     test_build_router(site, routes, TP_PACKET_PULL, &site->server.pulls);
     test_build_router(site, routes, TP_PACKET_PUSH, &site->server.pushes);
 }
@@ -174,7 +174,7 @@ tp__test_client_open(struct tp_test_client *client, struct tp_test_bench *bench,
     ck_assert_ptr_nonnull(client->received);
 
     enum tp_result result =
-        tp__session_start(&bench->sessions, &site->listen, bench->next_number++, pair[1], &remote);
+        tp__session_start(&bench->sessions, &site->source, bench->next_number++, pair[1], &remote);
 
     if (result == TP_OK) {
         client->session =

@@ -40,7 +40,7 @@ struct tp_test_site {
     struct tp_counted configuration;
     struct tp_arena arena;
     struct tp_server server;
-    struct tp_listen listen;
+    struct tp_source source;
     bool is_unused; /* nobody holds it any more */
 };
 

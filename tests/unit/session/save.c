@@ -59,12 +59,12 @@ struct other {
     const struct tp_test_route *routes;
 };
 
-static const struct tp_listen *
-place_find_listen(void *owner, const char *name)
+static const struct tp_source *
+place_find_source(void *owner, const char *name)
 {
     struct place *place = owner;
 
-    return strcmp(name, place->site.listen.name) == 0 ? &place->site.listen : NULL;
+    return strcmp(name, place->site.source.name) == 0 ? &place->site.source : NULL;
 }
 
 static void
@@ -72,8 +72,8 @@ place_open(struct place *place, const struct tp_test_route *with)
 {
     tp__test_bench_open(&place->bench);
     tp__test_site_open(&place->site, &place->bench, with);
-    place->site.listen.socket_options.send_buffer_bytes = SMALL_BUFFER;
-    place->receiver = (struct tp_session_receiver){ place_find_listen, place, &place->bench.log };
+    place->site.source.socket_options.send_buffer_bytes = SMALL_BUFFER;
+    place->receiver = (struct tp_session_receiver){ place_find_source, place, &place->bench.log };
 }
 
 static void
@@ -642,7 +642,7 @@ START_TEST(another_version_or_protocol_or_listen_is_refused_by_name)
     ck_assert_int_eq(TP_MISMATCH, specimen_restore(&specimen, specimen.bytes, specimen.len));
     ck_assert(tp__test_bench_has_logged(&place->bench, "reason=not-restored"));
     place->site.server.protocol = right;
-    place->site.listen.name = "elsewhere";
+    place->site.source.name = "elsewhere";
     ck_assert_int_eq(TP_NOT_FOUND, specimen_restore(&specimen, specimen.bytes, specimen.len));
     ck_assert(tp__test_bench_has_logged(&place->bench, "reason=listen-removed"));
     specimen_free(&specimen);

@@ -204,7 +204,7 @@ START_TEST(who_does_not_read_is_not_read_from)
 
     fixture_open(&fixture);
     fixture.site.server.limits.send_queue.bytes = SEND_QUEUE;
-    fixture.site.listen.socket_options.send_buffer_bytes = SMALL_BUFFER;
+    fixture.site.source.socket_options.send_buffer_bytes = SMALL_BUFFER;
     fixture_connect(&fixture);
     tp__test_stream_add_pull(&fixture.sent, 1, "/echo", big_body());
     flood_and_read(&fixture, big_body(), "/echo", tp_status_of(TP_STATUS_OK));
@@ -218,7 +218,7 @@ START_TEST(replies_without_a_body_are_bounded_too)
 
     fixture_open(&fixture);
     fixture.site.server.limits.send_queue.bytes = SEND_QUEUE;
-    fixture.site.listen.socket_options.send_buffer_bytes = SMALL_BUFFER;
+    fixture.site.source.socket_options.send_buffer_bytes = SMALL_BUFFER;
     fixture_connect(&fixture);
     tp__test_stream_add_pull(&fixture.sent, 1, "/none", (struct tp_str){ 0 });
     flood_and_read(&fixture, (struct tp_str){ 0 }, "/none", tp_status_of(TP_STATUS_NOT_FOUND));
@@ -304,7 +304,7 @@ START_TEST(who_takes_nothing_is_let_go)
 
     fixture_open(&fixture);
     fixture.site.server.limits.write_timeout.ms = TIMEOUT_MS;
-    fixture.site.listen.socket_options.send_buffer_bytes = SMALL_BUFFER;
+    fixture.site.source.socket_options.send_buffer_bytes = SMALL_BUFFER;
     fixture_connect(&fixture);
     tp__test_stream_add_pull(&fixture.sent, 1, "/echo", big_body());
     fixture_send(&fixture);
@@ -396,7 +396,7 @@ START_TEST(who_leaves_with_a_reply_under_way_has_broken_the_connection)
     struct fixture fixture;
 
     fixture_open(&fixture);
-    fixture.site.listen.socket_options.send_buffer_bytes = SMALL_BUFFER;
+    fixture.site.source.socket_options.send_buffer_bytes = SMALL_BUFFER;
     fixture_connect(&fixture);
     tp__test_stream_add_pull(&fixture.sent, 1, "/echo", big_body());
     fixture_send(&fixture);
@@ -488,13 +488,13 @@ struct destination {
     int done;
 };
 
-static const struct tp_listen *
+static const struct tp_source *
 destination_find(void *owner, const char *name)
 {
     struct destination *destination = owner;
 
     ck_assert_str_eq("test", name);
-    return destination->site == NULL ? NULL : &destination->site->listen;
+    return destination->site == NULL ? NULL : &destination->site->source;
 }
 
 static void

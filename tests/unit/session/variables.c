@@ -25,7 +25,7 @@ struct fixture {
     struct tp_codec codec;
     struct tp_codec_use codec_use;
     struct tp_server server;
-    struct tp_listen listen;
+    struct tp_source source;
     struct tp_route route;
     struct tp_exchange exchange;
     char line[LINE_MAX];
@@ -43,14 +43,14 @@ fixture_open(struct fixture *fixture)
     fixture->server.codecs = &fixture->codec_use;
     fixture->server.codec_count = 1;
     fixture->server.limits.packet.bytes = 4096;
-    fixture->listen.name = "127.0.0.1:9090";
+    fixture->source.name = "127.0.0.1:9090";
     fixture->route.uri = TP_STR("/hello/*");
     fixture->exchange = (struct tp_exchange){
         .magic = TP_EXCHANGE_MAGIC,
         .sessions = &fixture->sessions,
         .session_number = 18446744073709551615u,
         .remote = { .family = TP_ADDRESS_V4, .port = 50000, .ip = { 127, 0, 0, 1 } },
-        .listen = &fixture->listen,
+        .source = &fixture->source,
         .server = &fixture->server,
         .route = &fixture->route,
         .logging = &fixture->route.logging,
