@@ -15,33 +15,34 @@ struct tp_dialer;
 
 /*
  * How it ended, called once from the loop and never from within tp__dialer_start(): TP_OK with
- * the connected descriptor, which is the callee's, and the address it is connected to.
- * TP_NOT_FOUND: the name is unknown; TP_TIMED_OUT; TP_FULL: too many names wait to be looked
- * up; else what the last address said.
+ * the connected descriptor, which is the callee's, and the address it is connected to; else the
+ * descriptor is -1.  TP_NOT_FOUND: the name is unknown, or nobody has made that Unix socket;
+ * TP_GONE: nobody listens there; TP_TIMED_OUT; TP_FULL: too many names wait to be looked up;
+ * TP_INTERRUPTED: the pool was destroyed; else what the last address said, with errno.
  */
 typedef void (*tp_dialer_fn)(struct tp_dialer *dialer, enum tp_result result, int fd,
                              const struct tp_address *remote);
 
-/* Embedded in its owner, who finds itself with TP_CONTAINER_OF(); all zeros does nothing. */
+/* Embedded in its owner, who finds itself with TP_CONTAINER_OF(); holds nothing between attempts. */
 struct tp_dialer {
     struct tp_loop *loop;
-    struct tp_pool *pool;
+    struct tp_pool *pool; /* NULL: names are unknown to it */
     tp_dialer_fn on_end;
-    struct tp_watcher watcher;
-    struct tp_timer deadline;
-    struct tp_work soon;          /* what could be decided at once is told from the loop */
-    struct dialer_lookup *lookup; /* owned by the pool's job, which outlives a dialer that stops */
-    struct tp_address remote;
-    enum tp_result result; /* of the last address that was tried */
+    struct tp_watcher watcher;      /* of the socket that is being connected; fd -1: none is */
+    struct tp_timer timer;          /* when this address, or all, has had its time */
+    struct tp_work soon;            /* what needs no waiting happens in the loop all the same */
+    struct dialer_attempt *attempt; /* NULL: none is under way */
 };
 
 void tp__dialer_init(struct tp_dialer *dialer, struct tp_loop *loop, struct tp_pool *pool,
                      tp_dialer_fn on_end);
 
 /*
- * Begins to connect to `target`: "host:port", "1.2.3.4:port", "[::1]:port" or "unix:/path",
- * copied.  TP_INVALID: it is none of these.  One attempt at a time; another may be started when
- * the last has ended or was stopped, also from within on_end.
+ * Begins to connect to `target`: "host:port", "1.2.3.4:port", "[::1]:port", "port" of this
+ * machine or "unix:/path", copied.  A name may stand for several addresses: each gets its share
+ * of `timeout`, which is of them all together and of the look-up.  TP_INVALID: the target is
+ * none of these; TP_NO_MEMORY.  One attempt at a time; another may be started when the last has
+ * ended or was stopped, also from within on_end.
  */
 enum tp_result tp__dialer_start(struct tp_dialer *dialer, struct tp_str target,
                                 struct tp_msec timeout) TP_MUST_CHECK;
@@ -52,7 +53,10 @@ void tp__dialer_stop(struct tp_dialer *dialer);
 static inline bool
 tp__dialer_is_busy(const struct tp_dialer *dialer)
 {
-    return dialer->deadline.is_running || dialer->lookup != NULL;
+    return dialer->attempt != NULL;
 }
+
+/* NULL when `target` is one that can be dialed; else a sentence fragment: what would be. */
+const char *tp__dialer_check(struct tp_str target);
 
 #endif

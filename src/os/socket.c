@@ -27,6 +27,7 @@ union message_control {
 static enum tp_result socket_bind(int fd, const struct tp_endpoint *endpoint);
 static bool socket_is_abandoned(const struct tp_endpoint *endpoint);
 static enum tp_result socket_connect_path(struct tp_str path, int type, int *made_fd);
+static bool socket_is_itself(int fd);
 static enum tp_result socket_set_int(int fd, int level, int option, int value);
 static enum tp_result socket_set_keepalive(int fd, const struct tp_socket_options *options);
 static enum tp_result socket_set_buffers(int fd, const struct tp_socket_options *options);
@@ -140,6 +141,63 @@ tp__socket_connect_unix(const char *path, int *made_fd)
         return TP_TOO_LARGE;
     }
     return socket_connect_path(path_str, SOCK_STREAM, made_fd);
+}
+
+enum tp_result
+tp__socket_connect(const struct tp_endpoint *endpoint, int *made_fd)
+{
+    struct sockaddr_storage system;
+    socklen_t system_len = tp__address_to_system(&endpoint->address, endpoint->path, &system);
+    int fd = socket(system.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    enum tp_result result = TP_OK;
+
+    if (fd == -1) {
+        return tp__result_from_errno();
+    }
+    if (connect(fd, (struct sockaddr *) &system, system_len) == -1) {
+        result = errno == EINPROGRESS ? TP_AGAIN
+                 : errno == EAGAIN    ? TP_FULL
+                                      : tp__result_from_errno();
+    } else {
+        result = tp__socket_finish_connect(fd);
+    }
+    if (result != TP_OK && result != TP_AGAIN) {
+        int error = errno;
+
+        tp__descriptor_close(&fd);
+        errno = error;
+        return result;
+    }
+    *made_fd = fd;
+    return result;
+}
+
+enum tp_result
+tp__socket_finish_connect(int fd)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1) {
+        return tp__result_from_errno();
+    }
+    if (error == 0 && socket_is_itself(fd)) {
+        error = ECONNREFUSED;
+    }
+    errno = error;
+    return error == 0 ? TP_OK : tp__result_from_errno();
+}
+
+struct tp_address
+tp__socket_local_address(int fd)
+{
+    struct sockaddr_storage system = { 0 };
+    socklen_t system_len = sizeof(system);
+
+    if (getsockname(fd, (struct sockaddr *) &system, &system_len) == -1) {
+        return (struct tp_address){ .family = TP_ADDRESS_NONE };
+    }
+    return tp__address_from_system(&system);
 }
 
 enum tp_result
@@ -331,6 +389,22 @@ socket_connect_path(struct tp_str path, int type, int *made_fd)
     }
     *made_fd = fd;
     return TP_OK;
+}
+
+static bool
+socket_is_itself(int fd)
+{
+    struct sockaddr_storage local = { 0 };
+    struct sockaddr_storage remote = { 0 };
+    socklen_t local_len = sizeof(local);
+    socklen_t remote_len = sizeof(remote);
+
+    if (getsockname(fd, (struct sockaddr *) &local, &local_len) == -1
+        || getpeername(fd, (struct sockaddr *) &remote, &remote_len) == -1
+        || local.ss_family == AF_UNIX) {
+        return false;
+    }
+    return local_len == remote_len && memcmp(&local, &remote, local_len) == 0;
 }
 
 static enum tp_result

@@ -64,6 +64,23 @@ enum tp_result tp__socket_set_options(int fd, const struct tp_address *remote,
  */
 enum tp_result tp__socket_connect_unix(const char *path, int *fd) TP_MUST_CHECK;
 
+/*
+ * Begins to connect to `endpoint`.  TP_OK: it is connected; TP_AGAIN: it will be, or not, when
+ * *fd becomes writable (tp__socket_finish_connect()).  TP_FULL: the queue of a Unix socket has
+ * no room now; TP_GONE: nobody listens there; TP_NOT_FOUND: nobody has made that Unix socket;
+ * else as errno says.
+ */
+enum tp_result tp__socket_connect(const struct tp_endpoint *endpoint, int *fd) TP_MUST_CHECK;
+
+/*
+ * How connecting has ended, once `fd` is writable; TP_GONE also for a socket that has met
+ * itself: a port of this machine that nobody listens on may be the one it was given.
+ */
+enum tp_result tp__socket_finish_connect(int fd) TP_MUST_CHECK;
+
+/* The address that `fd` is bound to; family NONE where it has none. */
+struct tp_address tp__socket_local_address(int fd);
+
 /* A connected pair of Unix sockets; `keeps_messages`: sequenced packets, else a stream. */
 enum tp_result tp__socket_pair(bool keeps_messages, int fds[2]) TP_MUST_CHECK;
 
