@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "event/backend/backend.h"
+#include "os/alarm.h"
 
 #include <stdlib.h>
 
@@ -24,12 +25,19 @@ struct tp_loop {
     bool is_abandoned;
     bool is_in_turn;
 
+    /* Only where somebody waits in another loop; fd -1 else. */
+    struct tp_alarm alarm;
+    struct tp_watcher alarm_watcher;
+    int64_t alarm_ms; /* what the alarm is set to */
+
     /* The batch being handed out; events before `batch_next` have been. */
     size_t batch_next;
     size_t batch_count;
     struct tp_backend_event batch[TP_BACKEND_BATCH_MAX];
 };
 
+static void loop_on_alarm(struct tp_watcher *watcher, unsigned events);
+static void loop_set_alarm(struct tp_loop *loop);
 static int64_t loop_sleep_ms(const struct tp_loop *loop, int64_t wait_max_ms);
 static void loop_hand_out_events(struct tp_loop *loop);
 static void loop_run_posted(struct tp_loop *loop);
@@ -51,6 +59,7 @@ tp__loop_create(struct tp_loop **made)
     }
     tp__timer_wheel_init(&loop->timers, tp__clock_monotonic_ms());
     tp__list_init(&loop->posted);
+    loop->alarm.fd = -1;
     *made = loop;
     return TP_OK;
 }
@@ -61,6 +70,7 @@ tp__loop_destroy(struct tp_loop **loop)
     if (*loop == NULL) {
         return;
     }
+    tp__alarm_close(&(*loop)->alarm);
     tp__backend_close(&(*loop)->backend);
     free(*loop);
     *loop = NULL;
@@ -79,6 +89,8 @@ tp__loop_run(struct tp_loop *loop)
     while (!loop->is_stopping) {
         tp__loop_turn(loop, -1);
     }
+    /* Further turns, without tp__loop_run(), may wait again. */
+    loop->is_stopping = false;
 }
 
 void
@@ -106,6 +118,7 @@ tp__loop_turn(struct tp_loop *loop, int64_t wait_max_ms)
     tp__timer_wheel_expire(&loop->timers);
     loop_run_posted(loop);
     loop->is_in_turn = false;
+    loop_set_alarm(loop);
 
     int64_t turn_us = tp__clock_monotonic_us() - woken_us;
 
@@ -115,10 +128,39 @@ tp__loop_turn(struct tp_loop *loop, int64_t wait_max_ms)
     }
 }
 
+enum tp_result
+tp__loop_open_fd(struct tp_loop *loop, int *fd)
+{
+    *fd = tp__backend_descriptor(&loop->backend);
+    if (loop->alarm.fd != -1) {
+        return TP_OK;
+    }
+    enum tp_result result = tp__alarm_open(&loop->alarm);
+
+    if (result != TP_OK) {
+        return result;
+    }
+    loop->alarm_ms = TP_ALARM_NEVER;
+    tp__watcher_init(&loop->alarm_watcher, loop->alarm.fd, loop_on_alarm);
+    result = tp__loop_watch(loop, &loop->alarm_watcher, TP_EVENT_READ);
+    if (result != TP_OK) {
+        tp__alarm_close(&loop->alarm);
+        return result;
+    }
+    loop_set_alarm(loop);
+    return TP_OK;
+}
+
 int64_t
 tp__loop_now_ms(const struct tp_loop *loop)
 {
     return loop->timers.clock_ms;
+}
+
+bool
+tp__loop_is_in_turn(const struct tp_loop *loop)
+{
+    return loop->is_in_turn;
 }
 
 const struct tp_loop_counters *
@@ -172,6 +214,7 @@ tp__loop_start_timer(struct tp_loop *loop, struct tp_timer *timer, int64_t delay
         tp__timer_wheel_set_clock(&loop->timers, tp__clock_monotonic_ms());
     }
     tp__timer_wheel_start(&loop->timers, timer, delay_ms);
+    loop_set_alarm(loop);
 }
 
 void
@@ -181,6 +224,7 @@ tp__loop_start_timer_at(struct tp_loop *loop, struct tp_timer *timer, int64_t de
         tp__timer_wheel_set_clock(&loop->timers, tp__clock_monotonic_ms());
     }
     tp__timer_wheel_start(&loop->timers, timer, deadline_ms - loop->timers.clock_ms);
+    loop_set_alarm(loop);
 }
 
 void
@@ -201,6 +245,7 @@ tp__loop_post(struct tp_loop *loop, struct tp_work *work)
 {
     if (tp__list_is_empty(&work->node)) {
         tp__list_append(&loop->posted, &work->node);
+        loop_set_alarm(loop);
     }
 }
 
@@ -208,6 +253,36 @@ void
 tp__work_cancel(struct tp_work *work)
 {
     tp__list_remove(&work->node);
+}
+
+/* The turn it has caused sets it anew at its end. */
+static void
+loop_on_alarm(struct tp_watcher *watcher, unsigned events)
+{
+    struct tp_loop *loop = TP_CONTAINER_OF(watcher, struct tp_loop, alarm_watcher);
+
+    (void) events;
+    loop->alarm_ms = TP_ALARM_NEVER;
+    tp__alarm_set(&loop->alarm, TP_ALARM_NEVER);
+}
+
+/* Outside turns it says when the next one is due: for who waits elsewhere. */
+static void
+loop_set_alarm(struct tp_loop *loop)
+{
+    if (loop->alarm.fd == -1 || loop->is_in_turn) {
+        return;
+    }
+    int64_t sleep_ms = tp__timer_wheel_sleep_ms(&loop->timers);
+    int64_t time_ms = sleep_ms == -1 ? TP_ALARM_NEVER : loop->timers.clock_ms + sleep_ms;
+
+    if (!tp__list_is_empty(&loop->posted)) {
+        time_ms = 0;
+    }
+    if (time_ms != loop->alarm_ms) {
+        loop->alarm_ms = time_ms;
+        tp__alarm_set(&loop->alarm, time_ms);
+    }
 }
 
 static int64_t

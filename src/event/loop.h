@@ -72,6 +72,13 @@ void tp__loop_stop(struct tp_loop *loop);
 /* Runs one turn that waits at most `wait_max_ms` (-1: until something happens). */
 void tp__loop_turn(struct tp_loop *loop, int64_t wait_max_ms);
 
+/*
+ * One descriptor that is readable whenever a turn has something to do: an event, a timer, posted
+ * work.  For who waits in a loop of another kind and calls tp__loop_turn(loop, 0) then; it is
+ * the loop's.  TP_NO_DESCRIPTORS, TP_NO_MEMORY.
+ */
+enum tp_result tp__loop_open_fd(struct tp_loop *loop, int *fd) TP_MUST_CHECK;
+
 /* The monotonic time when this turn's events came. */
 int64_t tp__loop_now_ms(const struct tp_loop *loop);
 
@@ -79,6 +86,9 @@ const struct tp_loop_counters *tp__loop_get_counters(const struct tp_loop *loop)
 
 /* How many timers run, for status. */
 size_t tp__loop_timer_count(const struct tp_loop *loop);
+
+/* True between a turn's begin and its end: whoever asks was called by the loop. */
+bool tp__loop_is_in_turn(const struct tp_loop *loop);
 
 static inline void
 tp__watcher_init(struct tp_watcher *watcher, int fd, tp_watcher_fn on_event)

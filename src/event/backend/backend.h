@@ -34,4 +34,7 @@ enum tp_result tp__backend_change(struct tp_backend *backend, struct tp_watcher 
 size_t tp__backend_wait(struct tp_backend *backend, struct tp_backend_event *events,
                         int64_t wait_max_ms);
 
+/* A descriptor that is readable while tp__backend_wait() would have events; the backend's. */
+int tp__backend_descriptor(const struct tp_backend *backend);
+
 #endif

@@ -62,6 +62,12 @@ tp__backend_wait(struct tp_backend *backend, struct tp_backend_event *events, in
     return (size_t) count;
 }
 
+int
+tp__backend_descriptor(const struct tp_backend *backend)
+{
+    return backend->fd;
+}
+
 static uint32_t
 epoll_mask_of(unsigned interest)
 {

@@ -12,6 +12,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -722,6 +723,104 @@ START_TEST(a_slow_turn_does_not_delay_timers)
 }
 END_TEST
 
+/* What another loop's poll() says of the loop's descriptor within `wait_ms`. */
+static bool
+is_readable(int fd, int wait_ms)
+{
+    struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+    return poll(&poll_fd, 1, wait_ms) == 1;
+}
+
+START_TEST(its_descriptor_is_readable_for_events)
+{
+    struct tp_loop *loop = loop_create();
+    struct end *end = end_create(loop, end_on_event);
+    int fd, again;
+
+    ck_assert_int_eq(TP_OK, tp__loop_open_fd(loop, &fd));
+    ck_assert_int_eq(TP_OK, tp__loop_open_fd(loop, &again));
+    ck_assert_int_eq(fd, again);
+    ck_assert_int_eq(TP_OK, tp__loop_watch(loop, &end->watcher, TP_EVENT_READ));
+    ck_assert(!is_readable(fd, 0));
+    end_feed(end);
+    ck_assert(is_readable(fd, 0));
+    tp__loop_turn(loop, 0);
+    ck_assert_int_eq(1, end->called_count);
+    end_destroy(&end);
+    ck_assert(!is_readable(fd, 0));
+    tp__loop_destroy(&loop);
+}
+END_TEST
+
+START_TEST(its_descriptor_is_readable_for_posted_work)
+{
+    struct tp_loop *loop = loop_create();
+    struct notes notes = { .len = 0 };
+    struct task first, second;
+    int fd;
+
+    task_init(&first, loop, &notes, 'a');
+    task_init(&second, loop, &notes, 'b');
+    /* Posted before anybody asked for the descriptor. */
+    tp__loop_post(loop, &first.work);
+    ck_assert_int_eq(TP_OK, tp__loop_open_fd(loop, &fd));
+    ck_assert(is_readable(fd, 1000));
+    first.posts = &second.work;
+    tp__loop_turn(loop, 0);
+    ck_assert(is_readable(fd, 1000));
+    tp__loop_turn(loop, 0);
+    ck_assert_str_eq("ab", notes.letters);
+    ck_assert(!is_readable(fd, 0));
+    tp__loop_post(loop, &second.work);
+    ck_assert(is_readable(fd, 1000));
+    tp__loop_turn(loop, 0);
+    ck_assert_str_eq("abb", notes.letters);
+    ck_assert(!is_readable(fd, 0));
+    tp__loop_destroy(&loop);
+}
+END_TEST
+
+START_TEST(its_descriptor_is_readable_for_timers)
+{
+    struct tp_loop *loop = loop_create();
+    struct alarm clock, later;
+    int fd;
+
+    alarm_init(&clock, loop);
+    alarm_init(&later, loop);
+    ck_assert_int_eq(TP_OK, tp__loop_open_fd(loop, &fd));
+    tp__loop_start_timer(loop, &later.timer, 1000 * 1000);
+    ck_assert(!is_readable(fd, 0));
+    tp__loop_start_timer(loop, &clock.timer, 5);
+    while (clock.expired_us == 0) {
+        ck_assert(is_readable(fd, 1000));
+        tp__loop_turn(loop, 0);
+    }
+    ck_assert(!is_readable(fd, 0));
+    tp__loop_stop_timer(loop, &later.timer);
+    tp__loop_destroy(&loop);
+}
+END_TEST
+
+/* Who has run it once may turn it by hand later, and waits as long as wanted. */
+START_TEST(a_loop_that_was_stopped_waits_again)
+{
+    struct tp_loop *loop = loop_create();
+    struct alarm clock;
+
+    alarm_init(&clock, loop);
+    tp__loop_start_timer(loop, &clock.timer, 1);
+    tp__loop_run(loop);
+
+    int64_t begin_ms = tp__clock_monotonic_ms();
+
+    tp__loop_turn(loop, 5);
+    ck_assert_int_ge(tp__clock_monotonic_ms(), begin_ms + 5);
+    tp__loop_destroy(&loop);
+}
+END_TEST
+
 Suite *
 tp_suite_event_loop(void)
 {
@@ -765,5 +864,13 @@ tp_suite_event_loop(void)
     tcase_add_test(timers, a_timer_started_outside_a_turn_counts_from_then);
     tcase_add_test(timers, a_slow_turn_does_not_delay_timers);
     suite_add_tcase(suite, timers);
+
+    TCase *elsewhere = tcase_create("elsewhere");
+
+    tcase_add_test(elsewhere, its_descriptor_is_readable_for_events);
+    tcase_add_test(elsewhere, its_descriptor_is_readable_for_posted_work);
+    tcase_add_test(elsewhere, its_descriptor_is_readable_for_timers);
+    tcase_add_test(elsewhere, a_loop_that_was_stopped_waits_again);
+    suite_add_tcase(suite, elsewhere);
     return suite;
 }
