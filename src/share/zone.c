@@ -47,7 +47,7 @@ struct zone_shard {
 _Static_assert(sizeof(struct zone_header) == 2 * ZONE_LINE_BYTES, "the header fills two lines");
 _Static_assert(sizeof(struct zone_shard) == 2 * ZONE_LINE_BYTES, "a shard fills two lines");
 
-static struct zone_header zone_describe(const struct tp_zone_layout *layout);
+static struct zone_header zone_describe(const struct tp_zone_layout *layout, uint32_t cell_count);
 static uint64_t zone_bytes(const struct zone_header *header);
 static enum tp_result zone_format(const struct zone_header *header, void *base);
 static enum tp_result zone_map(struct tp_zone *zone, const struct tp_zone_layout *layout, int fd);
@@ -79,7 +79,13 @@ tp__zone_outcome_word(enum tp_zone_outcome outcome)
 enum tp_result
 tp__zone_create(const struct tp_zone_layout *layout, int *fd)
 {
-    struct zone_header header = zone_describe(layout);
+    return tp__zone_create_sized(layout, layout->cell_count, fd);
+}
+
+enum tp_result
+tp__zone_create_sized(const struct tp_zone_layout *layout, uint32_t cell_count, int *fd)
+{
+    struct zone_header header = zone_describe(layout, cell_count);
     uint64_t size = zone_bytes(&header);
     void *base;
 
@@ -205,20 +211,21 @@ tp__zone_repair_count(const struct tp_zone *zone)
     return atomic_load_explicit(&zone_get_header(zone)->repair_count, memory_order_relaxed);
 }
 
-/* The header that a zone of `layout` has. */
+/* The header that a zone of `layout` with so many cells has. */
 static struct zone_header
-zone_describe(const struct tp_zone_layout *layout)
+zone_describe(const struct tp_zone_layout *layout, uint32_t cell_count)
 {
     TP_ASSERT(strlen(layout->name) <= TP_ZONE_NAME_MAX);
     TP_ASSERT(layout->cell_size > 0 && layout->cell_size <= UINT32_MAX - ZONE_LINE_BYTES);
-    TP_ASSERT(layout->cell_count > 0 && layout->shard_count <= ZONE_SHARDS_MAX);
+    TP_ASSERT(cell_count > 0 && layout->shard_count <= ZONE_SHARDS_MAX);
+    TP_ASSERT(layout->cell_count == 0 || layout->cell_count == cell_count);
     TP_ASSERT(layout->shard_count == 0 || layout->check != NULL);
 
     struct zone_header header = {
         .format = ZONE_FORMAT,
         .version = layout->version,
         .cell_size = (layout->cell_size + ZONE_LINE_BYTES - 1) / ZONE_LINE_BYTES * ZONE_LINE_BYTES,
-        .cell_count = layout->cell_count,
+        .cell_count = cell_count,
         .shard_count = layout->shard_count,
     };
 
@@ -303,7 +310,9 @@ zone_header_is_sound(const struct zone_header *header, const char *name, size_t 
 static bool
 zone_has_layout(const struct tp_zone *zone)
 {
-    struct zone_header header = zone_describe(zone->layout);
+    uint32_t cell_count = zone->layout->cell_count;
+    struct zone_header header =
+        zone_describe(zone->layout, cell_count > 0 ? cell_count : zone->cell_count);
 
     return zone->version == header.version && zone->cell_size == header.cell_size
            && zone->cell_count == header.cell_count && zone->shard_count == header.shard_count;

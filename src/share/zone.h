@@ -32,7 +32,7 @@ struct tp_zone_layout {
     const char *name;
     uint32_t version; /* of the meaning of a cell */
     uint32_t cell_size;
-    uint32_t cell_count;
+    uint32_t cell_count;  /* 0: each zone has its own, see tp__zone_create_sized() */
     uint32_t shard_count; /* 0: no locks */
 
     /*
@@ -87,6 +87,10 @@ const char *tp__zone_outcome_word(enum tp_zone_outcome outcome);
  */
 enum tp_result tp__zone_create(const struct tp_zone_layout *layout, int *fd) TP_MUST_CHECK;
 
+/* The same for a layout whose zones differ in how many cells they have: one of `cell_count`. */
+enum tp_result tp__zone_create_sized(const struct tp_zone_layout *layout, uint32_t cell_count,
+                                     int *fd) TP_MUST_CHECK;
+
 /*
  * Maps the zone behind `fd`, which stays the caller's and may be closed.
  * TP_MISMATCH: it is none, or of another name, version or size.
@@ -98,8 +102,8 @@ enum tp_result tp__zone_open(struct tp_zone *zone, const struct tp_zone_layout *
 void tp__zone_close(struct tp_zone *zone);
 
 /*
- * For reloads and new binaries: *fd becomes a zone of `layout` that goes on where
- * `old_fd` (-1: there is none) stands, and *outcome says how.  Both descriptors
+ * For reloads and new binaries: *fd becomes a zone of `layout`, which names its count of cells,
+ * that goes on where `old_fd` (-1: there is none) stands, and *outcome says how.  Both descriptors
  * are the caller's afterwards, so that either can be given up.  What processes
  * write to the old zone after a copy is not brought over.  TP_TIMED_OUT: a lock of
  * the old zone could not be had.
