@@ -82,7 +82,8 @@
     ROW("worker-died", \
         "A worker ended unasked; it is replaced.") \
     ROW("worker-killed", \
-        "A worker did not end in time and was killed.") \
+        "A worker had not ended after worker_stop_timeout, or when a fast stop was asked for a " \
+        "second time, and was killed.") \
     ROW("worker-silent", \
         "A worker is alive but has not answered for the time of worker_watch: it hangs or " \
         "waits for something.") \

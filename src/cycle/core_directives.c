@@ -106,6 +106,13 @@ static const struct tp_directive core_directives[] = {
         .brief = "How long a graceful stop may take before what is left is closed.",
     },
     {
+        .name = "worker_stop_timeout", .where = TP_IN_MAIN,
+        TP_TIME(struct tp_core_conf, worker_stop_timeout),
+        .preset = "10s", .min = "10ms", .max = "1h", .since = "0.1",
+        .brief = "How long workers may take to end in a fast stop, or once worker_shutdown_timeout "
+                 "has passed, before they are killed. A second fast stop kills them at once.",
+    },
+    {
         .name = "worker_watch", .where = TP_IN_MAIN, TP_TIME(struct tp_core_conf, worker_watch),
         .words = word_off, .preset = "10s", .min = "100ms", .max = "1h", .since = "0.1",
         .brief = "How often one worker asks all others whether they still turn; one that has "

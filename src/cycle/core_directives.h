@@ -19,7 +19,8 @@ struct tp_core_conf {
     int64_t worker_processes;               /* 0: one per processor */
     int64_t worker_rlimit_nofile;           /* 0: as it was inherited */
     struct tp_msec worker_shutdown_timeout; /* 0: no limit */
-    struct tp_msec worker_watch;            /* 0: off */
+    struct tp_msec worker_stop_timeout;
+    struct tp_msec worker_watch; /* 0: off */
     struct tp_msec reload_timeout;
     struct tp_size bus_queue;
     struct tp_size worker_memory;

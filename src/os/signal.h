@@ -12,8 +12,8 @@
  */
 /* clang-format off */
 #define TP_SIGNAL_TABLE(ROW)                                                                       \
-    ROW(TERM,  SIGTERM,  "TERM",  "Fast stop.",                               "Fast stop.")        \
-    ROW(INT,   SIGINT,   "INT",   "Fast stop.",                               "Fast stop.")        \
+    ROW(TERM,  SIGTERM,  "TERM",  "Fast stop; a second one kills the workers.", "Fast stop.")      \
+    ROW(INT,   SIGINT,   "INT",   "Fast stop; a second one kills the workers.", "Fast stop.")      \
     ROW(QUIT,  SIGQUIT,  "QUIT",  "Graceful stop.",                           "Graceful stop.")    \
     ROW(HUP,   SIGHUP,   "HUP",   "Reload the configuration in place.",       "Ignored.")          \
     ROW(USR1,  SIGUSR1,  "USR1",  "Reopen the logs.",                         "Ignored.")          \

@@ -17,7 +17,7 @@
 /* ROW(NAME, word, what it does): the commands, which are also the words of -s. */
 /* clang-format off */
 #define TP_CONTROL_TABLE(ROW)                                                                \
-    ROW(STOP,   "stop",   "Ends the server at once, and waits until it has ended.")          \
+    ROW(STOP,   "stop",   "Ends the server at once, and waits until it has ended; again: kills its workers.") \
     ROW(QUIT,   "quit",   "Ends the server gracefully, and waits until it has ended.")       \
     ROW(REOPEN, "reopen", "Opens the logs anew, for rotating them.")                         \
     ROW(RELOAD, "reload", "Takes the configuration over in place, and says why if it cannot.") \

@@ -20,12 +20,15 @@
 #include <stdlib.h>
 
 enum {
-    MASTER_STOP_PATIENCE_MS = 1000, /* from a stop to killing what has not ended */
-    MASTER_SPAWN_RETRY_MS = 1000,   /* after a fork that failed */
+    MASTER_SPAWN_RETRY_MS = 1000, /* after a fork that failed */
 };
 
 static void master_ensure_workers(struct tp_master *master);
-static void master_end(struct tp_master *master, enum tp_channel_kind how);
+static bool master_is_ending(const struct tp_master *master);
+static void master_quit(struct tp_master *master);
+static void master_stop(struct tp_master *master);
+static void master_end_workers(struct tp_master *master, enum tp_channel_kind how);
+static void master_kill_workers(struct tp_master *master, const char *why);
 static void master_rest(struct tp_master *master);
 static enum tp_result master_reopen_logs(struct tp_master *master, struct tp_text *report);
 static enum tp_result master_reopen_log(struct tp_master *master, const struct tp_descriptor *log);
@@ -103,24 +106,53 @@ master_ensure_workers(struct tp_master *master)
     }
 }
 
+static bool
+master_is_ending(const struct tp_master *master)
+{
+    return master->state == TP_MASTER_QUITTING || master->state == TP_MASTER_STOPPING;
+}
+
+/* A graceful end.  Asked again, or after a fast one, it changes nothing: no time begins anew. */
+static void
+master_quit(struct tp_master *master)
+{
+    const struct tp_core_conf *core = master->cycle->core;
+
+    if (master_is_ending(master)) {
+        return;
+    }
+    master->state = TP_MASTER_QUITTING;
+    if (core->worker_shutdown_timeout.ms > 0) {
+        tp__loop_start_timer(master->loop, &master->end_patience,
+                             core->worker_shutdown_timeout.ms + core->worker_stop_timeout.ms);
+    }
+    master_end_workers(master, TP_CHANNEL_QUIT);
+}
+
+/* A fast end.  Who asks a second time has lost patience, and waits for no worker any more. */
+static void
+master_stop(struct tp_master *master)
+{
+    if (master->state == TP_MASTER_STOPPING) {
+        master_kill_workers(master, "stopped-again");
+        return;
+    }
+    master->state = TP_MASTER_STOPPING;
+    tp__loop_start_timer(master->loop, &master->end_patience,
+                         master->cycle->core->worker_stop_timeout.ms);
+    master_end_workers(master, TP_CHANNEL_STOP);
+}
+
 /* Tells all workers to end, `how` being QUIT or STOP; the server ends with the last of them. */
 static void
-master_end(struct tp_master *master, enum tp_channel_kind how)
+master_end_workers(struct tp_master *master, enum tp_channel_kind how)
 {
     struct tp_channel_message message = tp__channel_message(how, master->cycle->generation);
-    int64_t timeout_ms = master->cycle->core->worker_shutdown_timeout.ms;
 
-    master->state = TP_MASTER_ENDING;
     tp__children_send_all(&master->children, &message, -1);
     TP_CHILDREN_EACH(child, &master->children)
     {
         child->is_leaving = true;
-    }
-    if (how == TP_CHANNEL_STOP) {
-        tp__loop_start_timer(master->loop, &master->end_patience, MASTER_STOP_PATIENCE_MS);
-    } else if (timeout_ms > 0) {
-        tp__loop_start_timer(master->loop, &master->end_patience,
-                             timeout_ms + MASTER_STOP_PATIENCE_MS);
     }
     if (tp__children_count(&master->children) == 0) {
         tp__loop_stop(master->loop);
@@ -130,12 +162,16 @@ master_end(struct tp_master *master, enum tp_channel_kind how)
 void
 tp__master_on_end_patience(struct tp_timer *timer)
 {
-    struct tp_master *master = TP_CONTAINER_OF(timer, struct tp_master, end_patience);
+    master_kill_workers(TP_CONTAINER_OF(timer, struct tp_master, end_patience), "timeout");
+}
 
+static void
+master_kill_workers(struct tp_master *master, const char *why)
+{
     TP_CHILDREN_EACH(child, &master->children)
     {
-        tp_log_error(&master->cycle->log, "worker-killed", "slot=%u pid=%d", child->slot,
-                     child->pid);
+        tp_log_error(&master->cycle->log, "worker-killed", "slot=%u pid=%d why=%s", child->slot,
+                     child->pid, why);
         tp__process_kill(child->pid);
     }
 }
@@ -224,10 +260,10 @@ master_act_on(struct tp_master *master, enum tp_signal signal)
     switch (signal) {
     case TP_SIGNAL_TERM:
     case TP_SIGNAL_INT:
-        master_end(master, TP_CHANNEL_STOP);
+        master_stop(master);
         break;
     case TP_SIGNAL_QUIT:
-        master_end(master, TP_CHANNEL_QUIT);
+        master_quit(master);
         break;
     case TP_SIGNAL_HUP:
         master_reload(master);
@@ -241,7 +277,9 @@ master_act_on(struct tp_master *master, enum tp_signal signal)
     case TP_SIGNAL_USR2:
         break;
     case TP_SIGNAL_WINCH:
-        master_rest(master);
+        if (!master_is_ending(master)) {
+            master_rest(master);
+        }
         break;
     case TP_SIGNAL_CHLD:
         tp__children_reap(&master->children);
@@ -254,7 +292,7 @@ master_act_on(struct tp_master *master, enum tp_signal signal)
 static void
 master_reload(struct tp_master *master)
 {
-    if (master->state != TP_MASTER_ENDING) {
+    if (!master_is_ending(master)) {
         tp__reload_begin(&master->reload);
     }
 }
@@ -334,7 +372,7 @@ master_on_worker_ended(struct tp_child *child, const struct tp_process_end *end)
         master_delay_respawn(master, child);
     }
     tp__reload_on_child_ended(&master->reload, child, end);
-    if (master->state == TP_MASTER_ENDING && tp__children_count(&master->children) == 0) {
+    if (master_is_ending(master) && tp__children_count(&master->children) == 0) {
         tp__loop_stop(master->loop);
         return;
     }
@@ -415,17 +453,17 @@ master_on_command(struct tp_control *control, struct tp_control_client *client,
     switch (command) {
     case TP_CONTROL_STOP:
         tp__control_answer(client, TP_STR(""), true, true);
-        master_end(master, TP_CHANNEL_STOP);
+        master_stop(master);
         return;
     case TP_CONTROL_QUIT:
         tp__control_answer(client, TP_STR(""), true, true);
-        master_end(master, TP_CHANNEL_QUIT);
+        master_quit(master);
         return;
     case TP_CONTROL_REOPEN:
         master_answer_reopen(master, client);
         return;
     case TP_CONTROL_RELOAD:
-        if (master->state == TP_MASTER_ENDING) {
+        if (master_is_ending(master)) {
             tp__control_answer(client, TP_STR("the server is stopping\n"), false, false);
             return;
         }

@@ -14,8 +14,9 @@
 
 enum tp_master_state {
     TP_MASTER_SERVING,
-    TP_MASTER_RESTING, /* WINCH: no workers until the next reload */
-    TP_MASTER_ENDING,
+    TP_MASTER_RESTING,  /* WINCH: no workers until the next reload */
+    TP_MASTER_QUITTING, /* the workers leave gracefully, and the server with the last of them */
+    TP_MASTER_STOPPING, /* they leave at once */
 };
 
 struct tp_master {

@@ -103,6 +103,9 @@ tp__worker_run(struct tp_worker_birth *birth)
     tp_log_info(&worker->cycle->log, "worker-started", "slot=%u generation=%llu", worker->slot,
                 (unsigned long long) worker->cycle->generation);
     tp__loop_run(worker->loop);
+    if (tp__fault("worker-end") != TP_OK) {
+        worker->exit_code = 1;
+    }
     tp_log_info(&worker->cycle->log, "worker-stopped", "slot=%u", worker->slot);
 
     int exit_code = worker->exit_code;

@@ -89,24 +89,60 @@ def test_a_graceful_stop_ends_sessions_and_then_the_server(start_server):
     assert len(reasons) == 10 and all("reason=shutdown" in reason for reason in reasons)
 
 
-def test_a_fast_stop_kills_a_worker_that_hangs(start_server):
-    server = start_server(TWO_WORKERS)
-    os.kill(server.worker_pids()[0], signal.SIGSTOP)
+def test_a_fast_stop_kills_a_worker_that_hangs_when_its_time_is_over(start_server):
+    server = start_server("worker_stop_timeout 300ms;\n" + TWO_WORKERS)
+    server.arm("worker-end hang once")
 
+    begin = time.monotonic()
     server.signal(signal.SIGTERM)
     server.wait_for_end()
 
-    assert len(server.log_lines("worker-killed")) == 1
+    assert time.monotonic() - begin >= 0.3
+    assert server.was_struck("worker-end")
+    [killed] = server.log_lines("worker-killed")
+    assert killed["details"].endswith("why=timeout")
 
 
-def test_a_graceful_stop_kills_a_worker_that_hangs_after_its_timeout(start_server):
-    server = start_server("worker_shutdown_timeout 100ms;\n" + TWO_WORKERS)
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_fast_stop_kills_what_is_left_at_once(start_server, first):
+    server = start_server("worker_stop_timeout 1h;\n" + TWO_WORKERS)
+    server.arm("worker-end hang")
+    pids = server.worker_pids()
+
+    server.signal(first)
+    server.wait_for_log("signal")
+    server.signal(signal.SIGTERM)
+    server.wait_for_end()
+
+    killed = [line["details"] for line in server.log_lines("worker-killed")]
+    assert killed == [f"slot={slot} pid={pid} why=stopped-again" for slot, pid in pids.items()]
+
+
+def test_a_graceful_stop_kills_a_worker_that_hangs_after_its_timeouts(start_server):
+    server = start_server("worker_shutdown_timeout 100ms;\nworker_stop_timeout 200ms;\n"
+                          + TWO_WORKERS)
     os.kill(server.worker_pids()[0], signal.SIGSTOP)
 
+    begin = time.monotonic()
     server.signal(signal.SIGQUIT)
     server.wait_for_end()
 
+    assert time.monotonic() - begin >= 0.3
     assert len(server.log_lines("worker-killed")) == 1
+
+
+def test_a_graceful_stop_becomes_a_fast_one_and_not_the_other_way(start_server):
+    server = start_server("worker_shutdown_timeout off;\nworker_stop_timeout 300ms;\n"
+                          + TWO_WORKERS)
+    server.arm("worker-end hang")
+
+    for number, count in ((signal.SIGQUIT, 1), (signal.SIGQUIT, 2), (signal.SIGTERM, 3),
+                          (signal.SIGQUIT, 4), (signal.SIGWINCH, 5)):
+        server.signal(number)
+        server.wait_for_log("signal", count=count)
+    server.wait_for_end()
+
+    assert len(server.log_lines("worker-killed")) == 2
 
 
 def test_hup_reloads(start_server):
