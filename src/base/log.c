@@ -20,30 +20,47 @@ struct log_line {
     size_t len;
 };
 
+static void line_begin(struct log_line *line, const struct tp_log *log, enum tp_log_level level,
+                       const char *id);
+static void line_end(struct log_line *line, const struct tp_log *log);
 static void line_printf(struct log_line *line, const char *format, ...) TP_PRINTF(2, 3);
 static void line_vprintf(struct log_line *line, const char *format, va_list args) TP_PRINTF(2, 0);
-static void line_mask_controls(struct log_line *line);
+static void line_mask_controls(struct log_line *line, bool has_lines);
 
 void
 tp_log_write(const struct tp_log *log, enum tp_log_level level, const char *id, const char *format,
              ...)
 {
     int saved_errno = errno;
-    char time[TP_CLOCK_TEXT_MAX];
-    struct log_line line = { .len = 0 };
+    struct log_line line;
     va_list args;
 
-    line_printf(&line, "%s [%s] %d %s: ", tp__clock_format_now(time), tp__log_level_word(level),
-                log->sink->get_process_id(), id);
+    line_begin(&line, log, level, id);
     va_start(args, format);
     line_vprintf(&line, format, args);
     va_end(args);
     if (log->doing != NULL) {
         line_printf(&line, ", while %s", log->doing);
     }
-    line_mask_controls(&line);
-    line.bytes[line.len++] = '\n';
-    log->sink->write(log->sink, line.bytes, line.len);
+    line_mask_controls(&line, false);
+    line_end(&line, log);
+    errno = saved_errno;
+}
+
+void
+tp__log_write_lines(const struct tp_log *log, enum tp_log_level level, const char *id,
+                    const char *format, ...)
+{
+    int saved_errno = errno;
+    struct log_line line;
+    va_list args;
+
+    line_begin(&line, log, level, id);
+    va_start(args, format);
+    line_vprintf(&line, format, args);
+    va_end(args);
+    line_mask_controls(&line, true);
+    line_end(&line, log);
     errno = saved_errno;
 }
 
@@ -58,6 +75,23 @@ tp__log_level_word(enum tp_log_level level)
 #undef LOG_LEVEL_WORD_ROW
     }
     return "unknown";
+}
+
+static void
+line_begin(struct log_line *line, const struct tp_log *log, enum tp_log_level level, const char *id)
+{
+    char time[TP_CLOCK_TEXT_MAX];
+
+    line->len = 0;
+    line_printf(line, "%s [%s] %d %s: ", tp__clock_format_now(time), tp__log_level_word(level),
+                log->sink->get_process_id(), id);
+}
+
+static void
+line_end(struct log_line *line, const struct tp_log *log)
+{
+    line->bytes[line->len++] = '\n';
+    log->sink->write(log->sink, line->bytes, line->len);
 }
 
 static void
@@ -83,12 +117,13 @@ line_vprintf(struct log_line *line, const char *format, va_list args)
 
 /* What others sent must not be able to forge a line or to steer a terminal. */
 static void
-line_mask_controls(struct log_line *line)
+line_mask_controls(struct log_line *line, bool has_lines)
 {
     for (size_t i = 0; i < line->len; i++) {
         unsigned char byte = (unsigned char) line->bytes[i];
+        bool is_indented = i + 1 < line->len && line->bytes[i + 1] == ' ';
 
-        if (byte < 0x20 || byte == 0x7f) {
+        if ((byte < 0x20 || byte == 0x7f) && !(byte == '\n' && has_lines && is_indented)) {
             line->bytes[i] = '?';
         }
     }

@@ -10,7 +10,7 @@
 #include "conf/reader.h"
 
 #include "base/str.h"
-#include "conf/utf8.h"
+#include "base/utf8.h"
 #include "conf/word.h"
 
 enum {

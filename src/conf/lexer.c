@@ -12,7 +12,7 @@
 #include "conf/lexer.h"
 
 #include "base/str.h"
-#include "conf/utf8.h"
+#include "base/utf8.h"
 
 static struct tp_conf_token lexer_make_cut(struct tp_conf_lexer *lexer);
 static void lexer_skip_blanks(struct tp_conf_lexer *lexer);

@@ -12,7 +12,7 @@
 #include "conf/message.h"
 
 #include "base/str.h"
-#include "conf/utf8.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 

@@ -13,7 +13,7 @@
 #include "conf/reader.h"
 
 #include "base/str.h"
-#include "conf/utf8.h"
+#include "base/utf8.h"
 #include "conf/word.h"
 
 /* One source being read. */

@@ -12,7 +12,7 @@
 
 #include "base/str.h"
 #include "conf/template.h"
-#include "conf/utf8.h"
+#include "base/utf8.h"
 
 /* A word being read. */
 struct word_reader {

@@ -83,8 +83,8 @@ static const struct tp_directive log_directives[] = {
         .min = "1",
         .max = "3k",
         .since = "0.1",
-        .brief = "The bytes of a body that log_body shows at most; text and bytes in hexadecimal "
-                 "are cut sooner, where a line of the log is full.",
+        .brief = "The bytes of a body that log_body shows at most; where an entry of the log is "
+                 "full it is cut sooner, and what was left out is counted.",
     },
 };
 

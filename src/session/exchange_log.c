@@ -8,46 +8,43 @@
  */
 #include "session/exchange_log.h"
 
+#include "base/log.h"
 #include "base/str.h"
+#include "base/utf8.h"
+#include "session/json_lines.h"
 #include "session/record.h"
 #include "session/variables.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum {
     URI_SHOWN_MAX = 512,   /* of a uri in the error log, escaped */
     BODY_SHOWN_MAX = 3072, /* of a body: with it and the header a line of the log is full */
-    PACKET_SHOWN_MAX = 4000,
+    TEXT_SHOWN_MAX = BODY_SHOWN_MAX / 4, /* of its bytes, as each may become \x00 */
+    HEX_SHOWN_MAX = BODY_SHOWN_MAX / 2,
+    BODY_MORE_MAX = 48, /* what is said of the rest */
 };
 
-/* The beginning of a body, as it is shown. */
+/* A body as it is shown, the beginning of it or all. */
 struct shown_body {
     const char *form;
-    size_t len; /* bytes of the body that are in `text` */
+    size_t taken; /* bytes of the body that are in `text` */
     char text[BODY_SHOWN_MAX + 1];
-};
-
-/* How bodies of a codec are shown; `text` has BODY_SHOWN_MAX + 1 bytes. */
-struct body_form {
-    const char *word;
-    size_t bytes_max; /* so many have room, whatever they are */
-    void (*show)(char *text, struct tp_str bytes);
 };
 
 static void exchange_log_access(const struct tp_exchange *exchange);
 static void exchange_log_slow(const struct tp_exchange *exchange);
-static void exchange_log_request(const struct tp_exchange *exchange);
-static void exchange_log_reply(const struct tp_exchange *exchange);
-static void describe_packet(const struct tp_exchange *exchange, const struct tp_packet *packet,
-                            char text[PACKET_SHOWN_MAX]);
+static void exchange_log_packet(const struct tp_exchange *exchange, const struct tp_packet *packet,
+                                const char *id);
 static struct tp_chain packet_plain_body(const struct tp_exchange *exchange,
                                          const struct tp_packet *packet);
 static void show_body(struct shown_body *shown, const struct tp_chain *body, uint8_t codec,
                       size_t limit);
-static const struct body_form *body_form_of(uint8_t codec);
-static void show_json(char *text, struct tp_str bytes);
-static void show_text(char *text, struct tp_str bytes);
-static void show_hex(char *text, struct tp_str bytes);
+static bool show_json(struct shown_body *shown, struct tp_str bytes, bool goes_on);
+static void show_text(struct shown_body *shown, struct tp_str bytes);
+static void show_hex(struct shown_body *shown, struct tp_str bytes);
+static bool bytes_are_text(struct tp_str bytes);
 static const char *show_uri(struct tp_str uri, char *text);
 static const char *type_word(const struct tp_packet *packet);
 static char codec_letter(uint8_t codec);
@@ -68,7 +65,7 @@ void
 tp__exchange_log_begin(struct tp_exchange *exchange)
 {
     if (exchange->logging->logs_bodies) {
-        exchange_log_request(exchange);
+        exchange_log_packet(exchange, &exchange->request, "packet-received");
     }
 }
 
@@ -88,7 +85,7 @@ tp__exchange_log_end(struct tp_exchange *exchange)
         exchange_log_slow(exchange);
     }
     if (logging->logs_bodies && is_sent) {
-        exchange_log_reply(exchange);
+        exchange_log_packet(exchange, &exchange->reply, "packet-sent");
     }
 }
 
@@ -137,42 +134,36 @@ exchange_log_slow(const struct tp_exchange *exchange)
                 tp_address_format(&exchange->remote, remote), exchange->reply.status.code);
 }
 
+/* Header and body of `packet`, which is inflated where that can be. */
 static void
-exchange_log_request(const struct tp_exchange *exchange)
+exchange_log_packet(const struct tp_exchange *exchange, const struct tp_packet *packet,
+                    const char *id)
 {
-    char text[PACKET_SHOWN_MAX];
-
-    describe_packet(exchange, &exchange->request, text);
-    tp_log_info(&exchange->server->log, "packet-received", "%s", text);
-}
-
-static void
-exchange_log_reply(const struct tp_exchange *exchange)
-{
-    char text[PACKET_SHOWN_MAX];
-
-    describe_packet(exchange, &exchange->reply, text);
-    tp_log_info(&exchange->server->log, "packet-sent", "%s", text);
-}
-
-/* Header and body of `packet`, which is inflated where that can be, on one line. */
-static void
-describe_packet(const struct tp_exchange *exchange, const struct tp_packet *packet,
-                char text[PACKET_SHOWN_MAX])
-{
-    struct tp_chain body = packet_plain_body(exchange, packet);
+    const struct tp_log *log = &exchange->server->log;
     struct shown_body shown;
     char uri[URI_SHOWN_MAX + 1];
+    char more[BODY_MORE_MAX] = "";
+
+    if (!tp_log_shows(log, TP_LOG_INFO)) {
+        return;
+    }
+    struct tp_chain body = packet_plain_body(exchange, packet);
 
     show_body(&shown, &body, packet->body_codec, (size_t) exchange->logging->body_limit.bytes);
-    snprintf(text, PACKET_SHOWN_MAX,
-             "number=%llu type=%s seq=%llu uri=\"%s\" status=%d header_codec=%c body_codec=%c "
-             "gzip=%d wire_bytes=%zu body_bytes=%zu%s%s=%s",
-             (unsigned long long) exchange->session_number, type_word(packet),
-             (unsigned long long) packet->seq, show_uri(packet->uri, uri), packet->status.code,
-             codec_letter(packet->header_codec), codec_letter(packet->body_codec),
-             (int) packet->gzip_level, packet->wire_bytes, body.len,
-             shown.len < body.len ? " beginning_of_" : " ", shown.form, shown.text);
+    if (shown.taken < body.len) {
+        bool has_lines = strchr(shown.text, '\n') != NULL;
+
+        snprintf(more, sizeof(more), "%s... %zu bytes more", has_lines ? "\n    " : " ",
+                 body.len - shown.taken);
+    }
+    tp__log_write_lines(log, TP_LOG_INFO, id,
+                        "number=%llu type=%s seq=%llu uri=\"%s\" status=%d header_codec=%c "
+                        "body_codec=%c gzip=%d wire_bytes=%zu body_bytes=%zu%s%s%s",
+                        (unsigned long long) exchange->session_number, type_word(packet),
+                        (unsigned long long) packet->seq, show_uri(packet->uri, uri),
+                        packet->status.code, codec_letter(packet->header_codec),
+                        codec_letter(packet->body_codec), (int) packet->gzip_level,
+                        packet->wire_bytes, body.len, shown.form, shown.text, more);
     tp_chain_clear(&body);
 }
 
@@ -197,72 +188,82 @@ packet_plain_body(const struct tp_exchange *exchange, const struct tp_packet *pa
     return plain;
 }
 
+/* What says to be JSON and is not is shown as what it looks like. */
 static void
 show_body(struct shown_body *shown, const struct tp_chain *body, uint8_t codec, size_t limit)
 {
-    const struct body_form *form = body_form_of(codec);
-    uint8_t bytes[BODY_SHOWN_MAX];
+    uint8_t copy[BODY_SHOWN_MAX];
+    struct tp_str bytes = { (const char *) copy, body->len < limit ? body->len : limit };
 
-    shown->form = form->word;
-    shown->len = body->len < limit ? body->len : limit;
-    shown->len = shown->len < form->bytes_max ? shown->len : form->bytes_max;
-    tp_chain_copy(body, 0, shown->len, bytes);
-    form->show(shown->text, (struct tp_str){ (const char *) bytes, shown->len });
-}
-
-static const struct body_form *
-body_form_of(uint8_t codec)
-{
-    static const struct body_form json = { "json", BODY_SHOWN_MAX, show_json };
-    static const struct body_form text = { "text", BODY_SHOWN_MAX / 4, show_text };
-    static const struct body_form hex = { "hex", BODY_SHOWN_MAX / 2, show_hex };
-
-    switch (codec) {
-    case TP_CODEC_JSON:
-        return &json;
-    case TP_CODEC_PLAIN:
-        return &text;
-    default:
-        return &hex;
+    *shown = (struct shown_body){ .form = "" };
+    if (body->len == 0) {
+        return;
+    }
+    bytes.len = bytes.len < sizeof(copy) ? bytes.len : sizeof(copy);
+    tp_chain_copy(body, 0, bytes.len, copy);
+    if (codec == TP_CODEC_JSON && show_json(shown, bytes, bytes.len < body->len)) {
+        return;
+    }
+    if (codec == TP_CODEC_PLAIN || (codec == TP_CODEC_JSON && bytes_are_text(bytes))) {
+        show_text(shown, bytes);
+    } else {
+        show_hex(shown, bytes);
     }
 }
 
-/* As it is, but on one line: outside of texts JSON has no line ends but as white space. */
-static void
-show_json(char *text, struct tp_str bytes)
+static bool
+show_json(struct shown_body *shown, struct tp_str bytes, bool goes_on)
 {
-    for (size_t i = 0; i < bytes.len; i++) {
-        bool is_space = bytes.data[i] == '\n' || bytes.data[i] == '\r' || bytes.data[i] == '\t';
-
-        /* A zero byte would hide the rest. */
-        text[i] = is_space || bytes.data[i] == '\0' ? ' ' : bytes.data[i];
-    }
-    text[bytes.len] = '\0';
+    shown->form = " json=";
+    return tp__json_lines_write(bytes, goes_on, shown->text, sizeof(shown->text), &shown->taken)
+           == TP_OK;
 }
 
 static void
-show_text(char *text, struct tp_str bytes)
+show_text(struct shown_body *shown, struct tp_str bytes)
 {
     struct tp_value_writer writer = {
-        .next = text,
+        .next = shown->text,
         .text_room = BODY_SHOWN_MAX,
         .is_log = true,
     };
 
-    tp__value_write_text(&writer, bytes);
+    shown->form = " text=";
+    shown->taken = bytes.len < TEXT_SHOWN_MAX ? bytes.len : TEXT_SHOWN_MAX;
+    tp__value_write_text(&writer, (struct tp_str){ bytes.data, shown->taken });
     *writer.next = '\0';
 }
 
 static void
-show_hex(char *text, struct tp_str bytes)
+show_hex(struct shown_body *shown, struct tp_str bytes)
 {
     static const char digits[] = "0123456789abcdef";
+    char *next = shown->text;
 
-    for (size_t i = 0; i < bytes.len; i++) {
-        *text++ = digits[(uint8_t) bytes.data[i] >> 4];
-        *text++ = digits[(uint8_t) bytes.data[i] & 15];
+    shown->form = " hex=";
+    shown->taken = bytes.len < HEX_SHOWN_MAX ? bytes.len : HEX_SHOWN_MAX;
+    for (size_t i = 0; i < shown->taken; i++) {
+        *next++ = digits[(uint8_t) bytes.data[i] >> 4];
+        *next++ = digits[(uint8_t) bytes.data[i] & 15];
     }
-    *text = '\0';
+    *next = '\0';
+}
+
+/* Whether somebody would read it; the last character may be cut. */
+static bool
+bytes_are_text(struct tp_str bytes)
+{
+    while (bytes.len > 0) {
+        struct tp_utf8 character = tp__utf8_read(bytes);
+        bool is_cut = !character.is_valid && bytes.len < TP_UTF8_BYTES_MAX;
+        bool is_space = character.code >= '\t' && character.code <= '\r';
+
+        if (!is_cut && !is_space && !tp__utf8_is_printable(character)) {
+            return false;
+        }
+        bytes = tp__str_skip(bytes, character.len);
+    }
+    return true;
 }
 
 /* The uri, escaped and terminated, in `text` of URI_SHOWN_MAX + 1 bytes. */

@@ -212,6 +212,12 @@ def test_slow_exchanges_are_warned_of_and_marked(start_server):
     assert len(server.log_lines("slow-exchange")) == 1
 
 
+def bodies(server, log_id):
+    """What is logged of the bodies of these packets: all lines of each, from the body on."""
+    entries = re.split(r"^(?=\d{4}-)", server.log(), flags=re.MULTILINE)
+    return [entry.partition(" body_bytes=")[2] for entry in entries if f" {log_id}: " in entry]
+
+
 def test_log_body_shows_packets(start_server):
     server = start_server(conf_with("log_body_limit 8;", """
         pull /echo  { echo; log_body on; }
@@ -228,12 +234,57 @@ def test_log_body_shows_packets(start_server):
     sent = [line["details"] for line in server.log_lines("packet-sent")]
     assert received[0].startswith('number=1 type=PULL seq=5 uri="/echo" status=0 header_codec=j '
                                   'body_codec=j gzip=0 wire_bytes=')
-    assert [line.partition(" body_bytes=")[2] for line in received[:4]] == [
-        '8 json={ "a":1}', r'15 beginning_of_text=say \x22hi\x22', "4 hex=00010203", "0 hex="]
+    shown = ['8 json={\n      "a": 1\n    }\n', '15 text=say \\x22hi\\x22 ... 7 bytes more\n',
+             "4 hex=00010203\n"]
+    assert bodies(server, "packet-received")[:4] == shown + ["0\n"]
     assert "type=PUSH" in received[3]
-    assert [line.partition(" body_bytes=")[2] for line in sent[:3]] == [
-        '8 json={ "a":1}', r'15 beginning_of_text=say \x22hi\x22', "4 hex=00010203"]
+    assert bodies(server, "packet-sent")[:3] == shown
     assert 'type=REPLY seq=5 uri="/echo" status=200' in sent[0]
+
+
+@pytest.mark.parametrize("limit, body, shown", [
+    ("1k", b'[1,2,{"a":[],"b":{"c":null}}]', """29 json=[
+      1,
+      2,
+      {
+        "a": [],
+        "b": {
+          "c": null
+        }
+      }
+    ]
+"""),
+    ("12", b'{"name":"somebody"}', """19 json={
+      "name": "som
+    ... 7 bytes more
+"""),
+    ("1k", b'{"a":1}}', "8 text={\\x22a\\x22:1}}\n"),
+    ("1k", b'{"a":"x\n2026-11-22 00:00:00.000 [error] 1 started: "}',
+     "53 text={\\x22a\\x22:\\x22x\\x0a2026-11-22 00:00:00.000 [error] 1 started: \\x22}\n"),
+    ("1k", b"\x00\x01", "2 hex=0001\n"),
+], ids=["nested", "cut", "no JSON", "a forged line", "bytes"])
+def test_log_body_shows_json_over_several_lines(start_server, limit, body, shown):
+    server = start_server(conf_with(f"log_body_limit {limit};", "pull /echo { echo; log_body on; }"))
+    caller = Caller(server)
+
+    caller.pull("/echo", body)
+
+    assert caller.is_well()
+    assert bodies(server, "packet-received")[0] == bodies(server, "packet-sent")[0] == shown
+
+
+def test_an_entry_of_log_body_is_bounded(start_server):
+    server = start_server(conf_with("log_body_limit 3k;", "pull /echo { echo; log_body on; }"))
+    caller = Caller(server)
+
+    caller.pull("/echo", b"[" * 60 + b"{},{},{}," * 2000 + b"1" + b"]" * 60)
+
+    assert caller.is_well()
+    entry = [text for text in re.split(r"^(?=\d{4}-)", server.log(), flags=re.MULTILINE)
+             if " packet-received: " in text][0]
+    assert len(entry) <= 4000
+    assert re.search(r"\n    \.\.\. \d+ bytes more\n$", entry)
+    assert all(line.startswith("    ") for line in entry.splitlines()[1:])
 
 
 def test_answers_say_what_variables_stand_for(start_server):

@@ -109,6 +109,21 @@ START_TEST(control_bytes_cannot_forge_a_line)
 }
 END_TEST
 
+START_TEST(an_entry_of_several_lines_keeps_those_that_are_indented)
+{
+    struct line_keeper keeper;
+    struct tp_log log = keeper_init(&keeper, TP_LOG_INFO);
+
+    tp__log_write_lines(&log, TP_LOG_INFO, "id", "json=%s",
+                        "{\n  \"a\": 1\t\r\n }\n2026 [alert]\n");
+    ck_assert_ptr_nonnull(strstr(keeper.line, " id: json={\n  \"a\": 1??\n }?2026 [alert]?\n"));
+    ck_assert_int_eq(1, keeper.count);
+    tp__log_write_lines(&log, TP_LOG_INFO, "id", "%*s\n %s", LINE_BYTES_MAX, "", "x");
+    ck_assert_uint_eq(LINE_BYTES_MAX, keeper.len + 1);
+    ck_assert_int_eq('\n', keeper.line[keeper.len - 1]);
+}
+END_TEST
+
 /* The length of a line around its bound, with and without what was being done. */
 START_TEST(a_long_line_is_cut_and_still_ends)
 {

@@ -7,7 +7,7 @@
 #include "conf_fixture.h"
 
 #include "base/str.h"
-#include "conf/utf8.h"
+#include "base/utf8.h"
 #include "conf/word.h"
 
 #include <stdlib.h>

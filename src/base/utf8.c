@@ -4,7 +4,7 @@
  * The widths are the large, stable ranges of Unicode's East Asian Width only:
  * they put a caret under the right character, they do not lay out text.
  */
-#include "conf/utf8.h"
+#include "base/utf8.h"
 
 #include "base/str.h"
 

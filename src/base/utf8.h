@@ -1,9 +1,9 @@
 /*
- * conf/utf8.h - characters of UTF-8 text: strict reading, and how wide a
+ * base/utf8.h - characters of UTF-8 text: strict reading, and how wide a
  * terminal shows them.
  */
-#ifndef TP_CONF_UTF8_H
-#define TP_CONF_UTF8_H
+#ifndef TP_BASE_UTF8_H
+#define TP_BASE_UTF8_H
 
 #include <teleport/base.h>
 
