@@ -14,6 +14,9 @@ peer {
     pull /hello { return 200 "hi there"; }
     pull /fail { return 1001 "no such sum"; }
     pull /busy { return 429; }
+    pull /unfit { return 422 "unfit" '{"why":"x < 1"}' codec=json; }
+    pull /terse { return 503 "" "come back, $arg_who"; }
+    pull /made { return 200 "Made" "one"; }
     pull /empty { empty; }
     pull /sleep/0 { sleep 1ms; }
     pull /sleep/1 { sleep 50ms; }
@@ -94,6 +97,21 @@ def test_a_handlers_error_is_its_code_and_text_with_no_body(caller):
     caller.send(Packet(uri="/fail", seq=5, body=b"[1]"))
     assert caller.receive_bytes(len(reply.encode())) == reply.encode()
     assert caller.pull("/busy").outcome() == (429, "Too Many Requests")
+    assert caller.is_well()
+
+
+@pytest.mark.parametrize("header_codec", [JSON, PROTOBUF])
+def test_an_error_may_have_a_body_and_both_travel(caller, header_codec):
+    reply = Packet(type=REPLY, uri="/unfit", seq=5, status_code=422, status="unfit",
+                   header_codec=header_codec, codec=JSON, body=b'{"why":"x < 1"}')
+    caller.send(Packet(uri="/unfit", seq=5, body=b"x", codec=PLAIN, header_codec=header_codec))
+    assert caller.receive_bytes(len(reply.encode())) == reply.encode()
+
+    terse = caller.pull("/terse?who=ann")
+    assert (terse.outcome(), terse.codec, terse.body) == ((503, "Service Unavailable"), PLAIN,
+                                                          b"come back, ann")
+    made = caller.pull("/made")
+    assert (made.outcome(), made.codec, made.body) == ((200, "Made"), PLAIN, b"one")
     assert caller.is_well()
 
 
