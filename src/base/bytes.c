@@ -98,14 +98,14 @@ buf_take_kept(struct tp_buf_pool *pool)
 }
 
 void
-tp_chain_clear(struct tp_chain *chain)
+tp_chain_clear_slices(struct tp_chain *chain)
 {
     if (chain->capacity != 0) {
         for (size_t i = chain->first; i < chain->count; i++) {
             tp_buf_release(chain->more[i].buf);
         }
         free(chain->more);
-    } else if (chain->count != 0) {
+    } else {
         tp_buf_release(chain->only.buf);
     }
     *chain = (struct tp_chain){ .len = 0 };
@@ -182,7 +182,7 @@ tp_chain_move(struct tp_chain *to, struct tp_chain *from, size_t len)
 }
 
 void
-tp_chain_skip(struct tp_chain *chain, size_t len)
+tp_chain_skip_slices(struct tp_chain *chain, size_t len)
 {
     TP_ASSERT(len <= chain->len);
     if (len == chain->len) {
@@ -203,7 +203,7 @@ tp_chain_skip(struct tp_chain *chain, size_t len)
 }
 
 enum tp_result
-tp_chain_share_part(struct tp_chain *to, const struct tp_chain *from, size_t offset, size_t len)
+tp_chain_share_slices(struct tp_chain *to, const struct tp_chain *from, size_t offset, size_t len)
 {
     TP_ASSERT(offset <= from->len && len <= from->len - offset);
     if (len == 0) {
@@ -211,12 +211,6 @@ tp_chain_share_part(struct tp_chain *to, const struct tp_chain *from, size_t off
     }
     const struct tp_slice *slice = chain_seek(from, &offset);
 
-    if (to->count == 0 && len <= slice->len - offset) {
-        /* The usual case: a body in the buffer that it was read into. */
-        tp_buf_acquire(slice->buf);
-        chain_push(to, (struct tp_slice){ slice->buf, slice->data + offset, len });
-        return TP_OK;
-    }
     if (chain_reserve(to, chain_count_part(slice, offset, len)) != TP_OK) {
         return TP_NO_MEMORY;
     }

@@ -24,8 +24,11 @@ enum {
 struct teleport_frame {
     size_t header_len; /* with the codec byte, as on the wire */
     size_t body_len;
+    size_t wire_len; /* of the whole packet */
     uint8_t header_codec;
 };
+
+_Static_assert(sizeof(size_t) > LENGTH_BYTES, "two lengths and what frames them add up");
 
 static enum tp_decode_outcome teleport_decode(struct tp_chain *input,
                                               const struct tp_decode_limits *limits,
@@ -74,13 +77,15 @@ static enum tp_decode_outcome
 teleport_read_frame(const struct tp_chain *input, uint64_t limit, struct teleport_frame *frame,
                     const char **why)
 {
-    uint8_t scratch[LENGTH_BYTES];
+    uint8_t scratch[HEAD_BYTES_MIN];
+    size_t head_len = input->len < HEAD_BYTES_MIN ? input->len : HEAD_BYTES_MIN;
 
-    if (input->len < LENGTH_BYTES) {
+    if (head_len < LENGTH_BYTES) {
         return TP_DECODE_MORE;
     }
-    frame->header_len = teleport_read_length(tp_chain_peek(input, 0, LENGTH_BYTES, scratch));
-    frame->body_len = 0;
+    const uint8_t *head = tp_chain_peek(input, 0, head_len, scratch);
+
+    frame->header_len = teleport_read_length(head);
     if (frame->header_len == 0) {
         *why = "the header's length is 0";
         return TP_DECODE_BROKEN;
@@ -89,10 +94,10 @@ teleport_read_frame(const struct tp_chain *input, uint64_t limit, struct telepor
         *why = "the header is longer than a packet may be";
         return TP_DECODE_TOO_LARGE;
     }
-    if (input->len < HEAD_BYTES_MIN) {
+    if (head_len < HEAD_BYTES_MIN) {
         return TP_DECODE_MORE;
     }
-    frame->header_codec = *tp_chain_peek(input, LENGTH_BYTES, 1, scratch);
+    frame->header_codec = head[LENGTH_BYTES];
     if (frame->header_codec != TP_CODEC_PROTOBUF && frame->header_codec != TP_CODEC_JSON) {
         *why = "the header's codec is neither JSON nor protobuf";
         return TP_DECODE_BROKEN;
@@ -102,12 +107,12 @@ teleport_read_frame(const struct tp_chain *input, uint64_t limit, struct telepor
     }
     frame->body_len = teleport_read_length(
         tp_chain_peek(input, LENGTH_BYTES + frame->header_len, LENGTH_BYTES, scratch));
-    if (FRAME_BYTES + (uint64_t) frame->header_len + frame->body_len > limit) {
+    frame->wire_len = FRAME_BYTES + frame->header_len + frame->body_len;
+    if (frame->wire_len > limit) {
         *why = "the packet is longer than it may be";
         return TP_DECODE_TOO_LARGE;
     }
-    return input->len - FRAME_BYTES - frame->header_len < frame->body_len ? TP_DECODE_MORE
-                                                                          : TP_DECODE_PACKET;
+    return input->len < frame->wire_len ? TP_DECODE_MORE : TP_DECODE_PACKET;
 }
 
 static enum tp_decode_outcome
@@ -148,13 +153,12 @@ static const uint8_t *
 teleport_hold_header(const struct tp_chain *input, size_t len, struct tp_buf_pool *pool,
                      struct tp_buf **head)
 {
-    size_t offset = HEAD_BYTES_MIN;
-    const struct tp_slice *slice = tp_chain_find(input, &offset, len);
+    const struct tp_slice *front = tp_chain_front(input);
 
-    if (slice != NULL) {
-        tp_buf_acquire(slice->buf);
-        *head = slice->buf;
-        return slice->data + offset;
+    if (HEAD_BYTES_MIN + len <= front->len) {
+        tp_buf_acquire(front->buf);
+        *head = front->buf;
+        return front->data + HEAD_BYTES_MIN;
     }
     *head = tp_buf_make(pool, len);
     if (*head == NULL) {
@@ -187,7 +191,7 @@ teleport_take_body(struct tp_chain *input, const struct teleport_frame *frame,
     size_t offset = FRAME_BYTES + frame->header_len;
     uint8_t scratch;
 
-    packet->wire_bytes = offset + frame->body_len;
+    packet->wire_bytes = frame->wire_len;
     if (frame->body_len > 0) {
         packet->has_body_codec = true;
         packet->body_codec = *tp_chain_peek(input, offset, 1, &scratch);
@@ -195,7 +199,7 @@ teleport_take_body(struct tp_chain *input, const struct teleport_frame *frame,
             return TP_DECODE_NO_MEMORY;
         }
     }
-    tp_chain_skip(input, packet->wire_bytes);
+    tp_chain_skip(input, frame->wire_len);
     return TP_DECODE_PACKET;
 }
 

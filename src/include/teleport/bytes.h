@@ -78,16 +78,35 @@ struct tp_chain {
     };
 };
 
+/*
+ * The first slice, which has no bytes where the chain is empty.  Mostly it is all there is:
+ * a packet lies in the buffer that it was read into.
+ */
+static inline const struct tp_slice *
+tp_chain_front(const struct tp_chain *chain)
+{
+    return chain->capacity == 0 ? &chain->only : chain->more + chain->first;
+}
+
 /* The slices of the chain, `*count` of them; borrowed until it changes. */
 static inline const struct tp_slice *
 tp_chain_slices(const struct tp_chain *chain, size_t *count)
 {
     *count = chain->count - chain->first;
-    return chain->capacity == 0 ? &chain->only : chain->more + chain->first;
+    return tp_chain_front(chain);
 }
 
+/* tp_chain_clear() of a chain that has slices. */
+void tp_chain_clear_slices(struct tp_chain *chain);
+
 /* Lets go of all slices; the chain is empty afterwards. */
-void tp_chain_clear(struct tp_chain *chain);
+static inline void
+tp_chain_clear(struct tp_chain *chain)
+{
+    if (chain->count != 0) {
+        tp_chain_clear_slices(chain);
+    }
+}
 
 /*
  * Appends a slice, which is the chain's from here on, also when TP_NO_MEMORY is returned.
@@ -105,15 +124,46 @@ enum tp_result tp_chain_append_copy(struct tp_chain *chain, struct tp_buf_pool *
  */
 enum tp_result tp_chain_move(struct tp_chain *to, struct tp_chain *from, size_t len) TP_MUST_CHECK;
 
+/* tp_chain_skip() of more than a part of the first slice. */
+void tp_chain_skip_slices(struct tp_chain *chain, size_t len);
+
 /* Drops the first `len` bytes, which must be there. */
-void tp_chain_skip(struct tp_chain *chain, size_t len);
+static inline void
+tp_chain_skip(struct tp_chain *chain, size_t len)
+{
+    struct tp_slice *front = chain->capacity == 0 ? &chain->only : chain->more + chain->first;
+
+    if (len >= front->len) {
+        tp_chain_skip_slices(chain, len);
+        return;
+    }
+    front->data += len;
+    front->len -= len;
+    chain->len -= len;
+}
+
+/* tp_chain_share_part() of what is not in the first slice, or for a chain that is not empty. */
+enum tp_result tp_chain_share_slices(struct tp_chain *to, const struct tp_chain *from,
+                                     size_t offset, size_t len) TP_MUST_CHECK;
 
 /*
  * Appends the `len` bytes of `from` that begin at `offset` and must be there, sharing
  * their buffers; `from` stays as it is.  TP_NO_MEMORY: so does `to`.
  */
-enum tp_result tp_chain_share_part(struct tp_chain *to, const struct tp_chain *from, size_t offset,
-                                   size_t len) TP_MUST_CHECK;
+static inline enum tp_result TP_MUST_CHECK
+tp_chain_share_part(struct tp_chain *to, const struct tp_chain *from, size_t offset, size_t len)
+{
+    const struct tp_slice *front = tp_chain_front(from);
+
+    if (to->count != 0 || len == 0 || offset + len > front->len) {
+        return tp_chain_share_slices(to, from, offset, len);
+    }
+    tp_buf_acquire(front->buf);
+    to->only = (struct tp_slice){ front->buf, front->data + offset, len };
+    to->count = 1;
+    to->len = len;
+    return TP_OK;
+}
 
 /* The same for all of `from`. */
 static inline enum tp_result TP_MUST_CHECK
@@ -142,13 +192,10 @@ const uint8_t *tp_chain_peek_far(const struct tp_chain *chain, size_t offset, si
 static inline const uint8_t *
 tp_chain_peek(const struct tp_chain *chain, size_t offset, size_t len, uint8_t *scratch)
 {
-    size_t count;
-    const struct tp_slice *first = tp_chain_slices(chain, &count);
+    const struct tp_slice *front = tp_chain_front(chain);
 
-    if (count > 0 && len <= first->len && offset <= first->len - len) {
-        return first->data + offset;
-    }
-    return tp_chain_peek_far(chain, offset, len, scratch);
+    return len > 0 && offset + len <= front->len ? front->data + offset
+                                                 : tp_chain_peek_far(chain, offset, len, scratch);
 }
 
 /*
