@@ -25,10 +25,14 @@ static void exchange_run(struct tp_exchange *exchange);
 static void exchange_check_answer(struct tp_exchange *exchange);
 static void exchange_detach(struct tp_exchange *exchange);
 static void exchange_release_packet(struct tp_packet *packet);
+static bool exchange_take_recent_route(struct tp_exchange *exchange);
+static void exchange_note_recent_route(const struct tp_exchange *exchange);
 static enum tp_result exchange_read_uri(struct tp_exchange *exchange);
 static struct tp_str uri_without_host(struct tp_str uri);
 static enum tp_result exchange_decode_path(struct tp_exchange *exchange);
-static void exchange_complete(struct tp_exchange *exchange, const struct tp_status *status);
+static enum tp_result exchange_answer(struct tp_exchange *exchange, struct tp_chain *body,
+                                      uint8_t codec);
+static void exchange_complete(struct tp_exchange *exchange);
 static void exchange_take_status(struct tp_exchange *exchange, const struct tp_status *status);
 static void exchanges_release_ordered(struct tp_session *session, const struct tp_route *route);
 static void exchange_leave(struct tp_exchange *exchange);
@@ -97,11 +101,16 @@ enum tp_result
 tp__exchange_find_route(struct tp_exchange *exchange)
 {
     const struct tp_server *server = exchange->server;
-    enum tp_result result = exchange_read_uri(exchange);
+    enum tp_result result = TP_OK;
 
-    if (result == TP_OK) {
-        exchange->route = tp__router_find(
-            tp_exchange_wants_reply(exchange) ? &server->pulls : &server->pushes, exchange->path);
+    if (!exchange_take_recent_route(exchange)) {
+        result = exchange_read_uri(exchange);
+        if (result == TP_OK) {
+            exchange->route = tp__router_find(
+                tp_exchange_wants_reply(exchange) ? &server->pulls : &server->pushes,
+                exchange->path);
+            exchange_note_recent_route(exchange);
+        }
     }
     if (exchange->route != NULL) {
         exchange->logging = &exchange->route->logging;
@@ -212,9 +221,8 @@ tp_exchange_packet_limit(const struct tp_exchange *exchange)
 enum tp_result
 tp_exchange_reply(struct tp_exchange *exchange, struct tp_chain *body, uint8_t codec)
 {
-    struct tp_status status = tp_status_of(TP_STATUS_OK);
-
-    return tp_exchange_finish(exchange, &status, body, codec);
+    exchange->reply.status = tp_status_of(TP_STATUS_OK);
+    return exchange_answer(exchange, body, codec);
 }
 
 enum tp_result
@@ -255,15 +263,8 @@ enum tp_result
 tp_exchange_finish(struct tp_exchange *exchange, const struct tp_status *status,
                    struct tp_chain *body, uint8_t codec)
 {
-    struct tp_packet *reply = &exchange->reply;
-
-    TP_ASSERT(exchange->magic == TP_EXCHANGE_MAGIC && !exchange->is_finished);
-    reply->body = *body;
-    *body = (struct tp_chain){ 0 };
-    reply->body_codec = codec;
-    reply->has_body_codec |= codec != TP_CODEC_NONE;
-    exchange_complete(exchange, status);
-    return exchange->session == NULL ? TP_GONE : TP_OK;
+    exchange_take_status(exchange, status);
+    return exchange_answer(exchange, body, codec);
 }
 
 void
@@ -308,13 +309,13 @@ exchange_run(struct tp_exchange *exchange)
         struct tp_status status = tp_status_of(TP_STATUS_BAD_REQUEST);
 
         status.text = TP_STR("Bad URI");
-        exchange_complete(exchange, &status);
+        tp_exchange_refuse(exchange, &status);
     } else if (result != TP_OK) {
         tp_exchange_refuse_result(exchange, result);
     } else if (exchange->route == NULL) {
         struct tp_status status = tp_status_of(TP_STATUS_NOT_FOUND);
 
-        exchange_complete(exchange, &status);
+        tp_exchange_refuse(exchange, &status);
     } else {
         exchange->route->handler->handle(exchange, exchange->route->conf);
     }
@@ -328,7 +329,7 @@ exchange_check_answer(struct tp_exchange *exchange)
     if (!exchange->is_finished && !exchange->is_held) {
         struct tp_status status = tp_status_of(TP_STATUS_INTERNAL_ERROR);
 
-        exchange_complete(exchange, &status);
+        tp_exchange_refuse(exchange, &status);
     }
     tp__exchange_settle(exchange);
 }
@@ -360,6 +361,35 @@ exchange_release_packet(struct tp_packet *packet)
 {
     tp_buf_release(packet->head);
     tp_chain_clear(&packet->body);
+}
+
+/*
+ * Most sessions ask for the same again and again: the uri that the session asked for last,
+ * if it was as plain as its route's, leads to the same route.
+ */
+static bool
+exchange_take_recent_route(struct tp_exchange *exchange)
+{
+    const struct tp_recent_route *recent = &exchange->session->recent_route;
+
+    if (recent->route == NULL || recent->type != exchange->request.type
+        || !tp__str_equal(recent->route->uri, exchange->request.uri)) {
+        return false;
+    }
+    exchange->route = recent->route;
+    exchange->path = exchange->request.uri;
+    return true;
+}
+
+static void
+exchange_note_recent_route(const struct tp_exchange *exchange)
+{
+    if (exchange->route != NULL && tp__str_equal(exchange->route->uri, exchange->request.uri)) {
+        exchange->session->recent_route = (struct tp_recent_route){
+            .route = exchange->route,
+            .type = exchange->request.type,
+        };
+    }
 }
 
 /* Path and query; scheme and host of an absolute uri are ignored (WIRE: routing). */
@@ -445,9 +475,24 @@ exchange_decode_path(struct tp_exchange *exchange)
     return TP_OK;
 }
 
+/* Its status is known, and this is the body. */
+static enum tp_result
+exchange_answer(struct tp_exchange *exchange, struct tp_chain *body, uint8_t codec)
+{
+    struct tp_packet *reply = &exchange->reply;
+
+    TP_ASSERT(exchange->magic == TP_EXCHANGE_MAGIC && !exchange->is_finished);
+    reply->body = *body;
+    *body = (struct tp_chain){ 0 };
+    reply->body_codec = codec;
+    reply->has_body_codec |= codec != TP_CODEC_NONE;
+    exchange_complete(exchange);
+    return exchange->session == NULL ? TP_GONE : TP_OK;
+}
+
 /* The exchange has its outcome. */
 static void
-exchange_complete(struct tp_exchange *exchange, const struct tp_status *status)
+exchange_complete(struct tp_exchange *exchange)
 {
     struct tp_session *session = exchange->session;
 
@@ -457,7 +502,6 @@ exchange_complete(struct tp_exchange *exchange, const struct tp_status *status)
     }
     exchange->is_held = false;
     tp__loop_stop_timer(exchange->sessions->loop, &exchange->timer);
-    exchange_take_status(exchange, status);
     if (session == NULL) {
         return;
     }
@@ -553,7 +597,7 @@ exchange_on_time(struct tp_timer *timer)
     if (tp__loop_now_ms(exchange->sessions->loop) < exchange->due_ms) {
         struct tp_status status = tp_status_of(TP_STATUS_GATEWAY_TIMEOUT);
 
-        exchange_complete(exchange, &status);
+        tp_exchange_refuse(exchange, &status);
     } else {
         exchange->route->handler->on_time(exchange, exchange->route->conf);
     }

@@ -16,6 +16,12 @@ enum {
     TP_EXCHANGE_MAGIC = 0x54504558, /* "TPEX" */
 };
 
+/* What the last plain uri of a session led to, in the configuration that the session has. */
+struct tp_recent_route {
+    const struct tp_route *route; /* NULL: none is known */
+    int32_t type;                 /* of the packet */
+};
+
 struct tp_session {
     uint32_t magic;
     struct tp_address remote;
@@ -25,6 +31,7 @@ struct tp_session {
     struct tp_work turn_end;  /* sends what the turn has brought, and goes on with the input */
     struct tp_sessions *sessions;
     const struct tp_source *source;
+    struct tp_recent_route recent_route;
     struct tp_chain input;
     struct tp_chain unsent;        /* what has begun to leave */
     struct tp_list_node exchanges; /* open ones */

@@ -204,6 +204,7 @@ tp__session_on_boundary(struct tp_session *session)
     tp__counted_acquire(source->server->configuration);
     tp__counted_release(session->source->server->configuration);
     session->source = source;
+    session->recent_route.route = NULL;
     tp__session_arm_deadline(session);
 }
 
