@@ -106,9 +106,9 @@ tp__exchange_find_route(struct tp_exchange *exchange)
     if (!exchange_take_recent_route(exchange)) {
         result = exchange_read_uri(exchange);
         if (result == TP_OK) {
-            exchange->route = tp__router_find(
-                tp_exchange_wants_reply(exchange) ? &server->pulls : &server->pushes,
-                exchange->path);
+            exchange->route = tp__router_find(tp_exchange_wants_reply(exchange) ? &server->pulls
+                                                                                : &server->pushes,
+                                              exchange->path);
             exchange_note_recent_route(exchange);
         }
     }

@@ -17,100 +17,107 @@
 
 enum {
     ESCAPED_BYTES_MAX = 4, /* of one byte: \x0a */
-    UINT32_DIGITS_MAX = 10,
-    WORD_BYTES = 8, /* bytes looked at together */
+    WORD_BYTES = 8,        /* bytes looked at together */
 };
 
-/* ROW(name, is a prefix, how its value is written, sentence), in the order of the manual. */
+/*
+ * ROW(name, is a prefix, how its value is written, sentence), in the order of the manual.
+ * What writes returns the place behind it, as all write_ functions do.
+ */
 /* clang-format off */
 #define VARIABLE_TABLE(ROW)                                                                       \
-    ROW(uri, false, tp__value_write_text(writer, exchange->request.uri),                          \
+    ROW(uri, false, write_text(writer, next, exchange->request.uri),                              \
         "The uri of the packet, as it came.")                                                     \
-    ROW(path, false, tp__value_write_text(writer, exchange->path),                                \
+    ROW(path, false, write_text(writer, next, exchange->path),                                    \
         "The path of the uri, percent-decoded.")                                                  \
-    ROW(query, false, tp__value_write_text(writer, exchange->query),                              \
+    ROW(query, false, write_text(writer, next, exchange->query),                                  \
         "What stands behind the question mark of the uri, as it came.")                           \
-    ROW(arg_, true, write_argument(writer, exchange->query, part->name),                          \
+    ROW(arg_, true, write_argument(writer, next, exchange->query, part->name),                    \
         "The first value of that name in the query, percent-decoded: `$arg_user` of "             \
         "`/hello?user=ann` is `ann`.")                                                            \
-    ROW(route, false, write_route(writer, exchange->route),                                       \
+    ROW(route, false, write_route(writer, next, exchange->route),                                 \
         "The uri of the route that serves the exchange, as it is configured.")                    \
-    ROW(type, false, write_type(writer, &exchange->request),                                      \
+    ROW(type, false, write_type(next, &exchange->request),                                        \
         "The type of the packet: PULL or PUSH.")                                                  \
-    ROW(seq, false, write_number(writer, exchange->request.seq),                                  \
+    ROW(seq, false, write_number(next, exchange->request.seq),                                    \
         "The sequence number that the other end gave the packet.")                                \
-    ROW(session_number, false, write_number(writer, exchange->session_number),                    \
+    ROW(session_number, false, write_number(next, exchange->session_number),                      \
         "The number of the session, which no other session ever has.")                            \
-    ROW(remote, false, write_remote(writer, &exchange->remote),                                   \
+    ROW(remote, false, write_remote(next, &exchange->remote),                                     \
         "Address and port of the other end; `unix:` for a Unix socket.")                          \
-    ROW(remote_addr, false, write_address(writer, &exchange->remote),                             \
+    ROW(remote_addr, false, write_address(next, &exchange->remote),                               \
         "The address of the other end, without its port.")                                        \
-    ROW(remote_port, false, write_number(writer, exchange->remote.port),                          \
+    ROW(remote_port, false, write_number(next, exchange->remote.port),                            \
         "The port of the other end; 0 for a Unix socket.")                                        \
-    ROW(listen, false, tp__value_write_text(writer, tp__str(exchange->source->name)),             \
+    ROW(listen, false, write_text(writer, next, tp__str(exchange->source->name)),                 \
         "The listening address that the session came in through.")                                \
-    ROW(header_codec, false, write_codec(writer, exchange, exchange->request.header_codec),       \
+    ROW(header_codec, false, write_codec(writer, next, exchange, exchange->request.header_codec), \
         "The codec of the packet's header.")                                                      \
-    ROW(body_codec, false, write_codec(writer, exchange, exchange->request.body_codec),           \
+    ROW(body_codec, false, write_codec(writer, next, exchange, exchange->request.body_codec),     \
         "The codec of the packet's body.")                                                        \
-    ROW(gzip, false, write_signed(writer, exchange->request.gzip_level),                          \
+    ROW(gzip, false, write_signed(next, exchange->request.gzip_level),                            \
         "The level that the packet's body is deflated with; 0: it is not.")                       \
-    ROW(bytes_received, false, write_number(writer, exchange->request.wire_bytes),                \
+    ROW(bytes_received, false, write_number(next, exchange->request.wire_bytes),                  \
         "The bytes of the whole packet.")                                                         \
-    ROW(body_bytes, false, write_number(writer, exchange->request_body_bytes),                    \
+    ROW(body_bytes, false, write_number(next, exchange->request_body_bytes),                      \
         "The bytes of the packet's body, as they came.")                                          \
-    ROW(status, false, write_signed(writer, exchange->reply.status.code),                         \
+    ROW(status, false, write_signed(next, exchange->reply.status.code),                           \
         "The code of the exchange's outcome; 0 while there is none, 101 when the session ended "  \
         "before it was answered.")                                                                \
-    ROW(status_text, false, tp__value_write_text(writer, exchange->reply.status.text),            \
+    ROW(status_text, false, write_text(writer, next, exchange->reply.status.text),                \
         "The text of the outcome.")                                                               \
-    ROW(bytes_sent, false, write_number(writer, exchange->reply.wire_bytes),                      \
+    ROW(bytes_sent, false, write_number(next, exchange->reply.wire_bytes),                        \
         "The bytes of the whole reply; 0 while it is not sent, and for a PUSH.")                  \
-    ROW(reply_bytes, false, write_number(writer, exchange->reply.body.len),                       \
+    ROW(reply_bytes, false, write_number(next, exchange->reply.body.len),                         \
         "The bytes of the reply's body, as they are sent.")                                       \
-    ROW(duration, false, write_duration(writer, exchange_now_us(exchange) - exchange->begun_us),  \
+    ROW(duration, false, write_duration(next, exchange_now_us(exchange) - exchange->begun_us),    \
         "Seconds and microseconds from the packet's arrival to the outcome.")                     \
-    ROW(slow, false, write_slow(writer, exchange),                                                \
+    ROW(slow, false, write_slow(writer, next, exchange),                                          \
         "The word slow where that took slow_threshold or longer.")                                \
-    ROW(time_local, false, write_time_local(writer, exchange),                                    \
+    ROW(time_local, false, write_time_local(next, exchange),                                      \
         "The present local time, such as 2026-11-22 14:20:33.")                                   \
-    ROW(time_iso8601, false, write_time_iso8601(writer, exchange),                                \
+    ROW(time_iso8601, false, write_time_iso8601(next, exchange),                                  \
         "The present time with its zone, such as 2026-11-22T14:20:33+01:00.")                     \
-    ROW(pid, false, write_number(writer, (uint64_t) tp__process_id()),                            \
+    ROW(pid, false, write_number(next, (uint64_t) tp__process_id()),                              \
         "The worker's process id.")                                                               \
-    ROW(worker, false, write_number(writer, exchange->sessions->worker_slot),                     \
+    ROW(worker, false, write_number(next, exchange->sessions->worker_slot),                       \
         "The worker's slot, counted from 0.")
 /* clang-format on */
 
 static size_t text_bytes_max(const struct tp_exchange *exchange);
 static enum tp_result expand_reserve(struct tp_exchange *exchange, struct tp_buf **buf, size_t len,
                                      size_t needed);
-static void write_literal(struct tp_value_writer *writer, struct tp_str text);
-static void write_bytes(struct tp_value_writer *writer, const char *bytes, size_t len);
-static void write_escaped(struct tp_value_writer *writer, struct tp_str text);
+static char *write_literal(char *next, struct tp_str text);
+static char *write_text(struct tp_value_writer *writer, char *next, struct tp_str text);
+static char *write_bytes(char *next, struct tp_str bytes);
+static char *write_escaped(char *next, struct tp_str text);
+static char *write_escaped_short(char *next, struct tp_str text);
 static bool word_needs_escape(uint64_t word);
 static char *write_escaped_byte(char *next, uint8_t byte);
-static void write_number(struct tp_value_writer *writer, uint64_t number);
-static char *number_to_text(char *next, uint64_t number);
-static char *large_number_to_text(char *next, uint64_t number);
-static char *write_nine_digits(char *next, uint32_t number);
-static void write_pair(char *at, uint32_t number);
-static void write_signed(struct tp_value_writer *writer, int64_t number);
-static void write_duration(struct tp_value_writer *writer, int64_t duration_us);
-static void write_argument(struct tp_value_writer *writer, struct tp_str query, struct tp_str name);
-static void write_decoded(struct tp_value_writer *writer, struct tp_str text);
+static char *write_number(char *next, uint64_t number);
+static char *write_large_number(char *next, uint64_t number);
+static char *write_small_number(char *next, uint32_t number);
+static char *write_three_digits(char *next, uint32_t number);
+static char *write_six_digits(char *next, uint32_t number);
+static char *write_signed(char *next, int64_t number);
+static char *write_duration(char *next, int64_t duration_us);
+static char *write_argument(struct tp_value_writer *writer, char *next, struct tp_str query,
+                            struct tp_str name);
+static char *write_decoded(struct tp_value_writer *writer, char *next, struct tp_str text);
 static bool argument_is_whole(struct tp_str text);
 static bool argument_equals(struct tp_str text, struct tp_str plain);
 static int argument_take_byte(struct tp_str *text);
-static void write_route(struct tp_value_writer *writer, const struct tp_route *route);
-static void write_type(struct tp_value_writer *writer, const struct tp_packet *request);
-static void write_remote(struct tp_value_writer *writer, const struct tp_address *remote);
-static void write_address(struct tp_value_writer *writer, const struct tp_address *address);
-static void write_codec(struct tp_value_writer *writer, const struct tp_exchange *exchange,
-                        uint8_t codec);
-static void write_slow(struct tp_value_writer *writer, const struct tp_exchange *exchange);
-static void write_time_local(struct tp_value_writer *writer, const struct tp_exchange *exchange);
-static void write_time_iso8601(struct tp_value_writer *writer, const struct tp_exchange *exchange);
+static char *write_route(struct tp_value_writer *writer, char *next, const struct tp_route *route);
+static char *write_type(char *next, const struct tp_packet *request);
+static char *write_remote(char *next, const struct tp_address *remote);
+static char *write_address(char *next, const struct tp_address *address);
+static char *write_address_text(char *next, const struct tp_address *address);
+static char *write_codec(struct tp_value_writer *writer, char *next,
+                         const struct tp_exchange *exchange, uint8_t codec);
+static char *write_slow(const struct tp_value_writer *writer, char *next,
+                        const struct tp_exchange *exchange);
+static char *write_time_local(char *next, const struct tp_exchange *exchange);
+static char *write_time_iso8601(char *next, const struct tp_exchange *exchange);
 static int64_t exchange_now_us(const struct tp_exchange *exchange);
 
 enum variable {
@@ -126,6 +133,37 @@ static const struct tp_run_variable variable_rows[] = {
 #undef VARIABLE_ROW
 };
 
+/* A number below 1000: three digits, of which the first ones may be zeros. */
+struct number_text {
+    char digits[3];
+    uint8_t zeros;
+};
+
+/* clang-format off */
+#define TEN_NUMBERS(tens, zeros)                                                                  \
+    { tens "0", zeros }, { tens "1", zeros }, { tens "2", zeros }, { tens "3", zeros },           \
+    { tens "4", zeros }, { tens "5", zeros }, { tens "6", zeros }, { tens "7", zeros },           \
+    { tens "8", zeros }, { tens "9", zeros },
+#define NINETY_NUMBERS(hundreds, zeros)                                                           \
+    TEN_NUMBERS(hundreds "1", zeros) TEN_NUMBERS(hundreds "2", zeros)                             \
+    TEN_NUMBERS(hundreds "3", zeros) TEN_NUMBERS(hundreds "4", zeros)                             \
+    TEN_NUMBERS(hundreds "5", zeros) TEN_NUMBERS(hundreds "6", zeros)                             \
+    TEN_NUMBERS(hundreds "7", zeros) TEN_NUMBERS(hundreds "8", zeros)                             \
+    TEN_NUMBERS(hundreds "9", zeros)
+#define HUNDRED_NUMBERS(hundreds) TEN_NUMBERS(hundreds "0", 0) NINETY_NUMBERS(hundreds, 0)
+
+/* With one more behind the last: four bytes are copied, wherever a number's digits begin. */
+static const struct number_text number_texts[] = {
+    TEN_NUMBERS("00", 2) NINETY_NUMBERS("0", 1)
+    HUNDRED_NUMBERS("1") HUNDRED_NUMBERS("2") HUNDRED_NUMBERS("3") HUNDRED_NUMBERS("4")
+    HUNDRED_NUMBERS("5") HUNDRED_NUMBERS("6") HUNDRED_NUMBERS("7") HUNDRED_NUMBERS("8")
+    HUNDRED_NUMBERS("9")
+    { "", 0 },
+};
+/* clang-format on */
+
+_Static_assert(TP_COUNT_OF(number_texts) == 1001, "all numbers below 1000, and one more");
+
 const struct tp_run_variables tp__variables = { variable_rows, TP_COUNT_OF(variable_rows) };
 
 void
@@ -133,13 +171,14 @@ tp__template_write(const struct tp_template *template, const struct tp_exchange 
                    struct tp_value_writer *writer)
 {
     const struct tp_template_part *end = template->parts + template->count;
+    char *next = writer->next;
 
     for (const struct tp_template_part *part = template->parts; part != end; part++) {
-        write_literal(writer, part->text);
+        next = write_literal(next, part->text);
         switch ((enum variable) part->variable) {
 #define VARIABLE_CASE_ROW(name, is_prefix, writing, sentence) \
     case VARIABLE_##name:                                     \
-        writing;                                              \
+        next = writing;                                       \
         break;
             VARIABLE_TABLE(VARIABLE_CASE_ROW)
 #undef VARIABLE_CASE_ROW
@@ -147,6 +186,7 @@ tp__template_write(const struct tp_template *template, const struct tp_exchange 
             break;
         }
     }
+    writer->next = next;
 }
 
 size_t
@@ -163,20 +203,7 @@ tp__template_fixed_max(const struct tp_template *template)
 void
 tp__value_write_text(struct tp_value_writer *writer, struct tp_str text)
 {
-    const char *begin = writer->next;
-
-    if (!writer->is_log) {
-        write_bytes(writer, text.data, text.len < writer->text_room ? text.len : writer->text_room);
-    } else if (text.len == 0) {
-        *writer->next++ = '-';
-        return;
-    } else {
-        size_t len_max = writer->text_room / ESCAPED_BYTES_MAX;
-
-        text.len = text.len < len_max ? text.len : len_max;
-        write_escaped(writer, text);
-    }
-    writer->text_room -= (size_t) (writer->next - begin);
+    writer->next = write_text(writer, writer->next, text);
 }
 
 enum tp_result
@@ -258,36 +285,52 @@ expand_reserve(struct tp_exchange *exchange, struct tp_buf **buf, size_t len, si
 }
 
 /* Most are short: they are copied with what lies behind them, see struct tp_template_part. */
-static inline void
-write_literal(struct tp_value_writer *writer, struct tp_str text)
+static inline char *
+write_literal(char *next, struct tp_str text)
 {
-    char *next = writer->next;
-
     memcpy(next, text.data, WORD_BYTES);
     if (text.len > WORD_BYTES) {
         memcpy(next, text.data, text.len);
     }
-    writer->next = next + text.len;
+    return next + text.len;
 }
 
-static void
-write_bytes(struct tp_value_writer *writer, const char *bytes, size_t len)
+static char *
+write_text(struct tp_value_writer *writer, char *next, struct tp_str text)
 {
-    if (len > 0) {
-        memcpy(writer->next, bytes, len);
-        writer->next += len;
+    size_t len_max = writer->is_log ? writer->text_room / ESCAPED_BYTES_MAX : writer->text_room;
+    char *begin = next;
+
+    if (writer->is_log && text.len == 0) {
+        *next = '-';
+        return next + 1;
     }
+    text.len = text.len < len_max ? text.len : len_max;
+    next = writer->is_log ? write_escaped(next, text) : write_bytes(next, text);
+    writer->text_room -= (size_t) (next - begin);
+    return next;
+}
+
+static char *
+write_bytes(char *next, struct tp_str bytes)
+{
+    if (bytes.len > 0) {
+        memcpy(next, bytes.data, bytes.len);
+    }
+    return next + bytes.len;
 }
 
 /* Eight bytes at a time, as long as none of them needs an escape. */
-static void
-write_escaped(struct tp_value_writer *writer, struct tp_str text)
+static char *
+write_escaped(char *next, struct tp_str text)
 {
     const char *from = text.data;
     const char *end = from + text.len;
-    char *next = writer->next;
     uint64_t word;
 
+    if (text.len < WORD_BYTES) {
+        return write_escaped_short(next, text);
+    }
     while (end - from >= WORD_BYTES) {
         memcpy(&word, from, sizeof(word));
         if (word_needs_escape(word)) {
@@ -297,7 +340,7 @@ write_escaped(struct tp_value_writer *writer, struct tp_str text)
         next += WORD_BYTES;
         from += WORD_BYTES;
     }
-    if (from != end && from != text.data && end - from < WORD_BYTES) {
+    if (from != end && end - from < WORD_BYTES) {
         /* The last eight bytes once more: those of them that are written already are the same. */
         memcpy(&word, end - WORD_BYTES, sizeof(word));
         if (!word_needs_escape(word)) {
@@ -309,7 +352,29 @@ write_escaped(struct tp_value_writer *writer, struct tp_str text)
     while (from != end) {
         next = write_escaped_byte(next, (uint8_t) *from++);
     }
-    writer->next = next;
+    return next;
+}
+
+/* Less than eight bytes: as two halves, which may overlap, or one by one. */
+static char *
+write_escaped_short(char *next, struct tp_str text)
+{
+    uint32_t first;
+    uint32_t last;
+
+    if (text.len >= sizeof(first)) {
+        memcpy(&first, text.data, sizeof(first));
+        memcpy(&last, text.data + text.len - sizeof(last), sizeof(last));
+        if (!word_needs_escape((uint64_t) last << 32 | first)) {
+            memcpy(next, &first, sizeof(first));
+            memcpy(next + text.len - sizeof(last), &last, sizeof(last));
+            return next + text.len;
+        }
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        next = write_escaped_byte(next, (uint8_t) text.data[i]);
+    }
+    return next;
 }
 
 /* May be true for a word that needs none, never false for one that does. */
@@ -344,137 +409,97 @@ write_escaped_byte(char *next, uint8_t byte)
     return next + ESCAPED_BYTES_MAX;
 }
 
-static void
-write_number(struct tp_value_writer *writer, uint64_t number)
-{
-    writer->next = number_to_text(writer->next, number);
-}
-
-/* Most numbers are small: they have a way of their own. */
+/* Three digits at a time: most numbers have no more. */
 static inline char *
-number_to_text(char *next, uint64_t number)
+write_number(char *next, uint64_t number)
 {
-    if (number < 10) {
-        *next = (char) ('0' + number);
-        return next + 1;
-    }
-    if (number < 100) {
-        write_pair(next, (uint32_t) number);
-        return next + 2;
-    }
-    if (number < 1000) {
-        uint32_t hundreds = (uint32_t) number / 100;
-
-        *next = (char) ('0' + hundreds);
-        write_pair(next + 1, (uint32_t) number - 100 * hundreds);
-        return next + 3;
-    }
-    return large_number_to_text(next, number);
-}
-
-/* What is above 32 bits is taken apart in numbers of nine digits, which are cheaper to divide. */
-static char *
-large_number_to_text(char *next, uint64_t number)
-{
-    if (number > UINT32_MAX) {
-        next = number_to_text(next, number / 1000000000);
-        return write_nine_digits(next, (uint32_t) (number % 1000000000));
-    }
-    uint32_t rest = (uint32_t) number;
-    unsigned digits = 4;
-
-    for (uint32_t limit = 10000; digits < UINT32_DIGITS_MAX && rest >= limit; limit *= 10) {
-        digits++;
-    }
-    char *end = next + digits;
-
-    for (char *at = end - 2; at > next; at -= 2) {
-        write_pair(at, rest % 100);
-        rest /= 100;
-    }
-    if (rest < 10) {
-        *next = (char) ('0' + rest);
-    } else {
-        write_pair(next, rest);
-    }
-    return end;
+    return number < 1000 ? write_small_number(next, (uint32_t) number)
+                         : write_large_number(next, number);
 }
 
 static char *
-write_nine_digits(char *next, uint32_t number)
+write_large_number(char *next, uint64_t number)
 {
-    for (char *at = next + 7; at > next; at -= 2) {
-        write_pair(at, number % 100);
-        number /= 100;
+    if (number >= 1000000) {
+        next = write_number(next, number / 1000000);
+        return write_six_digits(next, (uint32_t) (number % 1000000));
     }
-    *next = (char) ('0' + number);
-    return next + 9;
+    next = write_small_number(next, (uint32_t) number / 1000);
+    return write_three_digits(next, (uint32_t) number % 1000);
 }
 
-/* Two digits of a number below 100. */
-static inline void
-write_pair(char *at, uint32_t number)
+/* A number below 1000; what is copied from behind its digits is written over. */
+static inline char *
+write_small_number(char *next, uint32_t number)
 {
-    static const char pairs[] = "0001020304050607080910111213141516171819"
-                                "2021222324252627282930313233343536373839"
-                                "4041424344454647484950515253545556575859"
-                                "6061626364656667686970717273747576777879"
-                                "8081828384858687888990919293949596979899";
+    const struct number_text *text = &number_texts[number];
 
-    memcpy(at, pairs + (size_t) 2 * number, 2);
+    memcpy(next, (const char *) text + text->zeros, sizeof(*text));
+    return next + sizeof(text->digits) - text->zeros;
 }
 
-static void
-write_signed(struct tp_value_writer *writer, int64_t number)
+/* The same with its leading zeros. */
+static inline char *
+write_three_digits(char *next, uint32_t number)
 {
-    uint64_t magnitude = (uint64_t) number;
+    const struct number_text *text = &number_texts[number];
 
+    memcpy(next, text, sizeof(*text));
+    return next + sizeof(text->digits);
+}
+
+static inline char *
+write_six_digits(char *next, uint32_t number)
+{
+    next = write_three_digits(next, number / 1000);
+    return write_three_digits(next, number % 1000);
+}
+
+static char *
+write_signed(char *next, int64_t number)
+{
     if (number < 0) {
-        *writer->next++ = '-';
-        magnitude = 0 - magnitude;
+        *next = '-';
+        return write_number(next + 1, 0 - (uint64_t) number);
     }
-    write_number(writer, magnitude);
+    return write_number(next, (uint64_t) number);
 }
 
 /* "0.000123" */
-static void
-write_duration(struct tp_value_writer *writer, int64_t duration_us)
+static char *
+write_duration(char *next, int64_t duration_us)
 {
     uint64_t duration = duration_us > 0 ? (uint64_t) duration_us : 0;
-    uint32_t fraction = (uint32_t) (duration % 1000000);
-    char *next = number_to_text(writer->next, duration / 1000000);
 
+    next = write_number(next, duration / 1000000);
     *next = '.';
-    write_pair(next + 1, fraction / 10000);
-    write_pair(next + 3, fraction / 100 % 100);
-    write_pair(next + 5, fraction % 100);
-    writer->next = next + 7;
+    return write_six_digits(next + 1, (uint32_t) (duration % 1000000));
 }
 
 /* A pair with a broken escape is passed over, as if it were not there. */
-static void
-write_argument(struct tp_value_writer *writer, struct tp_str query, struct tp_str name)
+static char *
+write_argument(struct tp_value_writer *writer, char *next, struct tp_str query, struct tp_str name)
 {
     while (query.len > 0) {
         struct tp_str value;
         struct tp_str key = tp__str_cut(tp__str_cut(query, '&', &query), '=', &value);
 
         if (value.len > 0 && argument_is_whole(value) && argument_equals(key, name)) {
-            write_decoded(writer, value);
-            return;
+            return write_decoded(writer, next, value);
         }
     }
-    tp__value_write_text(writer, TP_STR(""));
+    return write_text(writer, next, TP_STR(""));
 }
 
-static void
-write_decoded(struct tp_value_writer *writer, struct tp_str text)
+static char *
+write_decoded(struct tp_value_writer *writer, char *next, struct tp_str text)
 {
     while (text.len > 0) {
         char byte = (char) argument_take_byte(&text);
 
-        tp__value_write_text(writer, (struct tp_str){ &byte, 1 });
+        next = write_text(writer, next, (struct tp_str){ &byte, 1 });
     }
+    return next;
 }
 
 static bool
@@ -516,99 +541,95 @@ argument_take_byte(struct tp_str *text)
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-static void
-write_route(struct tp_value_writer *writer, const struct tp_route *route)
+static char *
+write_route(struct tp_value_writer *writer, char *next, const struct tp_route *route)
 {
-    tp__value_write_text(writer, route == NULL ? TP_STR("") : route->uri);
+    return write_text(writer, next, route == NULL ? TP_STR("") : route->uri);
 }
 
-static void
-write_type(struct tp_value_writer *writer, const struct tp_packet *request)
+static char *
+write_type(char *next, const struct tp_packet *request)
 {
-    memcpy(writer->next, request->type == TP_PACKET_PULL ? "PULL" : "PUSH", 4);
-    writer->next += 4;
+    return write_bytes(next, request->type == TP_PACKET_PULL ? TP_STR("PULL") : TP_STR("PUSH"));
 }
 
-static void
-write_remote(struct tp_value_writer *writer, const struct tp_address *remote)
+static char *
+write_remote(char *next, const struct tp_address *remote)
 {
-    if (remote->family == TP_ADDRESS_V4) {
-        write_address(writer, remote);
-        *writer->next++ = ':';
-        write_number(writer, remote->port);
-    } else {
-        tp_address_format(remote, writer->next);
-        writer->next += strlen(writer->next);
+    if (remote->family != TP_ADDRESS_V4) {
+        return write_address_text(next, remote);
     }
+    next = write_address(next, remote);
+    *next = ':';
+    return write_number(next + 1, remote->port);
 }
 
-static void
-write_address(struct tp_value_writer *writer, const struct tp_address *address)
+static char *
+write_address(char *next, const struct tp_address *address)
 {
-    if (address->family == TP_ADDRESS_V4) {
-        char *next = number_to_text(writer->next, address->ip[0]);
-
-        for (int i = 1; i < 4; i++) {
-            *next = '.';
-            next = number_to_text(next + 1, address->ip[i]);
-        }
-        writer->next = next;
-        return;
-    }
     struct tp_address without_port = *address;
 
-    without_port.port = 0;
-    tp_address_format(&without_port, writer->next);
-    writer->next += strlen(writer->next);
+    if (address->family != TP_ADDRESS_V4) {
+        without_port.port = 0;
+        return write_address_text(next, &without_port);
+    }
+    next = write_small_number(next, address->ip[0]);
+    for (int i = 1; i < 4; i++) {
+        *next = '.';
+        next = write_small_number(next + 1, address->ip[i]);
+    }
+    return next;
+}
+
+static char *
+write_address_text(char *next, const struct tp_address *address)
+{
+    return next + strlen(tp_address_format(address, next));
 }
 
 /* Its name; the number of one that no module knows; nothing where none was named. */
-static void
-write_codec(struct tp_value_writer *writer, const struct tp_exchange *exchange, uint8_t codec)
+static char *
+write_codec(struct tp_value_writer *writer, char *next, const struct tp_exchange *exchange,
+            uint8_t codec)
 {
     const struct tp_server *server = exchange->server;
 
     for (size_t i = 0; i < server->codec_count; i++) {
         if (server->codecs[i].codec->id == codec) {
-            tp__value_write_text(writer, tp__str(server->codecs[i].codec->name));
-            return;
+            return write_text(writer, next, tp__str(server->codecs[i].codec->name));
         }
     }
-    if (codec == TP_CODEC_NONE) {
-        tp__value_write_text(writer, TP_STR(""));
-    } else {
-        write_number(writer, codec);
-    }
+    return codec == TP_CODEC_NONE ? write_text(writer, next, TP_STR(""))
+                                  : write_number(next, codec);
 }
 
-static void
-write_slow(struct tp_value_writer *writer, const struct tp_exchange *exchange)
+static char *
+write_slow(const struct tp_value_writer *writer, char *next, const struct tp_exchange *exchange)
 {
     if (tp__exchange_is_slow(exchange)) {
-        write_bytes(writer, "slow", 4);
-    } else if (writer->is_log) {
-        *writer->next++ = '-';
+        return write_bytes(next, TP_STR("slow"));
     }
+    return writer->is_log ? write_bytes(next, TP_STR("-")) : next;
 }
 
-static void
-write_time_local(struct tp_value_writer *writer, const struct tp_exchange *exchange)
+static char *
+write_time_local(char *next, const struct tp_exchange *exchange)
 {
     struct tp_clock_texts *texts = &exchange->sessions->clock_texts;
 
     tp__clock_texts_update(texts, exchange_now_us(exchange));
-    memcpy(writer->next, texts->local, sizeof(texts->local));
-    writer->next += texts->local_len;
+    memcpy(next, texts->local, sizeof(texts->local));
+    return next + texts->local_len;
 }
 
-static void
-write_time_iso8601(struct tp_value_writer *writer, const struct tp_exchange *exchange)
+static char *
+write_time_iso8601(char *next, const struct tp_exchange *exchange)
 {
     struct tp_clock_texts *texts = &exchange->sessions->clock_texts;
 
     tp__clock_texts_update(texts, exchange_now_us(exchange));
-    memcpy(writer->next, texts->iso8601, sizeof(texts->iso8601));
-    writer->next += texts->iso8601_len;
+    memcpy(next, texts->iso8601, sizeof(texts->iso8601));
+    return next + texts->iso8601_len;
 }
 
 /* When it had its outcome; before that the present. */
