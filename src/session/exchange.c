@@ -24,6 +24,7 @@ enum {
 static void exchange_run(struct tp_exchange *exchange);
 static void exchange_check_answer(struct tp_exchange *exchange);
 static void exchange_detach(struct tp_exchange *exchange);
+static void exchange_stop_timer(struct tp_exchange *exchange);
 static void exchange_release_packet(struct tp_packet *packet);
 static bool exchange_take_recent_route(struct tp_exchange *exchange);
 static void exchange_note_recent_route(const struct tp_exchange *exchange);
@@ -135,7 +136,7 @@ tp__exchange_free(struct tp_exchange *exchange)
 
     TP_ASSERT(exchange->magic == TP_EXCHANGE_MAGIC);
     tp__exchange_log_end(exchange);
-    tp__loop_stop_timer(sessions->loop, &exchange->timer);
+    exchange_stop_timer(exchange);
     tp__list_remove(&exchange->node);
     exchange_release_packet(&exchange->request);
     exchange_release_packet(&exchange->reply);
@@ -355,6 +356,15 @@ exchange_detach(struct tp_exchange *exchange)
     }
 }
 
+/* Most exchanges are answered at once and never had it run. */
+static inline void
+exchange_stop_timer(struct tp_exchange *exchange)
+{
+    if (exchange->timer.is_running) {
+        tp__loop_stop_timer(exchange->sessions->loop, &exchange->timer);
+    }
+}
+
 /* What is done away with need not be all zeros, as tp_packet_clear() would leave it. */
 static void
 exchange_release_packet(struct tp_packet *packet)
@@ -501,7 +511,7 @@ exchange_complete(struct tp_exchange *exchange)
         exchange->finished_us = tp__clock_monotonic_us();
     }
     exchange->is_held = false;
-    tp__loop_stop_timer(exchange->sessions->loop, &exchange->timer);
+    exchange_stop_timer(exchange);
     if (session == NULL) {
         return;
     }
@@ -583,7 +593,9 @@ exchange_queue(struct tp_exchange *exchange)
     reply->uri = request->uri;
     reply->header_codec = request->header_codec;
     exchange->is_queued = true;
-    tp__exchange_deflate_reply(exchange);
+    if (request->gzip_level != 0) {
+        tp__exchange_deflate_reply(exchange);
+    }
     exchange->session->queued_bytes += tp__exchange_queue_cost(exchange);
     tp__list_append(&exchange->session->outgoing, &exchange->node);
 }

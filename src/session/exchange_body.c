@@ -78,7 +78,7 @@ tp__exchange_deflate_reply(struct tp_exchange *exchange)
     int level = (int) exchange->request.gzip_level;
     struct tp_chain deflated = { 0 };
 
-    if (level == 0 || reply->gzip_level != 0 || server->gzip == NULL
+    if (reply->gzip_level != 0 || server->gzip == NULL
         || reply->body.len < server->gzip_min.bytes) {
         return;
     }

@@ -149,7 +149,7 @@ void tp__exchange_hold_until(struct tp_exchange *exchange, int64_t due_ms);
 /* After a handler has returned: what needs nothing more is freed. */
 void tp__exchange_settle(struct tp_exchange *exchange);
 
-/* Deflates its reply's body as the request's was. */
+/* Deflates its reply's body as the request's was, which came deflated. */
 void tp__exchange_deflate_reply(struct tp_exchange *exchange);
 
 /* Writes all open exchanges of the session. */
