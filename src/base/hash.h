@@ -1,6 +1,6 @@
 /*
- * base/hash.h - FNV-1a (Fowler, Noll, Vo): short, and good enough where nobody outside
- * chooses what is hashed.
+ * base/hash.h - FNV-1a (Fowler, Noll, Vo) for texts: short, and good enough where nobody
+ * outside chooses what is hashed.  Numbers are mixed as in SplitMix64 (Steele, Lea, Flood).
  */
 #ifndef TP_BASE_HASH_H
 #define TP_BASE_HASH_H
@@ -27,6 +27,16 @@ tp__hash_extend_bytes(uint64_t hash, const void *bytes, size_t len)
         hash = tp__hash_extend(hash, at[i]);
     }
     return hash;
+}
+
+/* A hash of a number, all of whose bits depend on all of the number's. */
+static inline uint64_t
+tp__hash_number(uint64_t number)
+{
+    number += UINT64_C(0x9e3779b97f4a7c15);
+    number = (number ^ (number >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    number = (number ^ (number >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return number ^ (number >> 31);
 }
 
 #endif

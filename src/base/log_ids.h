@@ -56,6 +56,14 @@
         "A worker could not go back to the configuration before a failed reload; restart it.") \
     ROW("session-closed", \
         "A session ended, for the reason named.") \
+    ROW("session-dialed", \
+        "A session was connected to the address named.") \
+    ROW("session-lost", \
+        "A dialed session has lost its connection, for the reason named; it is dialed again.") \
+    ROW("dial-failed", \
+        "A session could not be connected, for the reason named; see redial.") \
+    ROW("closing-untold", \
+        "A session is closed without the other end being told why, because its queue is full.") \
     ROW("session-not-restored", \
         "A session came from another process and cannot go on here, for the reason given; its " \
         "connection was closed.") \

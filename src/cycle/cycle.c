@@ -276,7 +276,10 @@ cycle_build_codecs(struct tp_cycle *cycle, const struct tp_program *program,
             };
         }
     }
-    server->default_codec = TP_CODEC_JSON;
+    server->default_codec = (uint8_t) conf->body_codec;
+    server->header_codec = (uint8_t) conf->header_codec;
+    server->gzip_level = (int) conf->body_gzip;
+    server->id_conflict = (enum tp_id_conflict) conf->id_conflict;
     server->gzip = tp__program_find_gzip(program);
     server->gzip_min = conf->gzip_min;
 }
@@ -301,10 +304,12 @@ cycle_limits(const struct tp_block *block)
         .packet = conf->packet_limit,
         .send_queue = conf->send_queue,
         .pending_pulls = conf->max_pending_pulls,
+        .sent_pulls = conf->max_sent_pulls,
         .read_timeout = conf->read_timeout,
         .packet_timeout = conf->packet_timeout,
         .write_timeout = conf->write_timeout,
         .exchange_timeout = conf->exchange_timeout,
+        .pull_timeout = conf->pull_timeout,
     };
 }
 

@@ -37,6 +37,26 @@ static const struct tp_custom_type route_uri_type = {
 static const struct tp_word word_off[] = { { "off", 0 }, { NULL, 0 } };
 static const struct tp_word word_default[] = { { "default", 0 }, { NULL, 0 } };
 
+static const struct tp_word codec_words[] = {
+    { "json", TP_CODEC_JSON },
+    { "protobuf", TP_CODEC_PROTOBUF },
+    { "plain", TP_CODEC_PLAIN },
+    { "string", TP_CODEC_PLAIN },
+    { NULL, 0 },
+};
+
+static const struct tp_word header_codec_words[] = {
+    { "json", TP_CODEC_JSON },
+    { "protobuf", TP_CODEC_PROTOBUF },
+    { NULL, 0 },
+};
+
+static const struct tp_word id_conflict_words[] = {
+    { "close-old", TP_ID_CLOSE_OLD },
+    { "refuse-new", TP_ID_REFUSE_NEW },
+    { NULL, 0 },
+};
+
 static const struct tp_argument listen_arguments[] = {
     {
         .name = "ADDRESS", .kind = TP_ARGUMENT_REQUIRED,
@@ -124,7 +144,39 @@ static const struct tp_directive server_directives[] = {
         TP_SIZE(struct tp_server_conf, gzip_min),
         .preset = "256", .min = "0", .max = "256m", .since = "0.1",
         .brief = "Replies to deflated PULLs are deflated too, unless their body is smaller than "
-                 "this or would grow.",
+                 "this or would grow; so are our own bodies where body_gzip says it.",
+    },
+    {
+        .name = "header_codec", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_WORD(struct tp_server_conf, header_codec, header_codec_words),
+        .preset = "protobuf", .since = "0.1",
+        .brief = "The codec of headers that are sent on our own account; a REPLY has its PULL's.",
+    },
+    {
+        .name = "body_codec", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_WORD(struct tp_server_conf, body_codec, codec_words),
+        .preset = "json", .since = "0.1",
+        .brief = "The codec of bodies that name none, and of those sent on our own account.",
+    },
+    {
+        .name = "body_gzip", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_NUMBER(struct tp_server_conf, body_gzip), .words = word_off,
+        .preset = "off", .min = "-2", .max = "9", .since = "0.1",
+        .brief = "How much bodies that are sent on our own account are deflated; -2 is Huffman "
+                 "coding only, -1 zlib's own choice.",
+    },
+    {
+        .name = "max_sent_pulls", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_NUMBER(struct tp_server_conf, max_sent_pulls),
+        .preset = "16384", .min = "1", .max = "1000000", .since = "0.1",
+        .brief = "Our own PULLs that may wait for their REPLY on a session; more are refused.",
+    },
+    {
+        .name = "id_conflict", .where = TP_IN_PEER,
+        TP_WORD(struct tp_server_conf, id_conflict, id_conflict_words),
+        .preset = "close-old", .since = "0.1",
+        .brief = "What becomes of two sessions that want one id: the older one is told and "
+                 "closed, or the newer one does not get it.",
     },
     {
         .name = "read_timeout", .where = TP_IN_PEER | TP_IN_SERVER,
@@ -149,6 +201,12 @@ static const struct tp_directive server_directives[] = {
         TP_TIME(struct tp_server_conf, exchange_timeout), .words = word_off,
         .preset = "60s", .min = "1ms", .max = "1d", .since = "0.1",
         .brief = "How long a handler may take; a PULL that is not answered by then gets 504.",
+    },
+    {
+        .name = "pull_timeout", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_TIME(struct tp_server_conf, pull_timeout), .words = word_off,
+        .preset = "60s", .min = "1ms", .max = "1d", .since = "0.1",
+        .brief = "How long a PULL of ours waits for its REPLY; then it ends with 504.",
     },
 };
 

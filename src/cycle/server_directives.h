@@ -35,6 +35,12 @@ struct tp_server_conf {
     struct tp_size send_queue;
     int64_t max_pending_pulls;
     struct tp_size gzip_min;
+    int header_codec; /* enum tp_codec_id, and so is body_codec */
+    int body_codec;
+    int64_t body_gzip;
+    int64_t max_sent_pulls;
+    int id_conflict; /* enum tp_id_conflict */
+    struct tp_msec pull_timeout;
     struct tp_msec read_timeout;
     struct tp_msec packet_timeout;
     struct tp_msec write_timeout;

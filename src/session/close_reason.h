@@ -13,6 +13,10 @@
     ROW(CONNECTION_BROKEN, "connection-broken", "The connection failed: a reset or a time-out.")   \
     ROW(REFUSED,           "refused",           "A module's post_accept hook refused it.")         \
     ROW(LISTEN_REMOVED,    "listen-removed",    "A reload removed its listening address.")         \
+    ROW(CLOSED,            "closed",            "This end closed it, when all was done.")          \
+    ROW(ID_TAKEN,          "id-taken",          "A newer session took its id.")                    \
+    ROW(DIAL_REMOVED,      "dial-removed",      "A reload removed the dial it belonged to.")       \
+    ROW(DIAL_FAILED,       "dial-failed",       "It could not be connected, as often as it was tried.") \
     ROW(SHUTDOWN,          "shutdown",          "The server or its worker is stopping.")           \
     ROW(NO_RESOURCES,      "no-resources",      "Memory or descriptors ran out.")                  \
     ROW(PACKET_TOO_LARGE,  "packet-too-large",  "A packet exceeded packet_limit.")                 \
@@ -30,6 +34,9 @@ enum tp_close_reason {
     TP_CLOSE_TABLE(TP_CLOSE_ENUM_ROW)
 #undef TP_CLOSE_ENUM_ROW
 };
+
+/* False for the end of a connection after which a dialed session comes back. */
+bool tp__close_reason_is_final(enum tp_close_reason reason);
 
 /* "peer-closed" */
 const char *tp__close_reason_word(enum tp_close_reason reason);

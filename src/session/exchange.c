@@ -4,10 +4,10 @@
  *
  * An exchange is a list member of its session twice in its life: while it is open, and
  * then until its reply was encoded.  When the session ends first, those that wait end with
- * it; one whose handler is running goes on alone until that returns.
+ * it; one whose handler is running, or has kept it, goes on alone until that ends it.
  *
  * Runs in: worker.  Owns: request, reply and the timer.
- * Read next: router.c, session_write.c.
+ * Read next: router.c, session_write.c; asking.c has the exchanges that are ours.
  */
 #include "session/record.h"
 
@@ -22,6 +22,8 @@ enum {
 };
 
 static void exchange_run(struct tp_exchange *exchange);
+static void exchange_destroy(struct tp_exchange *exchange);
+static void exchange_let_go(struct tp_exchange *exchange);
 static void exchange_check_answer(struct tp_exchange *exchange);
 static void exchange_detach(struct tp_exchange *exchange);
 static void exchange_stop_timer(struct tp_exchange *exchange);
@@ -33,6 +35,7 @@ static struct tp_str uri_without_host(struct tp_str uri);
 static enum tp_result exchange_decode_path(struct tp_exchange *exchange);
 static enum tp_result exchange_answer(struct tp_exchange *exchange, struct tp_chain *body,
                                       uint8_t codec);
+static bool exchange_is_too_late(const struct tp_exchange *exchange);
 static void exchange_complete(struct tp_exchange *exchange);
 static void exchange_take_status(struct tp_exchange *exchange, const struct tp_status *status);
 static void exchanges_release_ordered(struct tp_session *session, const struct tp_route *route);
@@ -44,7 +47,11 @@ void
 tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_t begun_us)
 {
     if (request->type == TP_PACKET_REPLY) {
-        /* We have asked nobody: a reply that nobody waits for is ignored. */
+        tp__session_take_reply(session, request);
+        return;
+    }
+    if (session->is_ending) {
+        /* It goes on reading for the sake of replies; nobody answers this any more. */
         tp_packet_clear(request);
         return;
     }
@@ -65,6 +72,18 @@ tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_
 
 struct tp_exchange *
 tp__exchange_make(struct tp_session *session, struct tp_packet *request, int64_t begun_us)
+{
+    struct tp_exchange *exchange = tp__exchange_new(session, request, begun_us);
+
+    if (exchange != NULL) {
+        tp__list_append(&session->exchanges, &exchange->node);
+        session->exchange_count++;
+    }
+    return exchange;
+}
+
+struct tp_exchange *
+tp__exchange_new(struct tp_session *session, struct tp_packet *request, int64_t begun_us)
 {
     struct tp_sessions *sessions = session->sessions;
     struct tp_list_node *node = tp__list_take_first(&sessions->free_exchanges);
@@ -92,9 +111,7 @@ tp__exchange_make(struct tp_session *session, struct tp_packet *request, int64_t
     request->body = (struct tp_chain){ 0 };
     tp__timer_init(&exchange->timer, exchange_on_time);
     tp__list_init(&exchange->node);
-    tp__list_append(&session->exchanges, &exchange->node);
     tp__counted_acquire(exchange->server->configuration);
-    session->exchange_count++;
     return exchange;
 }
 
@@ -122,9 +139,11 @@ tp__exchange_find_route(struct tp_exchange *exchange)
 void
 tp__exchange_settle(struct tp_exchange *exchange)
 {
-    if (exchange->is_finished && !exchange->is_queued && !exchange->is_parked) {
+    bool is_left = exchange->session == NULL;
+
+    if (is_left || (exchange->is_finished && !exchange->is_queued && !exchange->is_parked)) {
         tp__exchange_free(exchange);
-    } else if (exchange->is_held || exchange->is_parked) {
+    } else if (exchange->is_held || exchange->is_kept || exchange->is_parked) {
         exchange_detach(exchange);
     }
 }
@@ -137,6 +156,30 @@ tp__exchange_free(struct tp_exchange *exchange)
     TP_ASSERT(exchange->magic == TP_EXCHANGE_MAGIC);
     tp__exchange_log_end(exchange);
     exchange_stop_timer(exchange);
+    tp__list_remove(&exchange->node);
+    if (exchange->is_kept) {
+        exchange->session = NULL;
+        tp__list_append(&sessions->orphans, &exchange->node);
+    } else {
+        exchange_destroy(exchange);
+    }
+}
+
+void
+tp__exchanges_free_orphans(struct tp_sessions *sessions)
+{
+    struct tp_list_node *node;
+
+    while ((node = tp__list_take_first(&sessions->orphans)) != NULL) {
+        exchange_destroy(TP_CONTAINER_OF(node, struct tp_exchange, node));
+    }
+}
+
+static void
+exchange_destroy(struct tp_exchange *exchange)
+{
+    struct tp_sessions *sessions = exchange->sessions;
+
     tp__list_remove(&exchange->node);
     exchange_release_packet(&exchange->request);
     exchange_release_packet(&exchange->reply);
@@ -158,9 +201,6 @@ tp__exchanges_abandon(struct tp_session *session, enum tp_close_reason reason)
 {
     static const struct tp_exchange_logging nothing;
 
-    TP_LIST_EACH (node, &session->outgoing) {
-        tp__exchange_free(TP_CONTAINER_OF(node, struct tp_exchange, node));
-    }
     TP_LIST_EACH (node, &session->exchanges) {
         struct tp_exchange *exchange = TP_CONTAINER_OF(node, struct tp_exchange, node);
 
@@ -168,10 +208,11 @@ tp__exchanges_abandon(struct tp_session *session, enum tp_close_reason reason)
             /* It goes on, and is logged, elsewhere. */
             exchange->logging = &nothing;
         }
-        tp__list_remove(node);
-        exchange->session = NULL;
-        if (exchange->is_held || exchange->is_parked) {
-            /* Nobody waits for it any more, and nobody but its timer would have gone on with it. */
+        if (exchange->is_running) {
+            tp__list_remove(node);
+            exchange->session = NULL;
+        } else {
+            /* Nobody waits for it any more, and nobody goes on with it but who has kept it. */
             tp__exchange_free(exchange);
         }
     }
@@ -181,6 +222,36 @@ const struct tp_packet *
 tp_exchange_request(const struct tp_exchange *exchange)
 {
     return &exchange->request;
+}
+
+bool
+tp_exchange_is_ours(const struct tp_exchange *exchange)
+{
+    return exchange->is_ours;
+}
+
+uint64_t
+tp_exchange_seq(const struct tp_exchange *exchange)
+{
+    return exchange->request.seq;
+}
+
+struct tp_str
+tp_exchange_uri(const struct tp_exchange *exchange)
+{
+    return exchange->request.uri;
+}
+
+uint8_t
+tp_exchange_body_codec(const struct tp_exchange *exchange)
+{
+    return exchange->request.body_codec;
+}
+
+const struct tp_status *
+tp_exchange_status(const struct tp_exchange *exchange)
+{
+    return &exchange->reply.status;
 }
 
 int32_t
@@ -222,7 +293,9 @@ tp_exchange_packet_limit(const struct tp_exchange *exchange)
 enum tp_result
 tp_exchange_reply(struct tp_exchange *exchange, struct tp_chain *body, uint8_t codec)
 {
-    exchange->reply.status = tp_status_of(TP_STATUS_OK);
+    if (!exchange_is_too_late(exchange)) {
+        exchange->reply.status = tp_status_of(TP_STATUS_OK);
+    }
     return exchange_answer(exchange, body, codec);
 }
 
@@ -231,8 +304,10 @@ tp_exchange_echo(struct tp_exchange *exchange)
 {
     struct tp_packet *request = &exchange->request;
 
-    exchange->reply.gzip_level = request->gzip_level;
-    exchange->reply.has_body_codec = request->has_body_codec;
+    if (!exchange_is_too_late(exchange)) {
+        exchange->reply.gzip_level = request->gzip_level;
+        exchange->reply.has_body_codec = request->has_body_codec;
+    }
     return tp_exchange_reply(exchange, &request->body, request->body_codec);
 }
 
@@ -264,8 +339,44 @@ enum tp_result
 tp_exchange_finish(struct tp_exchange *exchange, const struct tp_status *status,
                    struct tp_chain *body, uint8_t codec)
 {
-    exchange_take_status(exchange, status);
+    if (!exchange_is_too_late(exchange)) {
+        exchange_take_status(exchange, status);
+    }
     return exchange_answer(exchange, body, codec);
+}
+
+enum tp_result
+tp_exchange_reply_copy(struct tp_exchange *exchange, struct tp_str body, uint8_t codec)
+{
+    struct tp_status status = tp_status_of(TP_STATUS_OK);
+
+    return tp_exchange_finish_copy(exchange, &status, body, codec);
+}
+
+enum tp_result
+tp_exchange_finish_copy(struct tp_exchange *exchange, const struct tp_status *status,
+                        struct tp_str body, uint8_t codec)
+{
+    struct tp_chain copy = { 0 };
+    enum tp_result result = TP_OK;
+
+    if (body.len > 0) {
+        result = tp_chain_append_copy(&copy, &exchange->sessions->pool, body);
+    }
+    if (result != TP_OK) {
+        tp_exchange_refuse_result(exchange, result);
+        return result;
+    }
+    return tp_exchange_finish(exchange, status, &copy, codec);
+}
+
+void
+tp_exchange_keep(struct tp_exchange *exchange)
+{
+    TP_ASSERT(exchange->is_running && !exchange->is_finished && !exchange->is_kept);
+    tp__exchange_hold_until(exchange, INT64_MAX);
+    exchange->is_held = false;
+    exchange->is_kept = true;
 }
 
 void
@@ -280,11 +391,13 @@ tp__exchange_hold_until(struct tp_exchange *exchange, int64_t due_ms)
 {
     int64_t timeout_ms = exchange->server->limits.exchange_timeout.ms;
     int64_t end_ms = timeout_ms > 0 ? exchange->begun_us / 1000 + timeout_ms : INT64_MAX;
+    int64_t next_ms = due_ms < end_ms ? due_ms : end_ms;
 
     exchange->is_held = true;
     exchange->due_ms = due_ms;
-    tp__loop_start_timer_at(exchange->sessions->loop, &exchange->timer,
-                            due_ms < end_ms ? due_ms : end_ms);
+    if (next_ms != INT64_MAX) {
+        tp__loop_start_timer_at(exchange->sessions->loop, &exchange->timer, next_ms);
+    }
 }
 
 void *
@@ -306,6 +419,9 @@ exchange_run(struct tp_exchange *exchange)
     enum tp_result result = tp__exchange_find_route(exchange);
 
     tp__exchange_log_begin(exchange);
+    if (exchange->session->dialed != NULL && result == TP_OK) {
+        tp__dialed_heed(exchange);
+    }
     if (result == TP_INVALID) {
         struct tp_status status = tp_status_of(TP_STATUS_BAD_REQUEST);
 
@@ -318,6 +434,7 @@ exchange_run(struct tp_exchange *exchange)
 
         tp_exchange_refuse(exchange, &status);
     } else {
+        exchange->is_running = true;
         exchange->route->handler->handle(exchange, exchange->route->conf);
     }
     exchange_check_answer(exchange);
@@ -327,12 +444,28 @@ exchange_run(struct tp_exchange *exchange)
 static void
 exchange_check_answer(struct tp_exchange *exchange)
 {
-    if (!exchange->is_finished && !exchange->is_held) {
+    exchange->is_running = false;
+    if (!exchange->is_finished && !exchange->is_held && !exchange->is_kept) {
         struct tp_status status = tp_status_of(TP_STATUS_INTERNAL_ERROR);
 
         tp_exchange_refuse(exchange, &status);
     }
     tp__exchange_settle(exchange);
+}
+
+/* Its handler has ended what it kept; while that is on the stack, its caller sees to the rest. */
+static void
+exchange_let_go(struct tp_exchange *exchange)
+{
+    exchange->is_kept = false;
+    if (exchange->is_running) {
+        return;
+    }
+    if (exchange->session == NULL) {
+        exchange_destroy(exchange);
+    } else {
+        tp__exchange_settle(exchange);
+    }
 }
 
 /* A small request that waits does not pin the buffer it was read into. */
@@ -491,13 +624,31 @@ exchange_answer(struct tp_exchange *exchange, struct tp_chain *body, uint8_t cod
 {
     struct tp_packet *reply = &exchange->reply;
 
-    TP_ASSERT(exchange->magic == TP_EXCHANGE_MAGIC && !exchange->is_finished);
+    TP_ASSERT(exchange->magic == TP_EXCHANGE_MAGIC && !exchange->is_ours);
+    if (exchange_is_too_late(exchange)) {
+        tp_chain_clear(body);
+        exchange_let_go(exchange);
+        return TP_GONE;
+    }
     reply->body = *body;
     *body = (struct tp_chain){ 0 };
     reply->body_codec = codec;
     reply->has_body_codec |= codec != TP_CODEC_NONE;
     exchange_complete(exchange);
-    return exchange->session == NULL ? TP_GONE : TP_OK;
+    enum tp_result result = exchange->session == NULL ? TP_GONE : TP_OK;
+
+    if (exchange->is_kept) {
+        exchange_let_go(exchange);
+    }
+    return result;
+}
+
+/* Its handler has kept it for longer than its session lived, or than it was waited for. */
+static bool
+exchange_is_too_late(const struct tp_exchange *exchange)
+{
+    TP_ASSERT(!exchange->is_finished || exchange->is_kept);
+    return exchange->is_kept && (exchange->session == NULL || exchange->is_finished);
 }
 
 /* The exchange has its outcome. */
@@ -596,7 +747,7 @@ exchange_queue(struct tp_exchange *exchange)
     if (request->gzip_level != 0) {
         tp__exchange_deflate_reply(exchange);
     }
-    exchange->session->queued_bytes += tp__exchange_queue_cost(exchange);
+    exchange->session->queued_bytes += tp__exchange_queue_cost(reply);
     tp__list_append(&exchange->session->outgoing, &exchange->node);
 }
 
@@ -609,8 +760,11 @@ exchange_on_time(struct tp_timer *timer)
     if (tp__loop_now_ms(exchange->sessions->loop) < exchange->due_ms) {
         struct tp_status status = tp_status_of(TP_STATUS_GATEWAY_TIMEOUT);
 
-        tp_exchange_refuse(exchange, &status);
+        /* One that is kept stays its handler's. */
+        exchange_take_status(exchange, &status);
+        exchange_complete(exchange);
     } else {
+        exchange->is_running = true;
         exchange->route->handler->on_time(exchange, exchange->route->conf);
     }
     exchange_check_answer(exchange);

@@ -33,6 +33,30 @@ tp_exchange_read_body(struct tp_exchange *exchange, struct tp_str *body)
 }
 
 enum tp_result
+tp__exchange_read_reply(struct tp_exchange *exchange, struct tp_str *body)
+{
+    const struct tp_server *server = exchange->server;
+    struct tp_packet *reply = &exchange->reply;
+    struct tp_slice flat = { 0 };
+    enum tp_result result = TP_OK;
+
+    if (reply->gzip_level != 0 && reply->body.len > 0) {
+        result = server->gzip == NULL
+                     ? TP_INVALID
+                     : server->gzip->undo(exchange->sessions->gzip_state, &reply->body,
+                                          server->limits.packet, &exchange->sessions->pool,
+                                          &exchange->plain_body);
+        if (result == TP_OK) {
+            result = tp_chain_flatten(&exchange->plain_body, &exchange->sessions->pool, &flat);
+        }
+    } else {
+        result = tp_chain_flatten(&reply->body, &exchange->sessions->pool, &flat);
+    }
+    *body = (struct tp_str){ (const char *) flat.data, flat.len };
+    return result;
+}
+
+enum tp_result
 tp_exchange_read_value(struct tp_exchange *exchange, struct cJSON **value)
 {
     const struct tp_codec_use *use = body_codec(exchange);

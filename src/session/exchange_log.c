@@ -35,6 +35,7 @@ struct shown_body {
 
 static void exchange_log_access(const struct tp_exchange *exchange);
 static void exchange_log_slow(const struct tp_exchange *exchange);
+static void exchange_log_own_end(const struct tp_exchange *exchange);
 static void exchange_log_packet(const struct tp_exchange *exchange, const struct tp_packet *packet,
                                 const char *id);
 static struct tp_chain packet_plain_body(const struct tp_exchange *exchange,
@@ -70,9 +71,22 @@ tp__exchange_log_begin(struct tp_exchange *exchange)
 }
 
 void
+tp__exchange_log_sent(const struct tp_exchange *exchange)
+{
+    if (exchange->logging->logs_bodies) {
+        exchange_log_packet(exchange, &exchange->request, "packet-sent");
+    }
+}
+
+void
 tp__exchange_log_end(struct tp_exchange *exchange)
 {
     const struct tp_exchange_logging *logging = exchange->logging;
+
+    if (exchange->is_ours) {
+        exchange_log_own_end(exchange);
+        return;
+    }
     bool is_sent = exchange->reply.wire_bytes > 0;
 
     if (!is_sent && (tp_exchange_wants_reply(exchange) || !exchange->is_finished)) {
@@ -125,13 +139,25 @@ exchange_log_slow(const struct tp_exchange *exchange)
     char uri[URI_SHOWN_MAX + 1];
     long long duration_us = exchange->finished_us - exchange->begun_us;
 
-    tp_log_warn(&exchange->server->log, "slow-exchange",
-                "uri=\"%s\" type=%s duration=%lld.%06llds seq=%llu number=%llu remote=%s status=%d",
-                show_uri(exchange->request.uri, uri), type_word(&exchange->request),
-                duration_us / 1000000, duration_us % 1000000,
-                (unsigned long long) exchange->request.seq,
-                (unsigned long long) exchange->session_number,
-                tp_address_format(&exchange->remote, remote), exchange->reply.status.code);
+    tp_log_warn(
+        &exchange->server->log, "slow-exchange",
+        "uri=\"%s\" type=%s asked_by=%s duration=%lld.%06llds seq=%llu number=%llu remote=%s status=%d",
+        show_uri(exchange->request.uri, uri), type_word(&exchange->request),
+        exchange->is_ours ? "us" : "them", duration_us / 1000000, duration_us % 1000000,
+        (unsigned long long) exchange->request.seq, (unsigned long long) exchange->session_number,
+        tp_address_format(&exchange->remote, remote), exchange->reply.status.code);
+}
+
+/* What others ask stands in the access log; what we ask, here. */
+static void
+exchange_log_own_end(const struct tp_exchange *exchange)
+{
+    if (exchange->logging->slow_threshold.ms != 0 && tp__exchange_is_slow(exchange)) {
+        exchange_log_slow(exchange);
+    }
+    if (exchange->logging->logs_bodies && exchange->reply.wire_bytes > 0) {
+        exchange_log_packet(exchange, &exchange->reply, "packet-received");
+    }
 }
 
 /* Header and body of `packet`, which is inflated where that can be. */

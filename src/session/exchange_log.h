@@ -35,6 +35,9 @@ void tp__exchange_logging_fit(const struct tp_exchange_logging *logging);
 /* Its request has come and its route, if it has one, is known. */
 void tp__exchange_log_begin(struct tp_exchange *exchange);
 
+/* The packet of one of ours was encoded. */
+void tp__exchange_log_sent(const struct tp_exchange *exchange);
+
 /* It ends: it was answered, or will never be. */
 void tp__exchange_log_end(struct tp_exchange *exchange);
 

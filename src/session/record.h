@@ -22,42 +22,54 @@ struct tp_recent_route {
     int32_t type;                 /* of the packet */
 };
 
+struct tp_dialed;
+
 struct tp_session {
     uint32_t magic;
     struct tp_address remote;
     uint64_t number;
-    struct tp_watcher watcher;
-    struct tp_list_node node; /* in members or, while a move is under way, in unmoved */
-    struct tp_work turn_end;  /* sends what the turn has brought, and goes on with the input */
+    struct tp_hash_node by_number; /* in sessions->by_number */
+    struct tp_watcher watcher;     /* its descriptor is -1 while a dialed one is not connected */
+    struct tp_list_node node;      /* in members or, while a move is under way, in unmoved */
+    struct tp_work turn_end;       /* sends what the turn has brought, and goes on with the input */
     struct tp_sessions *sessions;
     const struct tp_source *source;
     struct tp_recent_route recent_route;
     struct tp_chain input;
     struct tp_chain unsent;        /* what has begun to leave */
-    struct tp_list_node exchanges; /* open ones */
-    struct tp_list_node outgoing;  /* finished ones, whose replies are to be sent */
+    struct tp_list_node exchanges; /* open ones of the other end */
+    struct tp_list_node outgoing;  /* those whose packet of ours is to be sent */
+    struct tp_list_node asked;     /* our PULLs that were sent and wait for their REPLY */
     struct tp_timer deadline;
-    int64_t heard_ms;        /* when bytes last came, or the last open exchange ended */
-    int64_t packet_begun_ms; /* when the packet in `input` began to come; 0: none is */
-    int64_t stuck_since_ms;  /* when the other end last took bytes; 0: nothing is unsent */
-    uint32_t exchange_count;
+    int64_t heard_ms;         /* when bytes last came, or the last open exchange ended */
+    int64_t packet_begun_ms;  /* when the packet in `input` began to come; 0: none is */
+    int64_t stuck_since_ms;   /* when the other end last took bytes; 0: nothing is unsent */
+    uint32_t exchange_count;  /* of `exchanges` */
+    uint32_t own_pull_count;  /* of ours, in `outgoing` or `asked` */
+    uint64_t next_seq;        /* of what we ask and tell */
     size_t queued_bytes;      /* what `outgoing` takes in memory, and `unsent` */
     bool is_move_due;         /* to the configuration in force, between two packets */
     bool is_behind;           /* whole packets may be left in `input` for the next turn */
     bool is_ending;           /* reads no more, and closes when all is sent */
     bool waits_for_exchanges; /* …and all exchanges are answered */
+    bool has_heard_all;       /* the other end has closed its half: nothing more will come */
     enum tp_close_reason end_reason;
+    struct tp_session_notes *notes; /* id and variables; NULL without any */
+    struct tp_dialed *dialed;       /* NULL for an accepted one */
 };
 
 struct tp_exchange {
     uint32_t magic;
-    bool is_held;
+    bool is_ours;     /* this end asks or tells: `request` is what is sent */
+    bool is_running;  /* its handler has been called and has not returned */
+    bool is_held;     /* its handler goes on with it at due_ms */
+    bool is_kept;     /* its handler has it: it stays until that ends it */
     bool is_finished; /* it has its outcome */
     bool is_queued;   /* its reply waits to be encoded */
     bool is_parked;   /* its reply waits for earlier ones of an ordered route */
     struct tp_sessions *sessions;
     struct tp_session *session; /* NULL once it has ended */
-    struct tp_list_node node;   /* in the session's exchanges or outgoing */
+    struct tp_list_node node;   /* in the session's exchanges, outgoing or asked; or orphans */
     uint64_t session_number;    /* known still when the session has ended */
     struct tp_address remote;
     const struct tp_source *source;
@@ -77,15 +89,41 @@ struct tp_exchange {
     int64_t due_ms;        /* when its handler goes on, while it is held */
     struct tp_timer timer; /* runs while it is held, to due_ms or to the end of its time */
     void *state;           /* the handler's, once asked for */
+
+    /* Of a PULL of ours. */
+    struct tp_hash_node by_seq; /* in sessions->asked */
+    tp_reply_fn on_reply;
+    void *owner; /* on_reply's */
+    bool fails_at_once;
+};
+
+/* The answer to a PULL of ours. */
+struct tp_reply {
+    struct tp_status status;
+    struct tp_str body;
+    uint8_t body_codec;
 };
 
 _Static_assert(sizeof(struct tp_session) <= 512, "an idle session is one small record");
 
-/* What a reply takes in the queue: one without a body costs memory, too. */
-static inline size_t
-tp__exchange_queue_cost(const struct tp_exchange *exchange)
+/* The packet that leaves. */
+static inline struct tp_packet *
+tp__exchange_sent_packet(struct tp_exchange *exchange)
 {
-    return sizeof(*exchange) + exchange->reply.uri.len + exchange->reply.body.len;
+    return exchange->is_ours ? &exchange->request : &exchange->reply;
+}
+
+/* What a packet takes in the queue: one without a body costs memory, too. */
+static inline size_t
+tp__exchange_queue_cost(const struct tp_packet *packet)
+{
+    return sizeof(struct tp_exchange) + packet->uri.len + packet->body.len;
+}
+
+static inline bool
+tp__session_is_connected(const struct tp_session *session)
+{
+    return session->watcher.fd != -1;
 }
 
 /*
@@ -117,9 +155,28 @@ enum tp_result tp__session_encode_all(struct tp_session *session) TP_MUST_CHECK;
 /* At the end of this turn the session sends, goes on reading, or closes, as it is then. */
 void tp__session_want_turn_end(struct tp_session *session);
 
-/* Takes no more in; closes for `reason` once all is sent (and, if wanted, answered). */
-void tp__session_end(struct tp_session *session, enum tp_close_reason reason,
-                     bool waits_for_exchanges);
+/* A dialed one is connected by `fd`, which is its own also when this fails. */
+enum tp_result tp__session_connect(struct tp_session *session, int fd,
+                                   const struct tp_address *remote) TP_MUST_CHECK;
+
+/* True while it takes packets in: one that is ending does so as long as it waits for replies. */
+bool tp__session_reads(const struct tp_session *session);
+
+/* Does a session whose connection ends for `reason` live on?  And: it does, and begins to. */
+bool tp__dialed_comes_back(const struct tp_session *session, enum tp_close_reason reason);
+void tp__dialed_come_back(struct tp_session *session);
+
+/* Does what a PUSH of /system/closed asks a dialed session for. */
+void tp__dialed_heed(const struct tp_exchange *exchange);
+
+/* True while it is being connected; false while it only waits for that. */
+bool tp__dialed_is_trying(const struct tp_session *session);
+
+/* Ends the attempts and makes *dialed NULL, if there is any. */
+void tp__dialed_free(struct tp_dialed **dialed);
+
+/* Frees the id and the variables. */
+void tp__session_notes_free(struct tp_session *session);
 
 /* Between two packets: takes the configuration in force over. */
 void tp__session_on_boundary(struct tp_session *session);
@@ -127,8 +184,35 @@ void tp__session_on_boundary(struct tp_session *session);
 /* Lets the deadline timer run for whichever time-out comes first. */
 void tp__session_arm_deadline(struct tp_session *session);
 
+/*
+ * The plain body of the REPLY to a PULL of ours, borrowed from the exchange; empty unless
+ * TP_OK is returned: see tp_exchange_read_body().
+ */
+enum tp_result tp__exchange_read_reply(struct tp_exchange *exchange,
+                                       struct tp_str *body) TP_MUST_CHECK;
+
+/* The REPLY to a PULL of ours, which is taken; one that nobody waits for is dropped. */
+void tp__session_take_reply(struct tp_session *session, struct tp_packet *reply);
+
+/* The packet of an exchange of ours was encoded: a PUSH has ended, a PULL waits for its REPLY. */
+void tp__own_exchange_on_sent(struct tp_exchange *exchange);
+
+/* No REPLY can come any more: the PULLs that were sent end with `status`. */
+void tp__session_end_asked(struct tp_session *session, const struct tp_status *status);
+
+/* The same for what has not been sent; `may_wait` spares what may wait for the next connection. */
+void tp__session_end_unsent(struct tp_session *session, const struct tp_status *status,
+                            bool may_wait);
+
 /* Takes the packet and runs its handler, or answers for it. */
 void tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_t begun_us);
+
+/*
+ * An exchange of this request, which is taken, in no list of the session yet.  NULL when
+ * memory is out; the request is the caller's then.
+ */
+struct tp_exchange *tp__exchange_new(struct tp_session *session, struct tp_packet *request,
+                                     int64_t begun_us) TP_MUST_CHECK;
 
 /*
  * An open exchange of this request, which is taken, without a route.  NULL when memory is
@@ -167,6 +251,9 @@ enum tp_result tp__exchange_restore(struct tp_session *session,
 
 /* Its reply was encoded, or its session has ended: frees what it holds. */
 void tp__exchange_free(struct tp_exchange *exchange);
+
+/* Frees those whose handlers will not be heard of again. */
+void tp__exchanges_free_orphans(struct tp_sessions *sessions);
 
 /* The session ends: all exchanges end with it but one whose handler is running. */
 void tp__exchanges_abandon(struct tp_session *session, enum tp_close_reason reason);

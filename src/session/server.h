@@ -24,10 +24,12 @@ struct tp_session_limits {
     struct tp_size packet;
     struct tp_size send_queue;       /* while more waits to be sent, nothing is read */
     int64_t pending_pulls;           /* so many unanswered PULLs stop reading */
+    int64_t sent_pulls;              /* more of our own are refused */
     struct tp_msec read_timeout;     /* silence */
     struct tp_msec packet_timeout;   /* from the first to the last byte of a packet */
     struct tp_msec write_timeout;    /* without a byte taken by the other end */
     struct tp_msec exchange_timeout; /* from a packet to the end of its exchange */
+    struct tp_msec pull_timeout;     /* from a PULL of ours to its REPLY */
 };
 
 /* A codec with its module's conf. */
@@ -40,9 +42,12 @@ struct tp_server {
     struct tp_counted *configuration;
     struct tp_codec_use *codecs;
     size_t codec_count;
-    uint8_t default_codec;        /* of bodies that name none */
+    uint8_t default_codec;        /* of bodies that name none, and of our own */
+    uint8_t header_codec;         /* of what is sent on our own account */
+    int gzip_level;               /* the same; 0: not deflated */
     const struct tp_filter *gzip; /* NULL when it is not built in */
-    struct tp_size gzip_min;      /* smaller replies are not deflated */
+    enum tp_id_conflict id_conflict;
+    struct tp_size gzip_min; /* smaller bodies are not deflated */
     struct tp_log log;
     const struct tp_protocol *protocol;
     struct tp_session_limits limits;

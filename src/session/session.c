@@ -10,6 +10,7 @@
  */
 #include "session/session.h"
 
+#include "base/hash.h"
 #include "base/str.h"
 #include "os/file.h"
 #include "session/record.h"
@@ -24,6 +25,8 @@ enum {
 static enum tp_result session_run_accept_hooks(struct tp_session *session);
 static void session_on_event(struct tp_watcher *watcher, unsigned events);
 static void session_on_turn_end(struct tp_work *work);
+static void session_disconnect(struct tp_session *session, enum tp_close_reason reason,
+                               bool comes_back);
 static bool session_is_done(const struct tp_session *session);
 static enum tp_result session_update_interest(struct tp_session *session);
 static void session_on_deadline(struct tp_timer *timer);
@@ -41,6 +44,7 @@ tp__sessions_init(struct tp_sessions *sessions, struct tp_loop *loop,
     *sessions = (struct tp_sessions){ .loop = loop, .callbacks = *callbacks };
     tp__list_init(&sessions->members);
     tp__list_init(&sessions->unmoved);
+    tp__list_init(&sessions->orphans);
     tp__list_init(&sessions->free_exchanges);
     tp__work_init(&sessions->move_work, sessions_on_move_work);
     tp__buf_pool_init(&sessions->pool, memory, BUFS_KEPT_MAX);
@@ -64,6 +68,10 @@ tp__sessions_fini(struct tp_sessions *sessions)
     struct tp_list_node *node;
 
     tp__sessions_close_all(sessions, TP_CLOSE_SHUTDOWN);
+    tp__exchanges_free_orphans(sessions);
+    tp__hash_table_fini(&sessions->by_number);
+    tp__hash_table_fini(&sessions->by_id);
+    tp__hash_table_fini(&sessions->asked);
     while ((node = tp__list_take_first(&sessions->free_exchanges)) != NULL) {
         free(TP_CONTAINER_OF(node, struct tp_exchange, node));
     }
@@ -122,7 +130,9 @@ tp__session_make(struct tp_sessions *sessions, const struct tp_source *source, u
     tp__timer_init(&session->deadline, session_on_deadline);
     tp__list_init(&session->exchanges);
     tp__list_init(&session->outgoing);
+    tp__list_init(&session->asked);
     tp__list_append(&sessions->members, &session->node);
+    tp__hash_table_add(&sessions->by_number, &session->by_number, tp__hash_number(number));
     tp__counted_acquire(source->server->configuration);
     sessions->count++;
     sessions->callbacks.on_count_changed(sessions->callbacks.owner);
@@ -138,17 +148,25 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
 
     *closing = NULL;
     TP_ASSERT(session->magic == TP_SESSION_MAGIC);
+    if (tp__dialed_comes_back(session, reason)) {
+        tp_log_warn(tp_session_log(session), "session-lost", "number=%llu remote=%s reason=%s",
+                    (unsigned long long) session->number,
+                    tp_address_format(&session->remote, remote), tp__close_reason_word(reason));
+        session_disconnect(session, reason, true);
+        tp__dialed_come_back(session);
+        return;
+    }
+    session->is_ending = true;
+    session->end_reason = reason;
     tp_log_info(&session->source->server->log, "session-closed",
                 "number=%llu remote=%s listen=%s reason=%s", (unsigned long long) session->number,
                 tp_address_format(&session->remote, remote), session->source->name,
                 tp__close_reason_word(reason));
+    session_disconnect(session, reason, false);
     tp__work_cancel(&session->turn_end);
-    tp__loop_stop_timer(sessions->loop, &session->deadline);
-    tp__loop_unwatch(sessions->loop, &session->watcher);
-    tp__descriptor_close(&session->watcher.fd);
-    tp__exchanges_abandon(session, reason);
-    tp_chain_clear(&session->input);
-    tp_chain_clear(&session->unsent);
+    tp__dialed_free(&session->dialed);
+    tp__session_notes_free(session);
+    tp__hash_table_remove(&sessions->by_number, &session->by_number);
     tp__list_remove(&session->node);
     tp__counted_release(session->source->server->configuration);
     session->magic = 0;
@@ -158,10 +176,59 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
     sessions->callbacks.on_count_changed(sessions->callbacks.owner);
 }
 
+enum tp_result
+tp__session_connect(struct tp_session *session, int fd, const struct tp_address *remote)
+{
+    session->remote = *remote;
+    session->watcher.fd = fd;
+    session->heard_ms = tp__loop_now_ms(session->sessions->loop);
+    enum tp_result result = tp__socket_set_options(fd, remote, &session->source->socket_options);
+
+    if (result == TP_OK) {
+        result = session_update_interest(session);
+    }
+    if (result == TP_OK) {
+        tp__session_arm_deadline(session);
+        tp__session_want_turn_end(session);
+    }
+    return result;
+}
+
+bool
+tp__session_reads(const struct tp_session *session)
+{
+    bool waits_for_replies = session->waits_for_exchanges && session->own_pull_count > 0;
+
+    return !session->has_heard_all && (!session->is_ending || waits_for_replies);
+}
+
+/* Ends the connection: what it alone could have finished ends with it. */
+static void
+session_disconnect(struct tp_session *session, enum tp_close_reason reason, bool comes_back)
+{
+    struct tp_status status = tp_status_of(TP_STATUS_CONNECTION_CLOSED);
+
+    tp__loop_stop_timer(session->sessions->loop, &session->deadline);
+    tp__loop_unwatch(session->sessions->loop, &session->watcher);
+    tp__descriptor_close(&session->watcher.fd);
+    session->queued_bytes -= session->unsent.len;
+    tp_chain_clear(&session->unsent);
+    tp_chain_clear(&session->input);
+    tp__exchanges_abandon(session, reason);
+    tp__session_end_unsent(session, &status, comes_back);
+    tp__session_end_asked(session, &status);
+    session->packet_begun_ms = 0;
+    session->stuck_since_ms = 0;
+    session->is_behind = false;
+}
+
 void
 tp__session_end(struct tp_session *session, enum tp_close_reason reason, bool waits_for_exchanges)
 {
-    if (!session->is_ending) {
+    bool is_more_final = session->is_ending && tp__close_reason_is_final(reason)
+                         && !tp__close_reason_is_final(session->end_reason);
+
+    if (!session->is_ending || is_more_final) {
         session->end_reason = reason;
         session->waits_for_exchanges = waits_for_exchanges;
         session->is_ending = true;
@@ -236,6 +303,46 @@ tp__sessions_close_all(struct tp_sessions *sessions, enum tp_close_reason reason
     }
 }
 
+struct tp_session_handle
+tp_session_get_handle(const struct tp_session *session)
+{
+    return (struct tp_session_handle){ session->sessions, session->number };
+}
+
+struct tp_session *
+tp_session_at(struct tp_session_handle handle)
+{
+    struct tp_hash_node *node = NULL;
+
+    if (handle.home != NULL) {
+        node = tp__hash_table_find(&handle.home->by_number, tp__hash_number(handle.number));
+    }
+    while (node != NULL) {
+        struct tp_session *session = TP_CONTAINER_OF(node, struct tp_session, by_number);
+
+        if (session->number == handle.number) {
+            return session;
+        }
+        node = tp__hash_table_next(node);
+    }
+    return NULL;
+}
+
+enum tp_session_state
+tp_session_get_state(const struct tp_session *session)
+{
+    if (session->is_ending) {
+        return TP_SESSION_ENDING;
+    }
+    return tp__session_is_connected(session) ? TP_SESSION_OPEN : TP_SESSION_CONNECTING;
+}
+
+void
+tp_session_close(struct tp_session *session)
+{
+    tp__session_end(session, TP_CLOSE_CLOSED, true);
+}
+
 uint64_t
 tp_session_number(const struct tp_session *session)
 {
@@ -265,6 +372,34 @@ tp__close_reason_word(enum tp_close_reason reason)
 #undef CLOSE_WORD_ROW
     }
     return "unknown";
+}
+
+bool
+tp__close_reason_is_final(enum tp_close_reason reason)
+{
+    switch (reason) {
+    case TP_CLOSE_PEER_CLOSED:
+    case TP_CLOSE_CONNECTION_BROKEN:
+    case TP_CLOSE_NO_RESOURCES:
+    case TP_CLOSE_PACKET_TOO_LARGE:
+    case TP_CLOSE_PROTOCOL_ERROR:
+    case TP_CLOSE_UNSUPPORTED_TYPE:
+    case TP_CLOSE_READ_TIMEOUT:
+    case TP_CLOSE_PACKET_TIMEOUT:
+    case TP_CLOSE_WRITE_TIMEOUT:
+        return false;
+    case TP_CLOSE_REFUSED:
+    case TP_CLOSE_LISTEN_REMOVED:
+    case TP_CLOSE_CLOSED:
+    case TP_CLOSE_ID_TAKEN:
+    case TP_CLOSE_DIAL_REMOVED:
+    case TP_CLOSE_DIAL_FAILED:
+    case TP_CLOSE_SHUTDOWN:
+    case TP_CLOSE_MOVED:
+    case TP_CLOSE_NOT_RESTORED:
+        return true;
+    }
+    return true;
 }
 
 bool
@@ -311,7 +446,7 @@ session_on_event(struct tp_watcher *watcher, unsigned events)
     struct tp_session *session = TP_CONTAINER_OF(watcher, struct tp_session, watcher);
 
     TP_ASSERT(session->magic == TP_SESSION_MAGIC);
-    if (session->is_ending && (events & TP_EVENT_BROKEN) != 0) {
+    if (!tp__session_reads(session) && (events & TP_EVENT_BROKEN) != 0) {
         tp__session_close(&session, TP_CLOSE_CONNECTION_BROKEN);
         return;
     }
@@ -319,7 +454,7 @@ session_on_event(struct tp_watcher *watcher, unsigned events)
         tp__session_want_turn_end(session);
     }
     /* What was received first is taken first; the event comes again as long as it holds. */
-    if ((events & (TP_EVENT_READ | TP_EVENT_BROKEN)) != 0 && !session->is_ending
+    if ((events & (TP_EVENT_READ | TP_EVENT_BROKEN)) != 0 && tp__session_reads(session)
         && !session->is_behind) {
         tp__session_read(session);
     }
@@ -331,7 +466,7 @@ session_on_turn_end(struct tp_work *work)
     struct tp_session *session = TP_CONTAINER_OF(work, struct tp_session, turn_end);
     enum tp_result result = tp__session_write(session);
 
-    if (result == TP_OK && session->input.len > 0 && !session->is_ending) {
+    if (result == TP_OK && session->input.len > 0 && tp__session_reads(session)) {
         tp__session_take_packets(session);
     }
     if (result == TP_OK && session_is_done(session)) {
@@ -350,20 +485,31 @@ session_on_turn_end(struct tp_work *work)
 static bool
 session_is_done(const struct tp_session *session)
 {
-    return session->is_ending && session->unsent.len == 0 && tp__list_is_empty(&session->outgoing)
-           && (session->exchange_count == 0 || !session->waits_for_exchanges);
+    bool has_output = session->unsent.len > 0 || !tp__list_is_empty(&session->outgoing);
+    bool has_open = session->exchange_count > 0 || session->own_pull_count > 0;
+
+    if (!session->is_ending) {
+        return false;
+    }
+    if (!tp__session_is_connected(session)) {
+        return !has_output || !tp__dialed_is_trying(session);
+    }
+    return !has_output && (!has_open || !session->waits_for_exchanges);
 }
 
 static enum tp_result
 session_update_interest(struct tp_session *session)
 {
     struct tp_loop *loop = session->sessions->loop;
+    if (!tp__session_is_connected(session)) {
+        return TP_OK;
+    }
     unsigned interest = TP_EVENT_BROKEN; /* who is neither read from nor written to may be gone */
 
     if (session->unsent.len > 0) {
         interest |= TP_EVENT_WRITE;
     }
-    if (!session->is_ending && !tp__session_must_pause(session)) {
+    if (tp__session_reads(session) && !tp__session_must_pause(session)) {
         interest |= TP_EVENT_READ;
     }
     return tp__loop_watch(loop, &session->watcher, interest);

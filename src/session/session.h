@@ -12,7 +12,9 @@
 
 #include "base/buf_pool.h"
 #include "base/clock.h"
+#include "base/hash_table.h"
 #include "event/loop.h"
+#include "event/pool.h"
 #include "packet/output.h"
 #include "session/close_reason.h"
 #include "session/server.h"
@@ -21,6 +23,13 @@
 struct tp_sessions_callbacks {
     void (*on_count_changed)(void *owner);       /* a session began or ended */
     void (*on_bytes)(void *owner, size_t count); /* bytes were read */
+
+    /*
+     * For ids that are unique beyond these sessions, or NULL: `session` wants `id`, which none
+     * of them has; what is returned is what tp_session_set_id() says.  And it has it no more.
+     */
+    enum tp_result (*claim_id)(void *owner, struct tp_session *session, struct tp_str id);
+    void (*release_id)(void *owner, struct tp_session *session, struct tp_str id);
     void *owner;
 };
 
@@ -37,12 +46,17 @@ struct tp_read_buf {
     size_t used;
 };
 
-/* All sessions of a worker. */
+/* All sessions of a worker, or of a peer of the library. */
 struct tp_sessions {
     struct tp_loop *loop;
+    struct tp_pool *threads; /* where names are looked up; NULL: only addresses can be dialed */
     struct tp_sessions_callbacks callbacks;
     size_t count;
     uint64_t closed_count; /* since the worker began */
+    struct tp_hash_table by_number;
+    struct tp_hash_table by_id;
+    struct tp_hash_table asked;  /* our PULLs by session and seq */
+    struct tp_list_node orphans; /* exchanges that handlers have kept and sessions have left */
     struct tp_list_node members;
     struct tp_list_node unmoved; /* members that the move under way has not come to yet */
     struct tp_sessions_move move;
@@ -79,8 +93,33 @@ enum tp_result tp__session_start(struct tp_sessions *sessions, const struct tp_s
                                  uint64_t number, int fd,
                                  const struct tp_address *remote) TP_MUST_CHECK;
 
+/* What a PULL of ours ends with, and how long it may take; a PUSH has none of it. */
+struct tp_asking {
+    tp_reply_fn on_reply; /* called once, if the packet was taken as TP_OK says */
+    void *owner;
+    struct tp_msec timeout; /* 0: pull_timeout */
+    bool fails_at_once;     /* does not wait for a connection */
+};
+
+/*
+ * Sends a packet of our own, PULL or PUSH, complete but for its seq; it is taken and empty
+ * afterwards, whatever is returned.  Else as tp_session_pull_async() and tp_session_push().
+ */
+enum tp_result tp__session_ask(struct tp_session *session, struct tp_packet *packet,
+                               const struct tp_asking *asking) TP_MUST_CHECK;
+
 /* Ends a session for `reason`, which is logged; makes *session NULL. */
 void tp__session_close(struct tp_session **session, enum tp_close_reason reason);
+
+/* The session that has this id; NULL when none has. */
+struct tp_session *tp__sessions_find_id(const struct tp_sessions *sessions, struct tp_str id);
+
+/*
+ * Ends a session gracefully and tells the other end why, with the last packet that is queued:
+ * PUSH /system/closed?reason=WORD&redial=0.  One that was dialed comes back only with redial=1.
+ */
+void tp__session_close_told(struct tp_session *session, enum tp_close_reason reason,
+                            bool may_redial);
 
 /*
  * Moves every session to the listen that `find_source` gives for the name of its
@@ -90,6 +129,13 @@ void tp__session_close(struct tp_session **session, enum tp_close_reason reason)
  * its on_done is not called.
  */
 void tp__sessions_move(struct tp_sessions *sessions, const struct tp_sessions_move *move);
+
+/*
+ * Ends a session gracefully: it takes nothing more in, and closes for `reason` once all is sent
+ * (and, if wanted, all that either end has asked is answered).
+ */
+void tp__session_end(struct tp_session *session, enum tp_close_reason reason,
+                     bool waits_for_exchanges);
 
 /* Ends all sessions gracefully: what they asked is answered first. */
 void tp__sessions_end_all(struct tp_sessions *sessions, enum tp_close_reason reason);

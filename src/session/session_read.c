@@ -23,6 +23,7 @@ enum {
 
 static enum tp_result session_fill(struct tp_session *session, size_t *count);
 static enum tp_result session_fill_once(struct tp_session *session, size_t *room, size_t *count);
+static void session_on_heard_all(struct tp_session *session);
 static void session_flush_early(struct tp_session *session);
 static bool session_take_one(struct tp_session *session, int64_t now_us);
 static void session_refuse_input(struct tp_session *session, enum tp_close_reason reason,
@@ -48,8 +49,7 @@ tp__session_read(struct tp_session *session)
         return;
     }
     if (count == 0) {
-        /* What was received whole is answered before we close. */
-        tp__session_end(session, TP_CLOSE_PEER_CLOSED, true);
+        session_on_heard_all(session);
         return;
     }
     session->heard_ms = tp__loop_now_ms(session->sessions->loop);
@@ -58,13 +58,29 @@ tp__session_read(struct tp_session *session)
     session_flush_early(session);
 }
 
+/* What was received whole is answered before we close; a dialed session hurries to come back. */
+static void
+session_on_heard_all(struct tp_session *session)
+{
+    struct tp_status status = tp_status_of(TP_STATUS_CONNECTION_CLOSED);
+
+    if (session->dialed != NULL) {
+        tp__session_close(&session,
+                          session->is_ending ? session->end_reason : TP_CLOSE_PEER_CLOSED);
+        return;
+    }
+    session->has_heard_all = true;
+    tp__session_end_asked(session, &status);
+    tp__session_end(session, TP_CLOSE_PEER_CLOSED, true);
+}
+
 void
 tp__session_take_packets(struct tp_session *session)
 {
     int64_t now_us = tp__clock_monotonic_us();
     int taken = 0;
 
-    while (taken < PACKETS_PER_READ_MAX && session->input.len > 0 && !session->is_ending
+    while (taken < PACKETS_PER_READ_MAX && session->input.len > 0 && tp__session_reads(session)
            && !tp__session_must_pause(session) && session_take_one(session, now_us)) {
         taken++;
         session->packet_begun_ms = 0;
@@ -72,7 +88,7 @@ tp__session_take_packets(struct tp_session *session)
             tp__session_on_boundary(session);
         }
     }
-    if (session->is_ending) {
+    if (!tp__session_reads(session)) {
         tp_chain_clear(&session->input);
     }
     session_keep_rest(session);

@@ -21,6 +21,9 @@ static void session_note_progress(struct tp_session *session, size_t written);
 enum tp_result
 tp__session_write(struct tp_session *session)
 {
+    if (!tp__session_is_connected(session)) {
+        return TP_OK;
+    }
     enum tp_result result = session_write_unsent(session);
 
     if (result == TP_OK && session->unsent.len == 0) {
@@ -100,14 +103,19 @@ session_encode(struct tp_session *session)
         struct tp_exchange *exchange =
             TP_CONTAINER_OF(session->outgoing.next, struct tp_exchange, node);
         size_t len_before = tp__output_len(&sessions->output);
-        enum tp_result result = protocol->encode(&exchange->reply, &sessions->output);
+        struct tp_packet *packet = tp__exchange_sent_packet(exchange);
+        enum tp_result result = protocol->encode(packet, &sessions->output);
 
         if (result != TP_OK) {
             return result;
         }
-        exchange->reply.wire_bytes = tp__output_len(&sessions->output) - len_before;
-        session->queued_bytes -= tp__exchange_queue_cost(exchange);
-        tp__exchange_free(exchange);
+        packet->wire_bytes = tp__output_len(&sessions->output) - len_before;
+        session->queued_bytes -= tp__exchange_queue_cost(packet);
+        if (exchange->is_ours) {
+            tp__own_exchange_on_sent(exchange);
+        } else {
+            tp__exchange_free(exchange);
+        }
     }
     return TP_OK;
 }

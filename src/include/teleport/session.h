@@ -46,6 +46,19 @@ enum tp_session_state {
     TP_SESSION_ENDING, /* takes nothing more in; what is in flight is finished */
 };
 
+/* What becomes of two sessions that want one id. */
+enum tp_id_conflict {
+    TP_ID_CLOSE_OLD, /* the newer one gets it; the older one is told and closed */
+    TP_ID_REFUSE_NEW,
+};
+
+/* How a dialed session comes back after its connection broke, or could not be had. */
+struct tp_redial {
+    struct tp_msec first; /* before the first attempt; twice as long before each further one */
+    struct tp_msec max;   /* never longer */
+    int64_t times;        /* attempts in a row before it ends; -1: for ever, 0: it never redials */
+};
+
 /* How one packet of ours travels; all zeros is what the peer's options say. */
 struct tp_send_options {
     uint8_t header_codec;   /* 'j' or 'p' */

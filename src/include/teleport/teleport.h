@@ -34,19 +34,6 @@ extern "C" {
 struct tp_peer;
 struct tp_group;
 
-/* What becomes of two sessions that want one id. */
-enum tp_id_conflict {
-    TP_ID_CLOSE_OLD, /* the newer one gets it; the older one is told and closed */
-    TP_ID_REFUSE_NEW,
-};
-
-/* How a dialed session comes back after its connection broke, or could not be had. */
-struct tp_redial {
-    struct tp_msec first; /* before the first attempt; doubled after each one, with jitter */
-    struct tp_msec max;   /* never longer */
-    int64_t times;        /* attempts in a row before it ends; -1: for ever, 0: it never redials */
-};
-
 /*
  * Everything that can be said of a peer.  Begin with TP_PEER_OPTIONS and change what you like:
  * all zeros (NULL) mean the preset in brackets.  Texts are copied, `log` and confs are borrowed

@@ -1,0 +1,391 @@
+/*
+ * asking.c - what this end asks and tells on a session: PULLs with their REPLYs, and PUSHes.
+ *
+ * An exchange of ours waits in the session's queue like a reply until its packet is encoded.
+ * A PUSH has ended then; a PULL waits, known by session and seq, and ends exactly once: with
+ * its REPLY, its time-out, or the end of the connection it was sent on.
+ *
+ * Runs in: worker; a program's thread with the library.
+ * Read next: exchange.c (what the other end asks), session_write.c.
+ */
+#include "session/record.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/str.h"
+
+#include <string.h>
+
+static enum tp_result ask_send(struct tp_session *session, struct tp_packet *packet,
+                               const struct tp_asking *asking);
+static enum tp_result ask_may_send(const struct tp_session *session, const struct tp_packet *packet,
+                                   bool fails_at_once);
+static void ask_on_timeout(struct tp_timer *timer);
+static uint64_t ask_hash(const struct tp_session *session, uint64_t seq);
+static struct tp_exchange *ask_find(const struct tp_session *session, uint64_t seq);
+static void ask_leave(struct tp_exchange *exchange);
+static void ask_end(struct tp_exchange *exchange, const struct tp_status *status);
+static void ask_tell(struct tp_exchange *exchange);
+static enum tp_result packet_fill(const struct tp_session *session, int32_t type, struct tp_str uri,
+                                  struct tp_str body, const struct tp_send_options *options,
+                                  struct tp_packet *packet);
+static enum tp_result packet_fill_header(const struct tp_session *session,
+                                         const struct tp_send_options *options,
+                                         struct tp_packet *packet);
+static enum tp_result packet_take_uri(const struct tp_session *session, struct tp_str uri,
+                                      struct tp_packet *packet);
+static void packet_deflate(const struct tp_session *session, int level, struct tp_packet *packet);
+
+static const struct tp_send_options no_options;
+
+enum tp_result
+tp_session_pull_async(struct tp_session *session, struct tp_str uri, struct tp_str body,
+                      const struct tp_send_options *options, tp_reply_fn on_reply, void *owner)
+{
+    options = options == NULL ? &no_options : options;
+    struct tp_asking asking = {
+        .on_reply = on_reply,
+        .owner = owner,
+        .timeout = options->timeout,
+        .fails_at_once = options->fails_at_once,
+    };
+    struct tp_packet packet = { 0 };
+    enum tp_result result = packet_fill(session, TP_PACKET_PULL, uri, body, options, &packet);
+
+    return result == TP_OK ? tp__session_ask(session, &packet, &asking) : result;
+}
+
+enum tp_result
+tp_session_push(struct tp_session *session, struct tp_str uri, struct tp_str body,
+                const struct tp_send_options *options)
+{
+    options = options == NULL ? &no_options : options;
+    struct tp_asking asking = { .fails_at_once = options->fails_at_once };
+    struct tp_packet packet = { 0 };
+    enum tp_result result = packet_fill(session, TP_PACKET_PUSH, uri, body, options, &packet);
+
+    return result == TP_OK ? tp__session_ask(session, &packet, &asking) : result;
+}
+
+enum tp_result
+tp__session_ask(struct tp_session *session, struct tp_packet *packet,
+                const struct tp_asking *asking)
+{
+    enum tp_result result = ask_may_send(session, packet, asking->fails_at_once);
+
+    if (result == TP_OK) {
+        result = ask_send(session, packet, asking);
+    }
+    tp_packet_clear(packet);
+    return result;
+}
+
+const struct tp_status *
+tp_reply_status(const struct tp_reply *reply)
+{
+    return &reply->status;
+}
+
+struct tp_str
+tp_reply_body(const struct tp_reply *reply)
+{
+    return reply->body;
+}
+
+uint8_t
+tp_reply_body_codec(const struct tp_reply *reply)
+{
+    return reply->body_codec;
+}
+
+void
+tp__own_exchange_on_sent(struct tp_exchange *exchange)
+{
+    struct tp_session *session = exchange->session;
+
+    exchange->is_queued = false;
+    tp__list_remove(&exchange->node);
+    tp__exchange_log_sent(exchange);
+    if (tp_exchange_wants_reply(exchange)) {
+        tp__list_append(&session->asked, &exchange->node);
+    } else {
+        exchange->is_finished = true;
+        exchange->reply.status = tp_status_of(TP_STATUS_OK);
+        tp__exchange_free(exchange);
+    }
+}
+
+void
+tp__session_take_reply(struct tp_session *session, struct tp_packet *reply)
+{
+    struct tp_exchange *exchange = ask_find(session, reply->seq);
+
+    if (exchange == NULL) {
+        tp_packet_clear(reply);
+        return;
+    }
+    ask_leave(exchange);
+    exchange->reply = *reply;
+    *reply = (struct tp_packet){ 0 };
+    ask_tell(exchange);
+}
+
+void
+tp__session_end_asked(struct tp_session *session, const struct tp_status *status)
+{
+    struct tp_list_node ended;
+
+    /* Whoever is told may ask anew. */
+    tp__list_init(&ended);
+    tp__list_move_all(&ended, &session->asked);
+    while (!tp__list_is_empty(&ended)) {
+        ask_end(TP_CONTAINER_OF(ended.next, struct tp_exchange, node), status);
+    }
+}
+
+void
+tp__session_end_unsent(struct tp_session *session, const struct tp_status *status, bool may_wait)
+{
+    struct tp_list_node queue;
+
+    tp__list_init(&queue);
+    tp__list_move_all(&queue, &session->outgoing);
+    while (!tp__list_is_empty(&queue)) {
+        struct tp_exchange *exchange = TP_CONTAINER_OF(queue.next, struct tp_exchange, node);
+
+        if (exchange->is_ours && may_wait && !exchange->fails_at_once) {
+            tp__list_remove(&exchange->node);
+            tp__list_append(&session->outgoing, &exchange->node);
+            continue;
+        }
+        session->queued_bytes -= tp__exchange_queue_cost(tp__exchange_sent_packet(exchange));
+        exchange->is_queued = false;
+        if (exchange->is_ours) {
+            ask_end(exchange, status);
+        } else {
+            tp__exchange_free(exchange);
+        }
+    }
+}
+
+/* Takes the packet if it returns TP_OK. */
+static enum tp_result
+ask_send(struct tp_session *session, struct tp_packet *packet, const struct tp_asking *asking)
+{
+    struct tp_sessions *sessions = session->sessions;
+    int64_t pull_timeout_ms = session->source->server->limits.pull_timeout.ms;
+    int64_t timeout_ms = asking->timeout.ms != 0 ? asking->timeout.ms : pull_timeout_ms;
+
+    packet->seq = session->next_seq;
+    struct tp_exchange *exchange = tp__exchange_new(session, packet, tp__clock_monotonic_us());
+
+    if (exchange == NULL) {
+        return TP_NO_MEMORY;
+    }
+    session->next_seq++;
+    exchange->is_ours = true;
+    exchange->is_queued = true;
+    exchange->fails_at_once = asking->fails_at_once;
+    exchange->on_reply = asking->on_reply;
+    exchange->owner = asking->owner;
+    tp__list_append(&session->outgoing, &exchange->node);
+    session->queued_bytes += tp__exchange_queue_cost(&exchange->request);
+    if (tp_exchange_wants_reply(exchange)) {
+        session->own_pull_count++;
+        tp__hash_table_add(&sessions->asked, &exchange->by_seq,
+                           ask_hash(session, exchange->request.seq));
+        tp__timer_init(&exchange->timer, ask_on_timeout);
+        if (timeout_ms > 0) {
+            tp__loop_start_timer(sessions->loop, &exchange->timer, timeout_ms);
+        }
+    }
+    tp__session_want_turn_end(session);
+    return TP_OK;
+}
+
+static enum tp_result
+ask_may_send(const struct tp_session *session, const struct tp_packet *packet, bool fails_at_once)
+{
+    const struct tp_session_limits *limits = &session->source->server->limits;
+
+    if (session->is_ending || (fails_at_once && !tp__session_is_connected(session))) {
+        return TP_GONE;
+    }
+    if (packet->uri.len + packet->body.len > limits->packet.bytes) {
+        return TP_TOO_LARGE;
+    }
+    if (session->queued_bytes + tp__exchange_queue_cost(packet) > limits->send_queue.bytes
+        && session->queued_bytes > 0) {
+        return TP_FULL;
+    }
+    if (packet->type == TP_PACKET_PULL && session->own_pull_count >= limits->sent_pulls) {
+        return TP_FULL;
+    }
+    return TP_OK;
+}
+
+static void
+ask_on_timeout(struct tp_timer *timer)
+{
+    struct tp_exchange *exchange = TP_CONTAINER_OF(timer, struct tp_exchange, timer);
+    struct tp_session *session = exchange->session;
+    struct tp_status status = tp_status_of(TP_STATUS_GATEWAY_TIMEOUT);
+
+    if (exchange->is_queued) {
+        session->queued_bytes -= tp__exchange_queue_cost(&exchange->request);
+        exchange->is_queued = false;
+    }
+    ask_end(exchange, &status);
+}
+
+static uint64_t
+ask_hash(const struct tp_session *session, uint64_t seq)
+{
+    return tp__hash_number(session->number ^ tp__hash_number(seq));
+}
+
+/* One that has not been sent cannot have been answered. */
+static struct tp_exchange *
+ask_find(const struct tp_session *session, uint64_t seq)
+{
+    for (struct tp_hash_node *node =
+             tp__hash_table_find(&session->sessions->asked, ask_hash(session, seq));
+         node != NULL; node = tp__hash_table_next(node)) {
+        struct tp_exchange *exchange = TP_CONTAINER_OF(node, struct tp_exchange, by_seq);
+
+        if (exchange->session == session && exchange->request.seq == seq && !exchange->is_queued) {
+            return exchange;
+        }
+    }
+    return NULL;
+}
+
+/* It waits no more, neither to be sent nor for its REPLY. */
+static void
+ask_leave(struct tp_exchange *exchange)
+{
+    tp__list_remove(&exchange->node);
+    tp__loop_stop_timer(exchange->sessions->loop, &exchange->timer);
+    if (tp_exchange_wants_reply(exchange)) {
+        tp__hash_table_remove(&exchange->sessions->asked, &exchange->by_seq);
+        exchange->session->own_pull_count--;
+    }
+    if (exchange->session->is_ending) {
+        tp__session_want_turn_end(exchange->session);
+    }
+}
+
+/* It ends without a REPLY. */
+static void
+ask_end(struct tp_exchange *exchange, const struct tp_status *status)
+{
+    ask_leave(exchange);
+    exchange->reply.status = *status;
+    if (tp_exchange_wants_reply(exchange)) {
+        ask_tell(exchange);
+    } else {
+        tp__exchange_free(exchange);
+    }
+}
+
+static void
+ask_tell(struct tp_exchange *exchange)
+{
+    struct tp_reply reply = { .body_codec = exchange->reply.body_codec };
+    enum tp_result result = tp__exchange_read_reply(exchange, &reply.body);
+
+    exchange->is_finished = true;
+    exchange->finished_us = tp__clock_monotonic_us();
+    if (result != TP_OK) {
+        exchange->reply.status = tp_status_of(TP_STATUS_BAD_REQUEST);
+        exchange->reply.status.cause = tp__str(tp_result_sentence(result));
+    }
+    reply.status = exchange->reply.status;
+    exchange->on_reply(&reply, exchange->owner);
+    tp__exchange_free(exchange);
+}
+
+/* Fills a packet of our own.  Unless TP_OK is returned it is empty. */
+static enum tp_result
+packet_fill(const struct tp_session *session, int32_t type, struct tp_str uri, struct tp_str body,
+            const struct tp_send_options *options, struct tp_packet *packet)
+{
+    const struct tp_server *server = session->source->server;
+    int level = options->has_gzip ? options->gzip_level : server->gzip_level;
+    enum tp_result result = packet_fill_header(session, options, packet);
+
+    packet->type = type;
+    if (uri.len + body.len > server->limits.packet.bytes) {
+        return TP_TOO_LARGE;
+    }
+    if (result == TP_OK) {
+        result = packet_take_uri(session, uri, packet);
+    }
+    if (result == TP_OK && body.len > 0) {
+        result = tp_chain_append_copy(&packet->body, &session->sessions->pool, body);
+    }
+    if (result != TP_OK) {
+        tp_packet_clear(packet);
+        return result;
+    }
+    if (level != 0 && body.len >= server->gzip_min.bytes) {
+        packet_deflate(session, level, packet);
+    }
+    return TP_OK;
+}
+
+static enum tp_result
+packet_fill_header(const struct tp_session *session, const struct tp_send_options *options,
+                   struct tp_packet *packet)
+{
+    const struct tp_server *server = session->source->server;
+    uint8_t header_codec =
+        options->header_codec != 0 ? options->header_codec : server->header_codec;
+    uint8_t body_codec = options->body_codec != 0 ? options->body_codec : server->default_codec;
+    bool is_level =
+        !options->has_gzip
+        || (options->gzip_level >= TP_GZIP_LEVEL_MIN && options->gzip_level <= TP_GZIP_LEVEL_MAX);
+
+    if ((header_codec != TP_CODEC_JSON && header_codec != TP_CODEC_PROTOBUF) || !is_level) {
+        return TP_INVALID;
+    }
+    packet->header_codec = header_codec;
+    packet->body_codec = body_codec;
+    packet->has_body_codec = true;
+    return TP_OK;
+}
+
+static enum tp_result
+packet_take_uri(const struct tp_session *session, struct tp_str uri, struct tp_packet *packet)
+{
+    if (uri.len == 0) {
+        return TP_OK;
+    }
+    packet->head = tp_buf_make(&session->sessions->pool, uri.len);
+    if (packet->head == NULL) {
+        return TP_NO_MEMORY;
+    }
+    memcpy(packet->head->bytes, uri.data, uri.len);
+    packet->uri = (struct tp_str){ (const char *) packet->head->bytes, uri.len };
+    return TP_OK;
+}
+
+/* What cannot be deflated, or would grow, goes as it is. */
+static void
+packet_deflate(const struct tp_session *session, int level, struct tp_packet *packet)
+{
+    struct tp_sessions *sessions = session->sessions;
+    const struct tp_filter *gzip = session->source->server->gzip;
+    struct tp_chain deflated = { 0 };
+
+    if (gzip == NULL
+        || gzip->apply(sessions->gzip_state, level, &packet->body, &sessions->pool, &deflated)
+               != TP_OK
+        || deflated.len >= packet->body.len) {
+        tp_chain_clear(&deflated);
+        return;
+    }
+    tp_chain_clear(&packet->body);
+    packet->body = deflated;
+    packet->gzip_level = level;
+}

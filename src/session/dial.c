@@ -1,0 +1,210 @@
+/*
+ * dial.c - how a dialed session comes by its connections: the first, and each one after.
+ *
+ * Between two attempts it waits, twice as long each time, up to a bound, and by chance a bit
+ * less, so that many who lost the same server do not come back at the same moment.  A
+ * connection over which something was heard begins the row anew.
+ *
+ * Runs in: worker; a program's thread with the library.
+ * Owns: the attempt that is under way.  Read next: net/dialer.c.
+ */
+#include "session/dial.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/str.h"
+#include "net/dialer.h"
+#include "os/file.h"
+#include "session/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct tp_dialed {
+    struct tp_session *session;
+    struct tp_dialer dialer;
+    struct tp_timer pause; /* to the next attempt */
+    struct tp_msec timeout;
+    struct tp_redial redial;
+    int64_t failed_count; /* attempts in a row that came to nothing, or to nothing heard */
+    int64_t connected_ms; /* when the connection there is, or was, began */
+    size_t target_len;
+    char target[];
+};
+
+static void dialed_try(struct tp_dialed *dialed);
+static void dialed_on_end(struct tp_dialer *dialer, enum tp_result result, int fd,
+                          const struct tp_address *remote);
+static void dialed_on_failure(struct tp_dialed *dialed, enum tp_result result);
+static void dialed_wait(struct tp_dialed *dialed);
+static int64_t dialed_pause_ms(const struct tp_dialed *dialed);
+static void dialed_on_pause_end(struct tp_timer *timer);
+
+enum tp_result
+tp__session_dial(struct tp_sessions *sessions, const struct tp_source *source, uint64_t number,
+                 const struct tp_dialing *dialing, struct tp_session **made)
+{
+    static const struct tp_address nowhere;
+    struct tp_dialed *dialed = calloc(1, sizeof(*dialed) + dialing->target.len);
+
+    if (dialed == NULL) {
+        return TP_NO_MEMORY;
+    }
+    struct tp_session *session = tp__session_make(sessions, source, number, -1, &nowhere);
+
+    if (session == NULL) {
+        free(dialed);
+        return TP_NO_MEMORY;
+    }
+    dialed->session = session;
+    dialed->timeout = dialing->timeout;
+    dialed->redial = dialing->redial;
+    dialed->target_len = dialing->target.len;
+    memcpy(dialed->target, dialing->target.data, dialing->target.len);
+    tp__dialer_init(&dialed->dialer, sessions->loop, sessions->threads, dialed_on_end);
+    tp__timer_init(&dialed->pause, dialed_on_pause_end);
+    session->dialed = dialed;
+    enum tp_result result = tp__dialer_start(&dialed->dialer, dialing->target, dialed->timeout);
+
+    if (result != TP_OK) {
+        tp__session_close(&session, TP_CLOSE_DIAL_FAILED);
+    }
+    *made = session;
+    return result;
+}
+
+bool
+tp__dialed_comes_back(const struct tp_session *session, enum tp_close_reason reason)
+{
+    bool ends_for_good = session->is_ending && tp__close_reason_is_final(session->end_reason);
+
+    return session->dialed != NULL && session->dialed->redial.times != 0 && !ends_for_good
+           && !tp__close_reason_is_final(reason);
+}
+
+void
+tp__dialed_come_back(struct tp_session *session)
+{
+    struct tp_dialed *dialed = session->dialed;
+
+    session->is_ending = false;
+    /* Who accepts and closes at once is not to be dialed at full speed for ever. */
+    if (session->heard_ms > dialed->connected_ms) {
+        dialed->failed_count = 0;
+    }
+    dialed->failed_count++;
+    dialed_wait(dialed);
+}
+
+void
+tp__dialed_heed(const struct tp_exchange *exchange)
+{
+    struct tp_str rest = exchange->query;
+
+    if (tp_exchange_wants_reply(exchange)
+        || !tp__str_equal(exchange->path, TP_STR("/system/closed"))) {
+        return;
+    }
+    while (rest.len > 0) {
+        if (tp__str_equal(tp__str_cut(rest, '&', &rest), TP_STR("redial=0"))) {
+            exchange->session->dialed->redial.times = 0;
+        }
+    }
+}
+
+bool
+tp__dialed_is_trying(const struct tp_session *session)
+{
+    return session->dialed != NULL && tp__dialer_is_busy(&session->dialed->dialer);
+}
+
+void
+tp__dialed_free(struct tp_dialed **freed)
+{
+    struct tp_dialed *dialed = *freed;
+
+    *freed = NULL;
+    if (dialed != NULL) {
+        tp__dialer_stop(&dialed->dialer);
+        tp__loop_stop_timer(dialed->session->sessions->loop, &dialed->pause);
+        free(dialed);
+    }
+}
+
+static void
+dialed_try(struct tp_dialed *dialed)
+{
+    enum tp_result result = tp__dialer_start(
+        &dialed->dialer, (struct tp_str){ dialed->target, dialed->target_len }, dialed->timeout);
+
+    if (result != TP_OK) {
+        dialed_on_failure(dialed, result);
+    }
+}
+
+static void
+dialed_on_end(struct tp_dialer *dialer, enum tp_result result, int fd,
+              const struct tp_address *remote)
+{
+    struct tp_dialed *dialed = TP_CONTAINER_OF(dialer, struct tp_dialed, dialer);
+    struct tp_session *session = dialed->session;
+    char remote_text[TP_ADDRESS_TEXT_MAX];
+
+    if (result != TP_OK) {
+        dialed_on_failure(dialed, result);
+        return;
+    }
+    tp_log_info(tp_session_log(session), "session-dialed", "number=%llu target=%.*s remote=%s",
+                (unsigned long long) session->number, (int) dialed->target_len, dialed->target,
+                tp_address_format(remote, remote_text));
+    result = tp__session_connect(session, fd, remote);
+    dialed->connected_ms = session->heard_ms;
+    if (result != TP_OK) {
+        tp__session_close(&session, TP_CLOSE_NO_RESOURCES);
+    }
+}
+
+static void
+dialed_on_failure(struct tp_dialed *dialed, enum tp_result result)
+{
+    struct tp_session *session = dialed->session;
+
+    dialed->failed_count++;
+    tp_log_warn(tp_session_log(session), "dial-failed", "number=%llu target=%.*s result=%s",
+                (unsigned long long) session->number, (int) dialed->target_len, dialed->target,
+                tp_result_word(result));
+    if (session->is_ending) {
+        tp__session_close(&session, session->end_reason);
+    } else if (dialed->redial.times >= 0 && dialed->failed_count > dialed->redial.times) {
+        tp__session_close(&session, TP_CLOSE_DIAL_FAILED);
+    } else {
+        dialed_wait(dialed);
+    }
+}
+
+static void
+dialed_wait(struct tp_dialed *dialed)
+{
+    tp__loop_start_timer(dialed->session->sessions->loop, &dialed->pause, dialed_pause_ms(dialed));
+}
+
+/* Between half and all of what the row of failures asks for. */
+static int64_t
+dialed_pause_ms(const struct tp_dialed *dialed)
+{
+    int64_t pause_ms = dialed->redial.first.ms;
+    uint64_t chance =
+        tp__hash_number(dialed->session->number ^ (uint64_t) tp__clock_monotonic_us());
+
+    for (int64_t i = 1; i < dialed->failed_count && pause_ms < dialed->redial.max.ms; i++) {
+        pause_ms *= 2;
+    }
+    pause_ms = pause_ms < dialed->redial.max.ms ? pause_ms : dialed->redial.max.ms;
+    return pause_ms / 2 + (int64_t) (chance % (uint64_t) (pause_ms / 2 + 1));
+}
+
+static void
+dialed_on_pause_end(struct tp_timer *timer)
+{
+    dialed_try(TP_CONTAINER_OF(timer, struct tp_dialed, pause));
+}

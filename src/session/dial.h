@@ -1,0 +1,24 @@
+/*
+ * session/dial.h - sessions that this end connects, and connects again.
+ */
+#ifndef TP_SESSION_DIAL_H
+#define TP_SESSION_DIAL_H
+
+#include "session/session.h"
+
+/* What a dialed session needs to know; texts are copied. */
+struct tp_dialing {
+    struct tp_str target;   /* see net/dialer.h */
+    struct tp_msec timeout; /* of one attempt */
+    struct tp_redial redial;
+};
+
+/*
+ * A session that begins to connect, and exists until it ends for good.  TP_INVALID: the target is
+ * none; TP_NO_MEMORY.
+ */
+enum tp_result tp__session_dial(struct tp_sessions *sessions, const struct tp_source *source,
+                                uint64_t number, const struct tp_dialing *dialing,
+                                struct tp_session **session) TP_MUST_CHECK;
+
+#endif

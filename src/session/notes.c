@@ -1,0 +1,257 @@
+/*
+ * notes.c - what is noted of a session besides its life: its id and its variables.  Few
+ * sessions have any, so they are apart from the record.
+ *
+ * An id is unique among the sessions of this loop; where there are several workers their
+ * owner is asked first, because it knows of the others.
+ *
+ * Runs in: worker; a program's thread with the library.  Owns: the texts.
+ */
+#include "session/record.h"
+
+#include "base/hash.h"
+#include "base/str.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct session_variable {
+    struct session_variable *next;
+    size_t name_len;
+    size_t value_len;
+    char texts[]; /* name and value */
+};
+
+struct tp_session_notes {
+    struct tp_session *session;
+    struct tp_hash_node by_id; /* in sessions->by_id, while there is an id */
+    size_t id_len;
+    char id[TP_SESSION_ID_MAX];
+    struct session_variable *variables;
+    size_t variable_count;
+    size_t variable_bytes;
+};
+
+static struct tp_session_notes *notes_of(struct tp_session *session);
+static uint64_t id_hash(struct tp_str id);
+static enum tp_result id_settle_conflict(struct tp_session *session, struct tp_str id);
+static void id_drop(struct tp_session *session);
+static struct session_variable **variable_find(struct tp_session_notes *notes, struct tp_str name);
+static void variable_remove(struct tp_session_notes *notes, struct session_variable **link);
+
+enum tp_result
+tp_session_set_id(struct tp_session *session, struct tp_str id)
+{
+    struct tp_sessions *sessions = session->sessions;
+    enum tp_result result = TP_OK;
+
+    if (id.len > TP_SESSION_ID_MAX) {
+        return TP_TOO_LARGE;
+    }
+    if (tp__str_equal(id, tp_session_id(session))) {
+        return TP_OK;
+    }
+    struct tp_session_notes *notes = notes_of(session);
+
+    if (notes == NULL) {
+        return TP_NO_MEMORY;
+    }
+    if (id.len > 0) {
+        result = id_settle_conflict(session, id);
+    }
+    if (result == TP_OK && id.len > 0 && sessions->callbacks.claim_id != NULL) {
+        result = sessions->callbacks.claim_id(sessions->callbacks.owner, session, id);
+    }
+    if (result != TP_OK) {
+        return result;
+    }
+    id_drop(session);
+    notes->id_len = id.len;
+    if (id.len > 0) {
+        memcpy(notes->id, id.data, id.len);
+        tp__hash_table_add(&sessions->by_id, &notes->by_id, id_hash(id));
+    }
+    return TP_OK;
+}
+
+struct tp_str
+tp_session_id(const struct tp_session *session)
+{
+    const struct tp_session_notes *notes = session->notes;
+
+    return notes == NULL ? TP_STR("") : (struct tp_str){ notes->id, notes->id_len };
+}
+
+struct tp_session *
+tp__sessions_find_id(const struct tp_sessions *sessions, struct tp_str id)
+{
+    for (struct tp_hash_node *node = tp__hash_table_find(&sessions->by_id, id_hash(id));
+         node != NULL; node = tp__hash_table_next(node)) {
+        struct tp_session_notes *notes = TP_CONTAINER_OF(node, struct tp_session_notes, by_id);
+
+        if (tp__str_equal((struct tp_str){ notes->id, notes->id_len }, id)) {
+            return notes->session;
+        }
+    }
+    return NULL;
+}
+
+void
+tp__session_close_told(struct tp_session *session, enum tp_close_reason reason, bool may_redial)
+{
+    char uri[128];
+    int len = snprintf(uri, sizeof(uri), "/system/closed?reason=%s&redial=%d",
+                       tp__close_reason_word(reason), may_redial ? 1 : 0);
+
+    /* Where the queue is full it ends untold. */
+    if (tp_session_push(session, (struct tp_str){ uri, (size_t) len }, TP_STR(""), NULL) != TP_OK) {
+        tp_log_info(tp_session_log(session), "closing-untold", "number=%llu reason=%s",
+                    (unsigned long long) session->number, tp__close_reason_word(reason));
+    }
+    tp__session_end(session, reason, true);
+}
+
+enum tp_result
+tp_session_set_variable(struct tp_session *session, struct tp_str name, struct tp_str value)
+{
+    struct tp_session_notes *notes = notes_of(session);
+
+    if (notes == NULL) {
+        return TP_NO_MEMORY;
+    }
+    struct session_variable **link = variable_find(notes, name);
+    size_t old_bytes = *link == NULL ? 0 : (*link)->name_len + (*link)->value_len;
+
+    if (name.len == 0 || name.len > TP_SESSION_VARIABLE_NAME_MAX) {
+        return TP_TOO_LARGE;
+    }
+    if (value.len == 0) {
+        variable_remove(notes, link);
+        return TP_OK;
+    }
+    if (notes->variable_bytes - old_bytes + name.len + value.len > TP_SESSION_VARIABLES_BYTES
+        || (*link == NULL && notes->variable_count == TP_SESSION_VARIABLES_MAX)) {
+        return TP_FULL;
+    }
+    struct session_variable *variable = malloc(sizeof(*variable) + name.len + value.len);
+
+    if (variable == NULL) {
+        return TP_NO_MEMORY;
+    }
+    *variable = (struct session_variable){ .name_len = name.len, .value_len = value.len };
+    memcpy(variable->texts, name.data, name.len);
+    memcpy(variable->texts + name.len, value.data, value.len);
+    variable_remove(notes, link);
+    variable->next = notes->variables;
+    notes->variables = variable;
+    notes->variable_count++;
+    notes->variable_bytes += name.len + value.len;
+    return TP_OK;
+}
+
+struct tp_str
+tp_session_get_variable(const struct tp_session *session, struct tp_str name)
+{
+    const struct session_variable *variable =
+        session->notes == NULL ? NULL : *variable_find(session->notes, name);
+
+    return variable == NULL
+               ? TP_STR("")
+               : (struct tp_str){ variable->texts + variable->name_len, variable->value_len };
+}
+
+void
+tp__session_notes_free(struct tp_session *session)
+{
+    struct tp_session_notes *notes = session->notes;
+
+    if (notes == NULL) {
+        return;
+    }
+    id_drop(session);
+    while (notes->variables != NULL) {
+        variable_remove(notes, &notes->variables);
+    }
+    session->notes = NULL;
+    free(notes);
+}
+
+static struct tp_session_notes *
+notes_of(struct tp_session *session)
+{
+    if (session->notes == NULL) {
+        session->notes = calloc(1, sizeof(*session->notes));
+        if (session->notes != NULL) {
+            session->notes->session = session;
+        }
+    }
+    return session->notes;
+}
+
+static uint64_t
+id_hash(struct tp_str id)
+{
+    return tp__hash_number(tp__hash_extend_bytes(TP_HASH_NONE, id.data, id.len));
+}
+
+/* Another session of this loop has the id: TP_EXISTS, or that one loses it. */
+static enum tp_result
+id_settle_conflict(struct tp_session *session, struct tp_str id)
+{
+    struct tp_session *holder = tp__sessions_find_id(session->sessions, id);
+
+    if (holder == NULL) {
+        return TP_OK;
+    }
+    if (session->source->server->id_conflict == TP_ID_REFUSE_NEW) {
+        return TP_EXISTS;
+    }
+    id_drop(holder);
+    tp__session_close_told(holder, TP_CLOSE_ID_TAKEN, false);
+    return TP_OK;
+}
+
+static void
+id_drop(struct tp_session *session)
+{
+    struct tp_sessions *sessions = session->sessions;
+    struct tp_session_notes *notes = session->notes;
+
+    if (notes->id_len == 0) {
+        return;
+    }
+    tp__hash_table_remove(&sessions->by_id, &notes->by_id);
+    if (sessions->callbacks.release_id != NULL) {
+        sessions->callbacks.release_id(sessions->callbacks.owner, session, tp_session_id(session));
+    }
+    notes->id_len = 0;
+}
+
+/* Where the link to the variable is, or would be. */
+static struct session_variable **
+variable_find(struct tp_session_notes *notes, struct tp_str name)
+{
+    struct session_variable **link = &notes->variables;
+
+    while (*link != NULL
+           && !tp__str_equal((struct tp_str){ (*link)->texts, (*link)->name_len }, name)) {
+        link = &(*link)->next;
+    }
+    return link;
+}
+
+/* Does nothing where there is none. */
+static void
+variable_remove(struct tp_session_notes *notes, struct session_variable **link)
+{
+    struct session_variable *variable = *link;
+
+    if (variable == NULL) {
+        return;
+    }
+    *link = variable->next;
+    notes->variable_count--;
+    notes->variable_bytes -= variable->name_len + variable->value_len;
+    free(variable);
+}
