@@ -55,11 +55,15 @@ static enum tp_result count_save(const void *state, struct tp_buf_pool *pool,
                                  struct tp_chain *saved);
 static enum tp_result count_restore(void *state, struct tp_str saved);
 static void echo_handle(struct tp_exchange *exchange, const void *conf);
+static void keep_handle(struct tp_exchange *exchange, const void *conf);
+
+static struct tp_exchange *kept_exchange;
 
 static const struct tp_module test_handlers[] = {
     { .name = "echo", .handle = echo_handle },
     { .name = "hold", .handle = hold_handle, .on_time = hold_on_time },
     { .name = "silent", .handle = silent_handle },
+    { .name = "keep", .handle = keep_handle },
     { .name = "late-silent", .handle = hold_handle, .on_time = silent_handle },
     { .name = "fail", .handle = fail_handle },
     {
@@ -97,6 +101,7 @@ tp__test_bench_close(struct tp_test_bench *bench)
 
     tp__sessions_close_all(sessions, TP_CLOSE_SHUTDOWN);
     ck_assert_uint_eq(0, sessions->count);
+    tp__exchanges_free_orphans(sessions);
     tp_buf_release(sessions->read_buf.buf);
     sessions->read_buf.buf = NULL;
     tp__output_fini(&sessions->output);
@@ -140,12 +145,14 @@ tp__test_site_open(struct tp_test_site *site, struct tp_test_bench *bench,
     site->server = (struct tp_server){
         .configuration = &site->configuration,
         .default_codec = TP_CODEC_PLAIN,
+        .header_codec = TP_CODEC_JSON,
         .log = bench->log,
         .protocol = test_find_protocol(),
         .limits = {
             .packet = { 1 << 20 },
             .send_queue = { 1 << 20 },
             .pending_pulls = 1000,
+            .sent_pulls = 1000,
         },
     };
     site->source = (struct tp_source){ .name = "test", .server = &site->server };
@@ -160,6 +167,30 @@ tp__test_site_close(struct tp_test_site *site)
     tp__counted_release(&site->configuration);
     ck_assert(site->is_unused);
     tp__arena_fini(&site->arena);
+}
+
+struct tp_exchange *
+tp__test_take_kept(void)
+{
+    struct tp_exchange *exchange = kept_exchange;
+
+    kept_exchange = NULL;
+    return exchange;
+}
+
+void
+tp__test_pair_open(struct tp_test_bench *bench, struct tp_test_site *site,
+                   struct tp_session *ends[2])
+{
+    const struct tp_address remote = { .family = TP_ADDRESS_UNIX };
+    int pair[2];
+
+    ck_assert_int_eq(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair));
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(TP_OK, tp__session_start(&bench->sessions, &site->source,
+                                                  bench->next_number++, pair[i], &remote));
+        ends[i] = TP_CONTAINER_OF(bench->sessions.members.previous, struct tp_session, node);
+    }
 }
 
 void
@@ -448,6 +479,14 @@ test_add_length(struct tp_test_stream *stream, size_t length)
                               (uint8_t) (length >> 8), (uint8_t) length };
 
     tp__test_stream_add(stream, bytes, sizeof(bytes));
+}
+
+static void
+keep_handle(struct tp_exchange *exchange, const void *conf)
+{
+    (void) conf;
+    tp_exchange_keep(exchange);
+    kept_exchange = exchange;
 }
 
 static void

@@ -25,7 +25,8 @@ enum {
  * What handlers do, by their names: "echo" answers with the body, "hold" does so after
  * `delay_ms`, "silent" returns without an answer, "late-silent" does so after `delay_ms`,
  * "fail" answers 1001 "no luck" with a body, "count" holds three times and tells with its
- * answer "3" that its state has counted them.
+ * answer "3" that its state has counted them, "keep" keeps the exchange for
+ * tp__test_take_kept().
  */
 struct tp_test_route {
     enum tp_packet_type type;
@@ -91,6 +92,13 @@ void tp__test_site_open(struct tp_test_site *site, struct tp_test_bench *bench,
 
 /* Lets go of it; fails where somebody holds it yet. */
 void tp__test_site_close(struct tp_test_site *site);
+
+/* The exchange that the handler "keep" was last given, once. */
+struct tp_exchange *tp__test_take_kept(void);
+
+/* Two sessions at the ends of one connection. */
+void tp__test_pair_open(struct tp_test_bench *bench, struct tp_test_site *site,
+                        struct tp_session *ends[2]);
 
 /* Connects a client; the loop has not turned since. */
 void tp__test_client_open(struct tp_test_client *client, struct tp_test_bench *bench,
