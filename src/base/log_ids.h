@@ -62,6 +62,12 @@
         "A dialed session has lost its connection, for the reason named; it is dialed again.") \
     ROW("dial-failed", \
         "A session could not be connected, for the reason named; see redial.") \
+    ROW("dial-not-begun", \
+        "What the configuration wants dialed could not be begun, for the reason named.") \
+    ROW("dials-gained", \
+        "This worker dials what the configuration says, for all workers.") \
+    ROW("dials-lost", \
+        "This worker was slow to renew its lease: another dials what the configuration says.") \
     ROW("closing-untold", \
         "A session is closed without the other end being told why, because its queue is full.") \
     ROW("session-not-restored", \

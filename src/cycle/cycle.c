@@ -37,6 +37,7 @@ static void cycle_build_listens(struct tp_cycle *cycle, const struct tp_program 
                                 const struct tp_block *block, struct tp_server *server);
 static void cycle_check_listens(const struct tp_cycle *cycle, struct tp_text *messages);
 static size_t cycle_count_listens(const struct tp_block *peer, size_t *server_count);
+static size_t cycle_count_all_dials(const struct tp_block *peer);
 static const struct tp_block *cycle_peer(const struct tp_cycle *cycle);
 static struct tp_socket_options listen_socket_options(const struct tp_listen_conf *conf,
                                                       bool tcp_nodelay);
@@ -219,17 +220,25 @@ cycle_build(struct tp_cycle *cycle, const struct tp_program *program, struct tp_
     const struct tp_block *peer = cycle_peer(cycle);
     size_t server_count;
     size_t listen_count = cycle_count_listens(peer, &server_count);
+    size_t dial_count = cycle_count_all_dials(peer);
 
     cycle->core = tp_block_conf(root, &tp__module_core);
     cycle->events = tp_block_conf(tp_block_first(root, TP_IN_EVENTS), &tp__module_events);
     cycle->log = tp__cycle_log_of(cycle, cycle->core);
-    cycle->servers = tp__arena_new_array(&cycle->arena, struct tp_server, server_count + 1);
+    cycle->servers = tp__arena_new_array(&cycle->arena, struct tp_server, server_count + 2);
     cycle->listens = tp__arena_new_array(&cycle->arena, struct tp_listen, listen_count + 1);
+
+    cycle->dials = tp__arena_new_array(&cycle->arena, struct tp_dial, dial_count + 1);
 
     for (const struct tp_block *block = tp_block_first(peer, TP_IN_SERVER); block != NULL;
          block = tp_block_next(block)) {
         cycle_build_server(cycle, program, block, messages);
     }
+    if (peer != NULL && tp__cycle_count_dials(peer) > 0) {
+        /* What the peer itself dials is served by the peer's own routes. */
+        cycle_build_server(cycle, program, peer, messages);
+    }
+    tp__cycle_check_dials(cycle, messages);
     qsort(cycle->listens, cycle->listen_count, sizeof(*cycle->listens), listen_compare);
     cycle_check_listens(cycle, messages);
 }
@@ -255,6 +264,7 @@ cycle_build_server(struct tp_cycle *cycle, const struct tp_program *program,
                         tp__conf_origin(block, "server", 0));
     }
     tp__cycle_build_routes(cycle, block, server);
+    tp__cycle_build_dials(cycle, block, server);
 }
 
 /* The codecs of all modules with their confs in the server's block, and the gzip filter. */
@@ -393,6 +403,18 @@ cycle_count_listens(const struct tp_block *peer, size_t *server_count)
         *server_count += 1;
     }
     return listen_count;
+}
+
+static size_t
+cycle_count_all_dials(const struct tp_block *peer)
+{
+    size_t count = peer == NULL ? 0 : tp__cycle_count_dials(peer);
+
+    for (const struct tp_block *server = tp_block_first(peer, TP_IN_SERVER); server != NULL;
+         server = tp_block_next(server)) {
+        count += tp__cycle_count_dials(server);
+    }
+    return count;
 }
 
 static const struct tp_block *

@@ -43,6 +43,8 @@ struct tp_cycle {
     size_t server_count;
     struct tp_listen *listens; /* sorted by name */
     size_t listen_count;
+    struct tp_dial *dials;
+    size_t dial_count;
     bool is_attached;
     struct tp_shared shared; /* valid once attached */
 };
@@ -84,6 +86,15 @@ bool tp__cycle_needs(const void *cycle, const struct tp_descriptor *descriptor);
 
 /* The listen of that name; NULL when the cycle has none. */
 const struct tp_listen *tp__cycle_find_listen(const struct tp_cycle *cycle, const char *name);
+
+/* The dial of that name; NULL when the cycle has none. */
+const struct tp_dial *tp__cycle_find_dial(const struct tp_cycle *cycle, const char *name);
+
+/* For the files that build a cycle: how many dials `parent` has; makes them; checks them all. */
+size_t tp__cycle_count_dials(const struct tp_block *parent);
+void tp__cycle_build_dials(struct tp_cycle *cycle, const struct tp_block *parent,
+                           const struct tp_server *server);
+void tp__cycle_check_dials(const struct tp_cycle *cycle, struct tp_text *messages);
 
 /*
  * The parts of a cycle that write logs, for the files that build it: a log of the level and

@@ -2,7 +2,7 @@
  * cycle_routes.c - from pull and push blocks to routers.
  *
  * A server serves its own routes and those of its peer; where both have a uri the
- * server's own wins.
+ * server's own wins.  What the peer itself has dialed is served by the peer's alone.
  *
  * Runs in: master and workers, while a cycle is built.  Read next: session/router.c.
  */
@@ -39,12 +39,15 @@ routes_build(struct route_list *list, const struct tp_block *server, enum tp_con
              struct tp_router *router)
 {
     const struct tp_block *peer = tp_block_parent(server);
-    size_t count_max = routes_count(server, context) + routes_count(peer, context);
+    bool has_peer = tp_block_context(server) == TP_IN_SERVER;
+    size_t count_max = routes_count(server, context) + (has_peer ? routes_count(peer, context) : 0);
 
     list->routes = tp__arena_new_array(list->arena, const struct tp_route *, count_max + 1);
     list->count = 0;
     routes_collect(list, server, context);
-    routes_collect(list, peer, context);
+    if (has_peer) {
+        routes_collect(list, peer, context);
+    }
     tp__router_build(router, list->routes, list->count, list->arena);
 }
 

@@ -6,6 +6,7 @@
 #include "cycle/built.h"
 #include "cycle/core_directives.h"
 #include "cycle/log_directives.h"
+#include "cycle/dial_directives.h"
 #include "cycle/server_directives.h"
 #include "session/variables.h"
 
@@ -14,6 +15,7 @@ static const struct tp_module *const own_modules[] = {
     &tp__module_events,
     &tp__module_server,
     &tp__module_route,
+    &tp__module_dial,
     &tp__module_log,
 };
 

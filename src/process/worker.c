@@ -133,6 +133,11 @@ tp__worker_apply_cycle(struct tp_worker *worker)
         worker->slot < cycle->core->worker_count ? TP_WORKER_SERVING : TP_WORKER_DRAINING;
     tp__watch_apply(&worker->watch, cycle);
     if (worker->state == TP_WORKER_SERVING) {
+        tp__dials_apply(&worker->dials, cycle);
+    } else {
+        tp__dials_stop(&worker->dials);
+    }
+    if (worker->state == TP_WORKER_SERVING) {
         result = tp__acceptor_apply(&worker->acceptor, cycle);
         tp__roster_set_state(&cycle->shared.roster, TP_ROSTER_RUNNING);
     } else {
@@ -178,6 +183,7 @@ worker_fini(struct tp_worker *worker)
 {
     if (worker->loop != NULL) {
         tp__watch_stop(&worker->watch);
+        tp__dials_stop(&worker->dials);
         tp__acceptor_stop(&worker->acceptor);
         tp__sessions_fini(&worker->sessions);
     }
@@ -279,6 +285,7 @@ worker_start_bus(struct tp_worker *worker)
 
     if (result == TP_OK) {
         tp__watch_init(&worker->watch, worker->loop, worker->bus, worker->slot);
+        tp__dials_init(&worker->dials, &worker->sessions, worker->slot);
     }
     return result;
 }
@@ -293,7 +300,10 @@ worker_start_pool(struct tp_worker *worker)
         .idle_ms = WORKER_POOL_IDLE_MS,
     };
 
-    return tp__pool_create(worker->loop, &options, &worker->pool);
+    enum tp_result result = tp__pool_create(worker->loop, &options, &worker->pool);
+
+    worker->sessions.threads = worker->pool;
+    return result;
 }
 
 static enum tp_result
@@ -370,6 +380,7 @@ worker_on_message(struct tp_worker *worker, const struct tp_channel_message *mes
         return;
     case TP_CHANNEL_WORKER_DIED:
         tp__watch_on_worker_died(&worker->watch, message->slot);
+        tp__dials_on_worker_died(&worker->dials);
         return;
     case TP_CHANNEL_READY:
     case TP_CHANNEL_FAILED:
@@ -468,6 +479,7 @@ worker_quit(struct tp_worker *worker)
         tp__loop_start_timer(worker->loop, &worker->shutdown, timeout_ms);
     }
     tp__sessions_end_all(&worker->sessions, TP_CLOSE_SHUTDOWN);
+    tp__dials_stop(&worker->dials);
     tp__loop_post(worker->loop, &worker->end_check);
 }
 

@@ -10,6 +10,7 @@
 #include "event/pool.h"
 #include "process/acceptor.h"
 #include "process/channel.h"
+#include "process/dials.h"
 #include "process/watch.h"
 #include "session/session.h"
 #include "share/bus.h"
@@ -53,6 +54,7 @@ struct tp_worker {
     struct tp_acceptor acceptor;
     struct tp_bus *bus;
     struct tp_watch watch;
+    struct tp_dials dials;
     struct tp_pool *pool;
     struct tp_timer beat;
     struct tp_timer shutdown;

@@ -80,6 +80,7 @@ tp__worker_finish(struct tp_worker *worker, uint64_t generation)
     tp__cycle_flush_logs(worker->previous);
     tp__cycle_release(&worker->previous);
     worker_move_sessions(worker);
+    tp__dials_settle(&worker->dials);
     tp__loop_post(worker->loop, &worker->end_check);
 }
 
@@ -196,7 +197,12 @@ worker_find_source(void *owner, const char *name)
 
     const struct tp_listen *listen = tp__cycle_find_listen(worker->cycle, name);
 
-    return listen == NULL ? NULL : &listen->source;
+    if (listen != NULL) {
+        return &listen->source;
+    }
+    const struct tp_dial *dial = tp__cycle_find_dial(worker->cycle, name);
+
+    return dial == NULL ? NULL : &dial->source;
 }
 
 static void

@@ -6,13 +6,6 @@
 
 #include "session/session.h"
 
-/* What a dialed session needs to know; texts are copied. */
-struct tp_dialing {
-    struct tp_str target;   /* see net/dialer.h */
-    struct tp_msec timeout; /* of one attempt */
-    struct tp_redial redial;
-};
-
 /*
  * A session that begins to connect, and exists until it ends for good.  TP_INVALID: the target is
  * none; TP_NO_MEMORY.

@@ -66,6 +66,19 @@ struct tp_source {
     const char *origin;                      /* where it is written, for messages */
 };
 
+/* What a dialed session needs to know; texts are copied when it begins. */
+struct tp_dialing {
+    struct tp_str target;   /* see net/dialer.h */
+    struct tp_msec timeout; /* of one attempt */
+    struct tp_redial redial;
+};
+
+/* A session that the configuration wants dialed. */
+struct tp_dial {
+    struct tp_source source;
+    struct tp_dialing dialing;
+};
+
 /* A listening address of a server. */
 struct tp_listen {
     struct tp_source source;

@@ -265,7 +265,9 @@ tp__session_on_boundary(struct tp_session *session)
     const struct tp_source *source = move->find_source(move->owner, session->source->name);
 
     if (source == NULL) {
-        tp__session_end(session, TP_CLOSE_LISTEN_REMOVED, true);
+        tp__session_end(session,
+                        session->dialed == NULL ? TP_CLOSE_LISTEN_REMOVED : TP_CLOSE_DIAL_REMOVED,
+                        true);
         return;
     }
     tp__counted_acquire(source->server->configuration);

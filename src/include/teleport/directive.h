@@ -27,7 +27,8 @@ extern "C" {
     ROW(PEER,   1u << 2, "peer",   "One end of conversations: what its servers share.")   \
     ROW(SERVER, 1u << 3, "server", "A set of listening addresses and how they are served.") \
     ROW(PULL,   1u << 4, "pull",   "How PULLs to a uri are answered.")                    \
-    ROW(PUSH,   1u << 5, "push",   "What is done with PUSHes to a uri.")
+    ROW(PUSH,   1u << 5, "push",   "What is done with PUSHes to a uri.")                  \
+    ROW(DIAL,   1u << 6, "dial",   "A session that this end connects.")
 /* clang-format on */
 
 enum tp_context {

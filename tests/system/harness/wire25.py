@@ -178,14 +178,16 @@ def gunzip(data):
 class Caller:
     """One end of a session with a server."""
 
-    def __init__(self, server, port="$PORT", source=None, receive_room=None):
-        self.socket = socket.socket()
+    def __init__(self, server, port="$PORT", source=None, receive_room=None, connected=None):
+        """`connected` is a socket of a connection that there is already."""
+        self.socket = connected or socket.socket()
         if receive_room is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_room)
         if source is not None:
             self.socket.bind((source, 0))
         self.socket.settimeout(PATIENCE_SECONDS)
-        self.socket.connect(("127.0.0.1", server.port(port)))
+        if connected is None:
+            self.socket.connect(("127.0.0.1", server.port(port)))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._reader = Reader()
         self._packets = []

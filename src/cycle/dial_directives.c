@@ -1,0 +1,109 @@
+/*
+ * dial_directives.c - the table of `dial` and what stands in it.
+ *
+ * Read next: cycle_dials.c, which makes sources of sessions of the values; process/dials.c,
+ * which dials.
+ */
+#include "cycle/dial_directives.h"
+
+#include "base/str.h"
+#include "conf/conf.h"
+#include "net/dialer.h"
+
+static void dial_validate(const struct tp_block *block, void *conf);
+static const char *target_value_parse(struct tp_str text, void *field);
+
+static const struct tp_custom_type target_type = {
+    .word = "address",
+    .parse = target_value_parse,
+};
+
+static const struct tp_word word_off[] = { { "off", 0 }, { NULL, 0 } };
+static const struct tp_word word_forever[] = { { "forever", -1 }, { NULL, 0 } };
+
+static const struct tp_argument dial_arguments[] = {
+    {
+        .name = "ADDRESS", .kind = TP_ARGUMENT_REQUIRED,
+        TP_CUSTOM(struct tp_dial_conf, target, struct tp_str, &target_type),
+        .brief = "A name or an address with a port, or unix:/path.",
+    },
+};
+
+static const struct tp_argument redial_arguments[] = {
+    {
+        .name = "FIRST", .kind = TP_ARGUMENT_REQUIRED,
+        TP_TIME(struct tp_dial_conf, redial_first), .words = word_off,
+        .preset = "100ms", .min = "1ms", .max = "1h",
+        .brief = "The pause before the first attempt; each further one is twice as long, and "
+                 "all are shortened by chance, by up to a half.",
+    },
+    {
+        .name = "max", .kind = TP_ARGUMENT_NAMED, TP_TIME(struct tp_dial_conf, redial_max),
+        .preset = "30s", .min = "1ms", .max = "1d",
+        .brief = "The longest pause.",
+    },
+    {
+        .name = "times", .kind = TP_ARGUMENT_NAMED, TP_NUMBER(struct tp_dial_conf, redial_times),
+        .words = word_forever, .preset = "forever", .min = "1", .max = "1000000",
+        .brief = "How many attempts in a row may fail before the session ends.",
+    },
+};
+
+static const struct tp_directive dial_directives[] = {
+    {
+        .name = "dial", .where = TP_IN_PEER | TP_IN_SERVER, TP_OPENS(TP_IN_DIAL),
+        .may_repeat = true, TP_ARGUMENTS(dial_arguments), .since = "0.1",
+        .brief = "A session that this end connects, and connects again; one of all workers "
+                 "holds it.",
+    },
+    {
+        .name = "redial", .where = TP_IN_PEER | TP_IN_SERVER | TP_IN_DIAL,
+        TP_ARGUMENTS(redial_arguments), .applies = TP_APPLIES_NEW_SESSIONS, .since = "0.1",
+        .brief = "How a dialed session comes back when its connection broke or cannot be had.",
+    },
+    {
+        .name = "dial_timeout", .where = TP_IN_PEER | TP_IN_SERVER | TP_IN_DIAL,
+        TP_TIME(struct tp_dial_conf, dial_timeout),
+        .preset = "10s", .min = "1ms", .max = "1h", .applies = TP_APPLIES_NEW_SESSIONS,
+        .since = "0.1",
+        .brief = "How long one attempt to connect may take, with looking the name up.",
+    },
+};
+
+const struct tp_module tp__module_dial = {
+    .name = "dial",
+    .brief = "Which sessions this end connects.",
+    .conf_size = sizeof(struct tp_dial_conf),
+    TP_DIRECTIVES(dial_directives),
+    .validate = dial_validate,
+};
+
+/* One session for each target: two of one name could not be told apart by a reload. */
+static void
+dial_validate(const struct tp_block *block, void *conf)
+{
+    const struct tp_dial_conf *dial = conf;
+
+    if (tp_block_context(block) != TP_IN_DIAL) {
+        return;
+    }
+    for (const struct tp_block *other = tp_block_first(tp_block_parent(block), TP_IN_DIAL);
+         other != block; other = tp_block_next(other)) {
+        const struct tp_dial_conf *earlier = tp_block_conf(other, &tp__module_dial);
+
+        if (tp__str_equal(earlier->target, dial->target)) {
+            tp_conf_complain(block, "dial", 0, "%s is dialed already at %s", dial->target.data,
+                             tp__conf_origin(other, "dial", 0));
+            return;
+        }
+    }
+}
+
+static const char *
+target_value_parse(struct tp_str text, void *field)
+{
+    struct tp_str *target = field;
+
+    *target = text;
+    return tp__dialer_check(text);
+}

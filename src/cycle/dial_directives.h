@@ -1,0 +1,19 @@
+/*
+ * cycle/dial_directives.h - what `dial` blocks say.
+ */
+#ifndef TP_CYCLE_DIAL_DIRECTIVES_H
+#define TP_CYCLE_DIAL_DIRECTIVES_H
+
+#include <teleport/module.h>
+
+struct tp_dial_conf {
+    struct tp_str target;
+    struct tp_msec dial_timeout;
+    struct tp_msec redial_first; /* 0: it is not dialed again */
+    struct tp_msec redial_max;
+    int64_t redial_times; /* -1: for ever */
+};
+
+extern const struct tp_module tp__module_dial;
+
+#endif
