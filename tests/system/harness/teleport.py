@@ -380,7 +380,10 @@ def _listening(status, conf_path):
 
 
 def _difference(who, shape, before, socket_room):
-    """What is open more often than before; `socket_room` sockets may be."""
+    """What is open more often than before; `socket_room` sockets may be.
+
+    A thread pool opens an eventfd when it is first used, and keeps it."""
+    room = {"socket": socket_room, "anon_inode:[eventfd]": 1}
     return [f"{who} has {count} of {name}, had {before.get(name, 0)}"
             for name, count in shape.items()
-            if count > before.get(name, 0) + (socket_room if name == "socket" else 0)]
+            if count > before.get(name, 0) + room.get(name, 0)]
