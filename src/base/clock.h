@@ -24,6 +24,15 @@ struct timespec tp__clock_after(clockid_t clock, int64_t wait_ms);
 /* Writes local wall time with milliseconds into `text` of TP_CLOCK_TEXT_MAX bytes; returns text. */
 const char *tp__clock_format_now(char *text);
 
+/* The seconds by which local time is ahead of UTC at present. */
+long tp__clock_utc_offset(void);
+
+/*
+ * As tp__clock_format_now(), for a local time that is so many seconds ahead of UTC.  Takes
+ * no lock, as asking for the time zone does: for signal handlers.
+ */
+const char *tp__clock_format_at(long utc_offset_s, char *text);
+
 /*
  * Wall time as text for many lines: formatted once a second.  All zeros is one that was
  * never asked.

@@ -93,6 +93,9 @@
         "This worker no longer watches the others.") \
     ROW("worker-answers", \
         "A worker that was silent answers again.") \
+    ROW("worker-crashed", \
+        "A fault ended a worker: the signal, what it was serving, and who called whom, each " \
+        "below the other.") \
     ROW("worker-died", \
         "A worker ended unasked; it is replaced.") \
     ROW("worker-killed", \

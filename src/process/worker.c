@@ -9,6 +9,7 @@
  */
 #include "process/worker.h"
 
+#include "base/clock.h"
 #include "os/fault.h"
 #include "os/file.h"
 #include "os/process.h"
@@ -71,6 +72,7 @@ static const struct {
     enum tp_result (*start)(struct tp_worker *worker);
 } worker_steps[] = {
     { "making the loop", worker_start_loop },
+    { "catching crashes", tp__worker_crash_init },
     { "setting limits and becoming its user", worker_start_limits },
     { "taking signals", worker_start_signals },
     { "opening the channel to the master", worker_start_channel },
@@ -189,6 +191,7 @@ worker_fini(struct tp_worker *worker)
     }
     tp__bus_destroy(&worker->bus);
     tp__pool_destroy(&worker->pool);
+    tp__worker_crash_fini(worker);
     /* Their access logs may have timers. */
     tp__cycle_release(&worker->prepared);
     tp__cycle_release(&worker->previous);
@@ -502,6 +505,7 @@ worker_on_beat(struct tp_timer *timer)
     const struct tp_bus_counters *bus = tp__bus_get_counters(worker->bus);
 
     tp__loop_start_timer(worker->loop, &worker->beat, WORKER_BEAT_MS);
+    worker->crash.utc_offset_s = tp__clock_utc_offset();
     tp__roster_beat(&worker->cycle->shared.roster, tp__loop_now_ms(worker->loop));
     tp__counter_set(counters, TP_COUNTER_TIMERS, tp__loop_timer_count(worker->loop));
     tp__counter_raise(counters, TP_COUNTER_LOOP_TURN_MAX_US, (uint64_t) loop->turn_max_us);

@@ -10,6 +10,7 @@
 #include "event/pool.h"
 #include "process/acceptor.h"
 #include "process/channel.h"
+#include "process/crash.h"
 #include "process/dials.h"
 #include "process/watch.h"
 #include "session/session.h"
@@ -60,6 +61,7 @@ struct tp_worker {
     struct tp_timer shutdown;
     struct tp_work end_check;
     struct tp_worker_seen seen;
+    struct tp_worker_crash crash;
     int exit_code;
 
     /* At most one configuration is prepared, and one was left, at a time: see worker_cycle.c. */

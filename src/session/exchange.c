@@ -24,6 +24,8 @@ enum {
 static void exchange_run(struct tp_exchange *exchange);
 static void exchange_destroy(struct tp_exchange *exchange);
 static void exchange_let_go(struct tp_exchange *exchange);
+static void exchange_call(struct tp_exchange *exchange,
+                          void (*call)(struct tp_exchange *exchange, const void *conf));
 static void exchange_check_answer(struct tp_exchange *exchange);
 static void exchange_detach(struct tp_exchange *exchange);
 static void exchange_stop_timer(struct tp_exchange *exchange);
@@ -434,10 +436,23 @@ exchange_run(struct tp_exchange *exchange)
 
         tp_exchange_refuse(exchange, &status);
     } else {
-        exchange->is_running = true;
-        exchange->route->handler->handle(exchange, exchange->route->conf);
+        exchange_call(exchange, exchange->route->handler->handle);
     }
     exchange_check_answer(exchange);
+}
+
+/* Calls its handler.  Whose is running is known to the report of a crash, too. */
+static void
+exchange_call(struct tp_exchange *exchange,
+              void (*call)(struct tp_exchange *exchange, const void *conf))
+{
+    struct tp_sessions *sessions = exchange->sessions;
+    struct tp_exchange *outer = sessions->running;
+
+    exchange->is_running = true;
+    sessions->running = exchange;
+    call(exchange, exchange->route->conf);
+    sessions->running = outer;
 }
 
 /* A handler that has neither answered nor said that it will answers 500. */
@@ -764,8 +779,7 @@ exchange_on_time(struct tp_timer *timer)
         exchange_take_status(exchange, &status);
         exchange_complete(exchange);
     } else {
-        exchange->is_running = true;
-        exchange->route->handler->on_time(exchange, exchange->route->conf);
+        exchange_call(exchange, exchange->route->handler->on_time);
     }
     exchange_check_answer(exchange);
 }

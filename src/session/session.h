@@ -69,7 +69,8 @@ struct tp_sessions {
     const struct tp_filter *gzip;
     void *gzip_state; /* of the filter, which all members share; NULL without it */
     struct tp_clock_texts clock_texts;
-    unsigned worker_slot; /* for logs */
+    unsigned worker_slot;        /* for logs */
+    struct tp_exchange *running; /* whose handler is being called: for a crash's report */
     struct tp_list_node free_exchanges;
     size_t free_exchange_count;
 };

@@ -1,6 +1,7 @@
 """The fixtures of the system tests."""
 import pytest
 
+from harness.build import build
 from harness.teleport import Teleport, is_sanitized
 
 
@@ -29,6 +30,12 @@ def servers_of_a_test(tmp_path, request):
     finally:
         for server in made:
             server.kill_all()
+
+
+@pytest.fixture(scope="session", name="build")
+def built_tree(tmp_path_factory):
+    """One real build, of another configuration than the one under test: (objs, arguments)."""
+    return build(tmp_path_factory.mktemp("build"))
 
 
 @pytest.fixture(name="start_server")

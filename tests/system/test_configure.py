@@ -1,43 +1,9 @@
 """configure, as one who builds the server meets it: help, mistakes, modules, speed."""
-import os
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-
-BUILD_VARIABLES = ("CC", "CFLAGS", "LDFLAGS", "CI", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")
-
-MODULE = """#include <teleport/module.h>
-
-const struct tp_module tp_module_{name} = {{
-    .name = "{name}",
-    .brief = "Says {name} to those who ask.",
-    .run_after = "{after}",
-}};
-"""
-
-
-def run(command):
-    """Runs a command in the source tree as if no other make or compiler had been named."""
-    inherited = {name: value for name, value in os.environ.items() if name not in BUILD_VARIABLES}
-    return subprocess.run([str(word) for word in command], cwd=ROOT, env=inherited,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=240, check=False)
-
-
-def configure(*arguments):
-    return run(["./configure", *arguments])
-
-
-def write_module(folder, name, after=""):
-    """A module outside the tree; returns its folder."""
-    home = folder / name
-    home.mkdir()
-    (home / f"{name}.c").write_text(MODULE.format(name=name, after=after))
-    return home
+from harness.build import ROOT, configure, run, write_module
 
 
 def write_compiler(folder, body):
@@ -166,19 +132,6 @@ def test_a_second_run_asks_the_compiler_nothing(tmp_path):
     print(f"the second run took {time.monotonic() - begin:.2f} s")
 
     assert calls.read_text() == "--version\n"
-
-
-@pytest.fixture(scope="module", name="build")
-def built_tree(tmp_path_factory):
-    """One real build: without a module of the tree, with one from outside."""
-    folder = tmp_path_factory.mktemp("build")
-    added = write_module(folder, "greeter")
-    arguments = ("--without-access", f"--add-module={added}", "--with-debug")
-    configured = configure(f"--objs={folder}/objs", *arguments)
-    assert configured.returncode == 0, configured.stdout
-    made = run(["make", "-j2", "-f", f"{folder}/objs/Makefile"])
-    assert made.returncode == 0, made.stdout
-    return folder / "objs", arguments
 
 
 def test_the_program_knows_how_it_was_configured(build):

@@ -46,6 +46,7 @@ class Teleport:
                        self.faults.parent):
             folder.mkdir(parents=True)
         self.faults.write_text("")
+        self.binary = BINARY
         self.process = None
         self.exit_code = 0
         self.connections = []
@@ -86,7 +87,7 @@ class Teleport:
 
     def run(self, *arguments, conf=True):
         """Runs the program to its end; returns (exit code, standard output, standard error)."""
-        words = [BINARY, "-p", str(self.prefix)]
+        words = [self.binary, "-p", str(self.prefix)]
         if conf:
             words += ["-c", str(self.conf_path)]
         ended = subprocess.run(words + [str(word) for word in arguments], env=self.environment,
@@ -98,7 +99,7 @@ class Teleport:
         """Starts in the foreground; returns when all workers serve, or when `is_ready()`."""
         with open(self.home / "output", "ab") as output:
             self.process = subprocess.Popen(
-                [BINARY, "-p", str(self.prefix), "-c", str(self.conf_path), *arguments],
+                [self.binary, "-p", str(self.prefix), "-c", str(self.conf_path), *arguments],
                 env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         wait_until(lambda: self.process.poll() is not None or (is_ready or self.is_serving)(),
                    "the server is ready")
