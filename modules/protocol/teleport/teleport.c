@@ -20,8 +20,10 @@ enum {
     ENCODED_EXTRA_MAX = FRAME_BYTES + 2, /* the lengths and both codec bytes */
 };
 
-/* What the lengths of a packet say. */
+/* What the lengths of the input's first packet say. */
 struct teleport_frame {
+    const struct tp_chain *input;
+    const struct tp_slice *front; /* of the input: mostly all of the packet lies there */
     size_t header_len; /* with the codec byte, as on the wire */
     size_t body_len;
     size_t wire_len; /* of the whole packet */
@@ -34,13 +36,14 @@ static enum tp_decode_outcome teleport_decode(struct tp_chain *input,
                                               const struct tp_decode_limits *limits,
                                               struct tp_buf_pool *pool, struct tp_packet *packet,
                                               const char **why);
-static enum tp_decode_outcome teleport_read_frame(const struct tp_chain *input, uint64_t limit,
-                                                  struct teleport_frame *frame, const char **why);
-static enum tp_decode_outcome teleport_read_header(const struct tp_chain *input,
-                                                   const struct teleport_frame *frame,
+static enum tp_decode_outcome teleport_read_frame(struct teleport_frame *frame, uint64_t limit,
+                                                  const char **why);
+static const uint8_t *teleport_peek(const struct teleport_frame *frame, size_t offset, size_t len,
+                                    uint8_t *scratch);
+static enum tp_decode_outcome teleport_read_header(const struct teleport_frame *frame,
                                                    struct tp_buf_pool *pool,
                                                    struct tp_packet *packet, const char **why);
-static const uint8_t *teleport_hold_header(const struct tp_chain *input, size_t len,
+static const uint8_t *teleport_hold_header(const struct teleport_frame *frame, size_t len,
                                            struct tp_buf_pool *pool, struct tp_buf **head);
 static bool teleport_unescape(struct tp_packet *packet, size_t room, struct tp_buf_pool *pool);
 static enum tp_decode_outcome teleport_take_body(struct tp_chain *input,
@@ -55,14 +58,14 @@ static enum tp_decode_outcome
 teleport_decode(struct tp_chain *input, const struct tp_decode_limits *limits,
                 struct tp_buf_pool *pool, struct tp_packet *packet, const char **why)
 {
-    struct teleport_frame frame;
-    enum tp_decode_outcome outcome = teleport_read_frame(input, limits->packet.bytes, &frame, why);
+    struct teleport_frame frame = { .input = input, .front = tp_chain_front(input) };
+    enum tp_decode_outcome outcome = teleport_read_frame(&frame, limits->packet.bytes, why);
 
     *packet = (struct tp_packet){ .type = 0 };
     if (outcome != TP_DECODE_PACKET) {
         return outcome;
     }
-    outcome = teleport_read_header(input, &frame, pool, packet, why);
+    outcome = teleport_read_header(&frame, pool, packet, why);
     if (outcome == TP_DECODE_PACKET) {
         outcome = teleport_take_body(input, &frame, packet);
     }
@@ -74,16 +77,16 @@ teleport_decode(struct tp_chain *input, const struct tp_decode_limits *limits,
 
 /* TP_DECODE_PACKET: all bytes of the packet are there, and not too many. */
 static enum tp_decode_outcome
-teleport_read_frame(const struct tp_chain *input, uint64_t limit, struct teleport_frame *frame,
-                    const char **why)
+teleport_read_frame(struct teleport_frame *frame, uint64_t limit, const char **why)
 {
+    const struct tp_chain *input = frame->input;
     uint8_t scratch[HEAD_BYTES_MIN];
     size_t head_len = input->len < HEAD_BYTES_MIN ? input->len : HEAD_BYTES_MIN;
 
     if (head_len < LENGTH_BYTES) {
         return TP_DECODE_MORE;
     }
-    const uint8_t *head = tp_chain_peek(input, 0, head_len, scratch);
+    const uint8_t *head = teleport_peek(frame, 0, head_len, scratch);
 
     frame->header_len = teleport_read_length(head);
     if (frame->header_len == 0) {
@@ -106,7 +109,7 @@ teleport_read_frame(const struct tp_chain *input, uint64_t limit, struct telepor
         return TP_DECODE_MORE;
     }
     frame->body_len = teleport_read_length(
-        tp_chain_peek(input, LENGTH_BYTES + frame->header_len, LENGTH_BYTES, scratch));
+        teleport_peek(frame, LENGTH_BYTES + frame->header_len, LENGTH_BYTES, scratch));
     frame->wire_len = FRAME_BYTES + frame->header_len + frame->body_len;
     if (frame->wire_len > limit) {
         *why = "the packet is longer than it may be";
@@ -115,13 +118,22 @@ teleport_read_frame(const struct tp_chain *input, uint64_t limit, struct telepor
     return input->len < frame->wire_len ? TP_DECODE_MORE : TP_DECODE_PACKET;
 }
 
+/* A view of bytes of the packet, or of what there is of it; see tp_chain_peek(). */
+static inline const uint8_t *
+teleport_peek(const struct teleport_frame *frame, size_t offset, size_t len, uint8_t *scratch)
+{
+    return offset + len <= frame->front->len
+               ? frame->front->data + offset
+               : tp_chain_peek_far(frame->input, offset, len, scratch);
+}
+
 static enum tp_decode_outcome
-teleport_read_header(const struct tp_chain *input, const struct teleport_frame *frame,
-                     struct tp_buf_pool *pool, struct tp_packet *packet, const char **why)
+teleport_read_header(const struct teleport_frame *frame, struct tp_buf_pool *pool,
+                     struct tp_packet *packet, const char **why)
 {
     size_t len = frame->header_len - 1;
     size_t unescaped_max = 0;
-    const uint8_t *bytes = teleport_hold_header(input, len, pool, &packet->head);
+    const uint8_t *bytes = teleport_hold_header(frame, len, pool, &packet->head);
 
     if (bytes == NULL) {
         return TP_DECODE_NO_MEMORY;
@@ -150,10 +162,10 @@ teleport_read_header(const struct tp_chain *input, const struct teleport_frame *
  * were read into, or a copy where they lie in several.  NULL when memory is out.
  */
 static const uint8_t *
-teleport_hold_header(const struct tp_chain *input, size_t len, struct tp_buf_pool *pool,
+teleport_hold_header(const struct teleport_frame *frame, size_t len, struct tp_buf_pool *pool,
                      struct tp_buf **head)
 {
-    const struct tp_slice *front = tp_chain_front(input);
+    const struct tp_slice *front = frame->front;
 
     if (HEAD_BYTES_MIN + len <= front->len) {
         tp_buf_acquire(front->buf);
@@ -164,7 +176,7 @@ teleport_hold_header(const struct tp_chain *input, size_t len, struct tp_buf_poo
     if (*head == NULL) {
         return NULL;
     }
-    tp_chain_copy(input, HEAD_BYTES_MIN, len, (*head)->bytes);
+    tp_chain_copy(frame->input, HEAD_BYTES_MIN, len, (*head)->bytes);
     return (*head)->bytes;
 }
 
@@ -194,7 +206,7 @@ teleport_take_body(struct tp_chain *input, const struct teleport_frame *frame,
     packet->wire_bytes = frame->wire_len;
     if (frame->body_len > 0) {
         packet->has_body_codec = true;
-        packet->body_codec = *tp_chain_peek(input, offset, 1, &scratch);
+        packet->body_codec = *teleport_peek(frame, offset, 1, &scratch);
         if (tp_chain_share_part(&packet->body, input, offset + 1, frame->body_len - 1) != TP_OK) {
             return TP_DECODE_NO_MEMORY;
         }
