@@ -96,19 +96,18 @@ tp__exchange_new(struct tp_session *session, struct tp_packet *request, int64_t 
         return NULL;
     }
     sessions->free_exchange_count -= node != NULL ? 1 : 0;
-    *exchange = (struct tp_exchange){
-        .magic = TP_EXCHANGE_MAGIC,
-        .sessions = sessions,
-        .session = session,
-        .session_number = session->number,
-        .remote = session->remote,
-        .source = session->source,
-        .server = session->source->server,
-        .logging = &session->source->server->logging,
-        .request = *request,
-        .request_body_bytes = request->body.len,
-        .begun_us = begun_us,
-    };
+    memset(&exchange->is_ours, 0, sizeof(*exchange) - offsetof(struct tp_exchange, is_ours));
+    exchange->magic = TP_EXCHANGE_MAGIC;
+    exchange->sessions = sessions;
+    exchange->session = session;
+    exchange->session_number = session->number;
+    exchange->remote = session->remote;
+    exchange->source = session->source;
+    exchange->server = session->source->server;
+    exchange->logging = &exchange->server->logging;
+    exchange->request = *request;
+    exchange->request_body_bytes = request->body.len;
+    exchange->begun_us = begun_us;
     request->head = NULL;
     request->body = (struct tp_chain){ 0 };
     tp__timer_init(&exchange->timer, exchange_on_time);

@@ -58,15 +58,9 @@ struct tp_session {
     struct tp_dialed *dialed;       /* NULL for an accepted one */
 };
 
+/* Its record serves many exchanges: all but the first members begin as zeros in each. */
 struct tp_exchange {
     uint32_t magic;
-    bool is_ours;     /* this end asks or tells: `request` is what is sent */
-    bool is_running;  /* its handler has been called and has not returned */
-    bool is_held;     /* its handler goes on with it at due_ms */
-    bool is_kept;     /* its handler has it: it stays until that ends it */
-    bool is_finished; /* it has its outcome */
-    bool is_queued;   /* its reply waits to be encoded */
-    bool is_parked;   /* its reply waits for earlier ones of an ordered route */
     struct tp_sessions *sessions;
     struct tp_session *session; /* NULL once it has ended */
     struct tp_list_node node;   /* in the session's exchanges, outgoing or asked; or orphans */
@@ -74,21 +68,29 @@ struct tp_exchange {
     struct tp_address remote;
     const struct tp_source *source;
     const struct tp_server *server;
-    const struct tp_route *route;
     const struct tp_exchange_logging *logging; /* the route's; without one the server's */
     struct tp_packet request;
     size_t request_body_bytes; /* an echo takes the body away */
+    int64_t begun_us;
+    struct tp_timer timer; /* runs while it is held, to due_ms or to the end of its time */
+
+    bool is_ours;     /* this end asks or tells: `request` is what is sent; the first zero */
+    bool is_running;  /* its handler has been called and has not returned */
+    bool is_held;     /* its handler goes on with it at due_ms */
+    bool is_kept;     /* its handler has it: it stays until that ends it */
+    bool is_finished; /* it has its outcome */
+    bool is_queued;   /* its reply waits to be encoded */
+    bool is_parked;   /* its reply waits for earlier ones of an ordered route */
+    bool has_plain_body;
+    const struct tp_route *route;
     struct tp_packet reply;
     struct tp_str path;
     struct tp_str query;
     struct tp_buf *decoded_path; /* holds `path` when it had escapes */
     struct tp_chain plain_body;  /* the request's body inflated, once asked for */
-    bool has_plain_body;
-    int64_t begun_us;
-    int64_t finished_us;   /* of its outcome, where somebody wants to know; else 0 */
-    int64_t due_ms;        /* when its handler goes on, while it is held */
-    struct tp_timer timer; /* runs while it is held, to due_ms or to the end of its time */
-    void *state;           /* the handler's, once asked for */
+    int64_t finished_us;         /* of its outcome, where somebody wants to know; else 0 */
+    int64_t due_ms;              /* when its handler goes on, while it is held */
+    void *state;                 /* the handler's, once asked for */
 
     /* Of a PULL of ours. */
     struct tp_hash_node by_seq; /* in sessions->asked */

@@ -24,7 +24,7 @@ enum {
 struct teleport_frame {
     const struct tp_chain *input;
     const struct tp_slice *front; /* of the input: mostly all of the packet lies there */
-    size_t header_len; /* with the codec byte, as on the wire */
+    size_t header_len;            /* with the codec byte, as on the wire */
     size_t body_len;
     size_t wire_len; /* of the whole packet */
     uint8_t header_codec;
