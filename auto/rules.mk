@@ -37,7 +37,10 @@ all: $(program)
 
 $(program): $(main_object) $(server) $(library)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LTO_FLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# Other programs are linked without: that would cost each of them as long as all the rest.
+$(main_object) $(server_objects) $(library_objects): COMPILE += $(LTO_FLAGS)
 
 # Made anew each time: "q" keeps two members of one name, as signal.o of two folders.
 $(library): $(library_objects)

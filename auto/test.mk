@@ -39,7 +39,7 @@ $(OBJS)/tests/unit/%.o: INCLUDE_SRC += -Itests/unit
 
 $(unit_program): $(call objects_of,$(unit_sources)) $(unit_main).o $(server) $(library)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(CHECK_LIBS)
+	$(Q)$(CC) $(CFLAGS) -fno-lto $(LDFLAGS) -o $@ $^ $(LIBS) $(CHECK_LIBS)
 
 $(unit_main).o: $(unit_main).c
 	$(Q)$(COMPILE) $(INCLUDE_SRC) $<
@@ -51,7 +51,7 @@ $(unit_main).c: always
 
 $(OBJS)/tests/fuzz/%.replay: $(OBJS)/tests/fuzz/%.o $(OBJS)/tests/fuzz/replay.o $(server) $(library)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(CFLAGS) -fno-lto $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # Only the object directory of `make fuzz` builds these: its objects are instrumented.
 $(OBJS)/tests/fuzz/%.fuzz: $(OBJS)/tests/fuzz/%.o $(server) $(library)
