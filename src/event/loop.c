@@ -21,6 +21,8 @@ struct tp_loop {
     struct tp_timer_wheel timers;
     struct tp_list_node posted;
     struct tp_loop_counters counters;
+    int64_t clock_us; /* as it was last read */
+    int64_t woken_us; /* when the events of this turn, or the last one, came */
     bool is_stopping;
     bool is_abandoned;
     bool is_in_turn;
@@ -38,6 +40,8 @@ struct tp_loop {
 
 static void loop_on_alarm(struct tp_watcher *watcher, unsigned events);
 static void loop_set_alarm(struct tp_loop *loop);
+static void loop_turn(struct tp_loop *loop, int64_t wait_max_ms);
+static void loop_read_clock(struct tp_loop *loop);
 static int64_t loop_sleep_ms(const struct tp_loop *loop, int64_t wait_max_ms);
 static void loop_hand_out_events(struct tp_loop *loop);
 static void loop_run_posted(struct tp_loop *loop);
@@ -86,8 +90,9 @@ void
 tp__loop_run(struct tp_loop *loop)
 {
     loop->is_stopping = false;
+    loop_read_clock(loop);
     while (!loop->is_stopping) {
-        tp__loop_turn(loop, -1);
+        loop_turn(loop, -1);
     }
     /* Further turns, without tp__loop_run(), may wait again. */
     loop->is_stopping = false;
@@ -102,25 +107,32 @@ tp__loop_stop(struct tp_loop *loop)
 void
 tp__loop_turn(struct tp_loop *loop, int64_t wait_max_ms)
 {
-    /* The sleep is counted from now, not from the start of a turn that may have taken long. */
-    tp__timer_wheel_set_clock(&loop->timers, tp__clock_monotonic_ms());
+    loop_read_clock(loop);
+    loop_turn(loop, wait_max_ms);
+}
+
+/* Reads the clock twice: when events have come, and at its end for the next turn. */
+static void
+loop_turn(struct tp_loop *loop, int64_t wait_max_ms)
+{
     int64_t sleep_ms = loop_sleep_ms(loop, wait_max_ms);
 
     loop->is_in_turn = true;
     loop->batch_next = 0;
     loop->batch_count = tp__backend_wait(&loop->backend, loop->batch, sleep_ms);
 
-    int64_t woken_us = tp__clock_monotonic_us();
-
+    loop_read_clock(loop);
+    loop->woken_us = loop->clock_us;
     /* Events before timers: what has arrived must not be timed out for having waited here. */
-    tp__timer_wheel_set_clock(&loop->timers, woken_us / 1000);
     loop_hand_out_events(loop);
     tp__timer_wheel_expire(&loop->timers);
     loop_run_posted(loop);
     loop->is_in_turn = false;
     loop_set_alarm(loop);
+    /* The next sleep is counted from here, not from the start of a turn that may have taken long. */
+    loop_read_clock(loop);
 
-    int64_t turn_us = tp__clock_monotonic_us() - woken_us;
+    int64_t turn_us = loop->clock_us - loop->woken_us;
 
     loop->counters.turns++;
     if (turn_us > loop->counters.turn_max_us) {
@@ -161,6 +173,12 @@ bool
 tp__loop_is_in_turn(const struct tp_loop *loop)
 {
     return loop->is_in_turn;
+}
+
+int64_t
+tp__loop_now_us(const struct tp_loop *loop)
+{
+    return loop->woken_us;
 }
 
 const struct tp_loop_counters *
@@ -283,6 +301,13 @@ loop_set_alarm(struct tp_loop *loop)
         loop->alarm_ms = time_ms;
         tp__alarm_set(&loop->alarm, time_ms);
     }
+}
+
+static void
+loop_read_clock(struct tp_loop *loop)
+{
+    loop->clock_us = tp__clock_monotonic_us();
+    tp__timer_wheel_set_clock(&loop->timers, loop->clock_us / 1000);
 }
 
 static int64_t

@@ -81,6 +81,7 @@ enum tp_result tp__loop_open_fd(struct tp_loop *loop, int *fd) TP_MUST_CHECK;
 
 /* The monotonic time when this turn's events came. */
 int64_t tp__loop_now_ms(const struct tp_loop *loop);
+int64_t tp__loop_now_us(const struct tp_loop *loop);
 
 const struct tp_loop_counters *tp__loop_get_counters(const struct tp_loop *loop);
 

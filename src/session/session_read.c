@@ -10,7 +10,6 @@
  */
 #include "session/record.h"
 
-#include "base/clock.h"
 #include "os/socket.h"
 
 enum {
@@ -77,7 +76,7 @@ session_on_heard_all(struct tp_session *session)
 void
 tp__session_take_packets(struct tp_session *session)
 {
-    int64_t now_us = tp__clock_monotonic_us();
+    int64_t now_us = tp__loop_now_us(session->sessions->loop);
     int taken = 0;
 
     while (taken < PACKETS_PER_READ_MAX && session->input.len > 0 && tp__session_reads(session)
