@@ -112,17 +112,17 @@ tp_chain_clear_slices(struct tp_chain *chain)
 }
 
 enum tp_result
-tp_chain_append(struct tp_chain *chain, struct tp_slice slice)
+tp_chain_append_slice(struct tp_chain *chain, const struct tp_slice *slice)
 {
-    if (slice.len == 0 || chain_extend(chain, &slice)) {
-        tp_buf_release(slice.buf);
+    if (slice->len == 0 || chain_extend(chain, slice)) {
+        tp_buf_release(slice->buf);
         return TP_OK;
     }
     if (chain_reserve(chain, 1) != TP_OK) {
-        tp_buf_release(slice.buf);
+        tp_buf_release(slice->buf);
         return TP_NO_MEMORY;
     }
-    chain_push(chain, slice);
+    chain_push(chain, *slice);
     return TP_OK;
 }
 

@@ -97,6 +97,9 @@ tp__timer_wheel_expire(struct tp_timer_wheel *wheel)
 {
     struct wheel_next next;
 
+    if (wheel->now_ms == wheel->clock_ms) {
+        return; /* Many turns fit in a millisecond. */
+    }
     while (wheel_find_next(wheel, &next) && next.at_ms <= wheel->clock_ms) {
         wheel->now_ms = next.at_ms;
         wheel_open_slot(wheel, &next);

@@ -88,6 +88,10 @@ tp__output_rest(struct tp_output *output, size_t written, struct tp_chain *rest)
 {
     struct tp_chain kept = { .len = 0 };
 
+    if (written == output->pieces.len) {
+        tp__output_reset(output);
+        return TP_OK;
+    }
     tp_chain_skip(&output->pieces, written);
     enum tp_result result = output_keep(output, &kept);
 

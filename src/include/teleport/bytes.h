@@ -108,11 +108,25 @@ tp_chain_clear(struct tp_chain *chain)
     }
 }
 
+/* tp_chain_append() to a chain that has slices, or of a slice without bytes. */
+enum tp_result tp_chain_append_slice(struct tp_chain *chain,
+                                     const struct tp_slice *slice) TP_MUST_CHECK;
+
 /*
  * Appends a slice, which is the chain's from here on, also when TP_NO_MEMORY is returned.
  * One that goes on where the last one ends becomes part of it.
  */
-enum tp_result tp_chain_append(struct tp_chain *chain, struct tp_slice slice) TP_MUST_CHECK;
+static inline enum tp_result TP_MUST_CHECK
+tp_chain_append(struct tp_chain *chain, struct tp_slice slice)
+{
+    if (chain->count != 0 || slice.len == 0) {
+        return tp_chain_append_slice(chain, &slice);
+    }
+    chain->only = slice;
+    chain->count = 1;
+    chain->len = slice.len;
+    return TP_OK;
+}
 
 /* Appends a copy of `bytes` in a buffer of its own. */
 enum tp_result tp_chain_append_copy(struct tp_chain *chain, struct tp_buf_pool *pool,
