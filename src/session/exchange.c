@@ -27,6 +27,8 @@ static void exchange_let_go(struct tp_exchange *exchange);
 static void exchange_call(struct tp_exchange *exchange,
                           void (*call)(struct tp_exchange *exchange, const void *conf));
 static void exchange_check_answer(struct tp_exchange *exchange);
+static void exchange_refuse_code(struct tp_exchange *exchange, enum tp_status_code code,
+                                 struct tp_str text);
 static void exchange_detach(struct tp_exchange *exchange);
 static void exchange_stop_timer(struct tp_exchange *exchange);
 static void exchange_release_packet(struct tp_packet *packet);
@@ -176,7 +178,7 @@ tp__exchanges_free_orphans(struct tp_sessions *sessions)
     }
 }
 
-static void
+static inline void
 exchange_destroy(struct tp_exchange *exchange)
 {
     struct tp_sessions *sessions = exchange->sessions;
@@ -424,16 +426,11 @@ exchange_run(struct tp_exchange *exchange)
         tp__dialed_heed(exchange);
     }
     if (result == TP_INVALID) {
-        struct tp_status status = tp_status_of(TP_STATUS_BAD_REQUEST);
-
-        status.text = TP_STR("Bad URI");
-        tp_exchange_refuse(exchange, &status);
+        exchange_refuse_code(exchange, TP_STATUS_BAD_REQUEST, TP_STR("Bad URI"));
     } else if (result != TP_OK) {
         tp_exchange_refuse_result(exchange, result);
     } else if (exchange->route == NULL) {
-        struct tp_status status = tp_status_of(TP_STATUS_NOT_FOUND);
-
-        tp_exchange_refuse(exchange, &status);
+        exchange_refuse_code(exchange, TP_STATUS_NOT_FOUND, tp_status_text(TP_STATUS_NOT_FOUND));
     } else {
         exchange_call(exchange, exchange->route->handler->handle);
     }
@@ -460,11 +457,19 @@ exchange_check_answer(struct tp_exchange *exchange)
 {
     exchange->is_running = false;
     if (!exchange->is_finished && !exchange->is_held && !exchange->is_kept) {
-        struct tp_status status = tp_status_of(TP_STATUS_INTERNAL_ERROR);
-
-        tp_exchange_refuse(exchange, &status);
+        exchange_refuse_code(exchange, TP_STATUS_INTERNAL_ERROR,
+                             tp_status_text(TP_STATUS_INTERNAL_ERROR));
     }
     tp__exchange_settle(exchange);
+}
+
+/* Apart from its callers, whose usual case is another, so that they need no room for a status. */
+static __attribute__((noinline)) void
+exchange_refuse_code(struct tp_exchange *exchange, enum tp_status_code code, struct tp_str text)
+{
+    struct tp_status status = { .code = code, .text = text };
+
+    tp_exchange_refuse(exchange, &status);
 }
 
 /* Its handler has ended what it kept; while that is on the stack, its caller sees to the rest. */
@@ -633,7 +638,7 @@ exchange_decode_path(struct tp_exchange *exchange)
 }
 
 /* Its status is known, and this is the body. */
-static enum tp_result
+static inline enum tp_result
 exchange_answer(struct tp_exchange *exchange, struct tp_chain *body, uint8_t codec)
 {
     struct tp_packet *reply = &exchange->reply;
@@ -666,7 +671,7 @@ exchange_is_too_late(const struct tp_exchange *exchange)
 }
 
 /* The exchange has its outcome. */
-static void
+static inline void
 exchange_complete(struct tp_exchange *exchange)
 {
     struct tp_session *session = exchange->session;
@@ -708,7 +713,7 @@ exchanges_release_ordered(struct tp_session *session, const struct tp_route *rou
 }
 
 /* It is open no more: a PULL's reply goes to the session's queue. */
-static void
+static inline void
 exchange_leave(struct tp_exchange *exchange)
 {
     struct tp_session *session = exchange->session;
@@ -747,7 +752,7 @@ exchange_take_status(struct tp_exchange *exchange, const struct tp_status *statu
     reply->status.text.data = (const char *) buf->bytes;
 }
 
-static void
+static inline void
 exchange_queue(struct tp_exchange *exchange)
 {
     const struct tp_packet *request = &exchange->request;
