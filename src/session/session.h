@@ -46,6 +46,13 @@ struct tp_read_buf {
     size_t used;
 };
 
+/* The text of the address that was logged last: mostly the next line has the same. */
+struct tp_remote_text {
+    struct tp_address remote;
+    size_t len;
+    char text[TP_ADDRESS_TEXT_MAX];
+};
+
 /* All sessions of a worker, or of a peer of the library. */
 struct tp_sessions {
     struct tp_loop *loop;
@@ -71,6 +78,7 @@ struct tp_sessions {
     struct tp_clock_texts clock_texts;
     unsigned worker_slot;        /* for logs */
     struct tp_exchange *running; /* whose handler is being called: for a crash's report */
+    struct tp_remote_text remote_text;
     struct tp_list_node free_exchanges;
     size_t free_exchange_count;
 };

@@ -43,7 +43,7 @@ enum {
         "The sequence number that the other end gave the packet.")                                \
     ROW(session_number, false, write_number(next, exchange->session_number),                      \
         "The number of the session, which no other session ever has.")                            \
-    ROW(remote, false, write_remote(next, &exchange->remote),                                     \
+    ROW(remote, false, write_remote(next, exchange),                                              \
         "Address and port of the other end; `unix:` for a Unix socket.")                          \
     ROW(remote_addr, false, write_address(next, &exchange->remote),                               \
         "The address of the other end, without its port.")                                        \
@@ -109,7 +109,8 @@ static bool argument_equals(struct tp_str text, struct tp_str plain);
 static int argument_take_byte(struct tp_str *text);
 static char *write_route(struct tp_value_writer *writer, char *next, const struct tp_route *route);
 static char *write_type(char *next, const struct tp_packet *request);
-static char *write_remote(char *next, const struct tp_address *remote);
+static char *write_remote(char *next, const struct tp_exchange *exchange);
+static void remote_text_update(struct tp_remote_text *text, const struct tp_address *remote);
 static char *write_address(char *next, const struct tp_address *address);
 static char *write_address_text(char *next, const struct tp_address *address);
 static char *write_codec(struct tp_value_writer *writer, char *next,
@@ -553,15 +554,34 @@ write_type(char *next, const struct tp_packet *request)
     return write_bytes(next, request->type == TP_PACKET_PULL ? TP_STR("PULL") : TP_STR("PUSH"));
 }
 
-static char *
-write_remote(char *next, const struct tp_address *remote)
+static inline char *
+write_remote(char *next, const struct tp_exchange *exchange)
 {
-    if (remote->family != TP_ADDRESS_V4) {
-        return write_address_text(next, remote);
+    const struct tp_address *remote = &exchange->remote;
+    struct tp_remote_text *text = &exchange->sessions->remote_text;
+
+    if (text->len == 0 || text->remote.port != remote->port || text->remote.family != remote->family
+        || memcmp(text->remote.ip, remote->ip, sizeof(remote->ip)) != 0) {
+        remote_text_update(text, remote);
     }
-    next = write_address(next, remote);
-    *next = ':';
-    return write_number(next + 1, remote->port);
+    memcpy(next, text->text, sizeof(text->text));
+    return next + text->len;
+}
+
+static void
+remote_text_update(struct tp_remote_text *text, const struct tp_address *remote)
+{
+    char *end = text->text;
+
+    text->remote = *remote;
+    if (remote->family == TP_ADDRESS_V4) {
+        end = write_address(end, remote);
+        *end = ':';
+        end = write_number(end + 1, remote->port);
+    } else {
+        end = write_address_text(end, remote);
+    }
+    text->len = (size_t) (end - text->text);
 }
 
 static char *
