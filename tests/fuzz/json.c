@@ -1,7 +1,7 @@
 /*
  * json.c - the codec json against any bytes.
  *
- * The first byte sets the limits.  What is decoded is encoded and decoded again: the
+ * The first byte sets the limits.  What is decoded is what cJSON itself reads.  It is encoded and decoded again: the
  * second text must be the first one, and so must every number that fits 64 bits.  What
  * is refused must say why.
  *
@@ -28,6 +28,8 @@ extern const struct tp_module tp_module_json;
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static cJSON *fuzz_decode(const struct fuzz_conf *conf, struct tp_str text);
+static bool fuzz_same_tree(const cJSON *left, const cJSON *right);
+static bool fuzz_same_text(const char *left, const char *right);
 static void fuzz_encode_again(const struct fuzz_conf *conf, const cJSON *value);
 static struct tp_str fuzz_encode(const struct fuzz_conf *conf, const cJSON *value,
                                  struct tp_buf_pool *pool, struct tp_chain *body);
@@ -46,6 +48,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     conf.values = 1 + data[0] * 8;
     value = fuzz_decode(&conf, (struct tp_str){ (const char *) data + 1, size - 1 });
     if (value != NULL) {
+        cJSON *expected = cJSON_ParseWithLength((const char *) data + 1, size - 1);
+
+        TP_ASSERT(expected != NULL && fuzz_same_tree(value, expected));
+        cJSON_Delete(expected);
         fuzz_encode_again(&conf, value);
     }
     cJSON_Delete(value);
@@ -63,6 +69,30 @@ fuzz_decode(const struct fuzz_conf *conf, struct tp_str text)
     TP_ASSERT((result == TP_OK) == (value != NULL));
     TP_ASSERT((result == TP_OK) == (why == NULL));
     return value;
+}
+
+/* Digits that a number keeps are the codec's own; the rest is as cJSON would read it. */
+static bool
+fuzz_same_tree(const cJSON *left, const cJSON *right)
+{
+    for (; left != NULL && right != NULL; left = left->next, right = right->next) {
+        bool is_number = cJSON_IsNumber(left);
+
+        if (left->type != right->type || !fuzz_same_text(left->string, right->string)
+            || left->valueint != right->valueint
+            || (is_number && memcmp(&left->valuedouble, &right->valuedouble, sizeof(double)) != 0)
+            || (!is_number && !fuzz_same_text(left->valuestring, right->valuestring))
+            || !fuzz_same_tree(left->child, right->child)) {
+            return false;
+        }
+    }
+    return left == right;
+}
+
+static bool
+fuzz_same_text(const char *left, const char *right)
+{
+    return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
 }
 
 static void

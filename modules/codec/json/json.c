@@ -2,12 +2,13 @@
  * json.c - the codec json: bodies to trees of cJSON and back.
  *
  * cJSON is lenient and unbounded where we may not be, so a text is checked first: its
- * grammar, its depth, how many values it has.  What passes, cJSON reads.  Trees are
- * written by json_write.c, because cJSON prints 1e20 where a whole number is meant.
+ * grammar, its depth, how many values it has.  What passes becomes a tree of cJSON in
+ * json_read.c.  Trees are written by json_write.c, because cJSON prints 1e20 where a whole
+ * number is meant.
  *
  * Whole numbers keep all their digits (see teleport/json.h); other numbers are doubles.
  *
- * Runs in: worker.  Read next: json_check.c, json_write.c.
+ * Runs in: worker.  Read next: json_check.c, json_read.c, json_write.c.
  */
 #include "json.h"
 
@@ -16,10 +17,6 @@
 
 static enum tp_result json_decode(const void *module_conf, struct tp_str body, struct cJSON **value,
                                   const char **why);
-static bool json_keep_digits(cJSON *value, struct tp_str *text);
-static bool json_set_digits(cJSON *number, struct tp_str digits);
-static struct tp_str json_find_number(struct tp_str text, bool *is_long_integer);
-static struct tp_str json_skip(struct tp_str text, size_t count);
 static enum tp_result json_encode(const void *module_conf, const struct cJSON *value,
                                   struct tp_size limit, struct tp_buf_pool *pool,
                                   struct tp_chain *body);
@@ -61,87 +58,19 @@ const struct tp_module tp_module_json = {
 static enum tp_result
 json_decode(const void *module_conf, struct tp_str body, struct cJSON **value, const char **why)
 {
-    struct json_facts facts;
-    enum tp_result result = json_check(module_conf, body, &facts, why);
+    enum tp_result result = json_check(module_conf, body, why);
 
     *value = NULL;
     if (result != TP_OK) {
         return result;
     }
-    *value = cJSON_ParseWithLength(body.data, body.len);
-    if (*value == NULL || (facts.long_integers > 0 && !json_keep_digits(*value, &body))) {
+    *value = json_read(body);
+    if (*value == NULL) {
         /* The text is known to be good: only memory can have been missing. */
-        cJSON_Delete(*value);
-        *value = NULL;
         *why = "there is no memory for the values";
         return TP_NO_MEMORY;
     }
     return TP_OK;
-}
-
-/*
- * Gives the long whole numbers of the tree their digits.  `text` is what the tree was
- * read from, and moves on with it: both have their numbers in the same order.
- */
-static bool
-json_keep_digits(cJSON *value, struct tp_str *text)
-{
-    for (; value != NULL; value = value->next) {
-        if (cJSON_IsNumber(value)) {
-            bool is_long_integer;
-            struct tp_str digits = json_find_number(*text, &is_long_integer);
-
-            *text = json_skip(*text, (size_t) (digits.data - text->data) + digits.len);
-            if (is_long_integer && !json_set_digits(value, digits)) {
-                return false;
-            }
-        } else if (!json_keep_digits(value->child, text)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool
-json_set_digits(cJSON *number, struct tp_str digits)
-{
-    number->valuestring = cJSON_malloc(digits.len + 1);
-    if (number->valuestring == NULL) {
-        return false;
-    }
-    memcpy(number->valuestring, digits.data, digits.len);
-    number->valuestring[digits.len] = '\0';
-    return true;
-}
-
-/* The next number of a text that is known to be good and to have one; strings are passed. */
-static struct tp_str
-json_find_number(struct tp_str text, bool *is_long_integer)
-{
-    bool is_in_string = false;
-    size_t len;
-
-    for (;;) {
-        char byte = text.data[0];
-
-        if (is_in_string && byte == '\\') {
-            text = json_skip(text, 1);
-        } else if (byte == '"') {
-            is_in_string = !is_in_string;
-        } else if (!is_in_string && (byte == '-' || (byte >= '0' && byte <= '9'))) {
-            break;
-        }
-        text = json_skip(text, 1);
-    }
-    len = json_number_len(text, is_long_integer);
-    *is_long_integer = *is_long_integer && len > TP_JSON_EXACT_DIGITS;
-    return (struct tp_str){ text.data, len };
-}
-
-static struct tp_str
-json_skip(struct tp_str text, size_t count)
-{
-    return (struct tp_str){ text.data + count, text.len - count };
 }
 
 static enum tp_result

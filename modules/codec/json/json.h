@@ -1,6 +1,5 @@
 /*
- * json.h - the parts of the codec json: what is checked before cJSON reads a text, and
- * how a tree is written.
+ * json.h - the parts of the codec json: how a text is checked, read and written.
  */
 #ifndef TP_CODEC_JSON_H
 #define TP_CODEC_JSON_H
@@ -15,17 +14,15 @@ struct json_conf {
     int64_t values;
 };
 
-/* What is known of a text that passed the check. */
-struct json_facts {
-    size_t long_integers; /* whole numbers of more digits than a double surely holds */
-};
-
 /*
  * Checks that `text` is one JSON value (RFC 8259) within the limits of `conf`, and that
  * cJSON can hold it.  TP_INVALID and TP_TOO_LARGE come with a static sentence in *why.
  */
 enum tp_result json_check(const struct json_conf *conf, struct tp_str text,
-                          struct json_facts *facts, const char **why) TP_MUST_CHECK;
+                          const char **why) TP_MUST_CHECK;
+
+/* The tree of a text that has passed the check, the caller's; NULL when memory is out. */
+struct cJSON *json_read(struct tp_str text) TP_MUST_CHECK;
 
 /* The length of the number that `text` begins with; 0 when that is none. */
 size_t json_number_len(struct tp_str text, bool *is_integer);

@@ -25,7 +25,6 @@ struct json_check {
     const struct json_conf *conf;
     int64_t depth;
     int64_t values;
-    struct json_facts *facts;
     const char *why;
     enum tp_result result;
 };
@@ -49,12 +48,10 @@ static bool json_take(struct json_check *check, char byte);
 static bool json_refuse(struct json_check *check, enum tp_result result, const char *why);
 
 enum tp_result
-json_check(const struct json_conf *conf, struct tp_str text, struct json_facts *facts,
-           const char **why)
+json_check(const struct json_conf *conf, struct tp_str text, const char **why)
 {
-    struct json_check check = { .conf = conf, .facts = facts, .result = TP_OK };
+    struct json_check check = { .conf = conf, .result = TP_OK };
 
-    *facts = (struct json_facts){ 0 };
     if (text.len == 0) {
         *why = "an empty body is not JSON";
         return TP_INVALID;
@@ -185,9 +182,6 @@ json_check_number(struct json_check *check)
     }
     if (!is_integer && !json_is_finite(number)) {
         return json_refuse(check, TP_INVALID, "a JSON number is too large for a double");
-    }
-    if (is_integer && number.len > TP_JSON_EXACT_DIGITS) {
-        check->facts->long_integers++;
     }
     check->at += number.len;
     return true;

@@ -48,6 +48,7 @@ static void json_write_value(struct json_writer *writer, const cJSON *value);
 static void json_write_children(struct json_writer *writer, const cJSON *parent, char opening,
                                 char closing);
 static void json_write_number(struct json_writer *writer, const cJSON *value);
+static const char *json_integer_text(int64_t integer, char *end);
 static void json_cut_digits(double number, struct json_digits *cut);
 static void json_write_digits(struct json_writer *writer, const struct json_digits *cut);
 static void json_write_exponent(struct json_writer *writer, const struct json_digits *cut);
@@ -141,8 +142,7 @@ json_write_number(struct json_writer *writer, const cJSON *value)
     }
     /* A double's zero may have a sign, which an integer's has not. */
     if (tp_json_get_integer(value, &integer) && integer != 0) {
-        snprintf(text, sizeof(text), "%" PRId64, integer);
-        json_put_text(writer, text);
+        json_put_text(writer, json_integer_text(integer, text + sizeof(text)));
         return;
     }
     if (!isfinite(value->valuedouble)) {
@@ -158,6 +158,23 @@ json_write_number(struct json_writer *writer, const cJSON *value)
     } else {
         json_write_digits(writer, &cut);
     }
+}
+
+/* Written from its end, which is in front of `end`; printf() would cost more than all the rest. */
+static const char *
+json_integer_text(int64_t integer, char *end)
+{
+    uint64_t rest = integer < 0 ? 0 - (uint64_t) integer : (uint64_t) integer;
+
+    *--end = '\0';
+    do {
+        *--end = (char) ('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (integer < 0) {
+        *--end = '-';
+    }
+    return end;
 }
 
 /* The fewest digits that bring the same double back.  A locale may have its own point. */

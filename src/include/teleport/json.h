@@ -78,19 +78,18 @@ tp_json_get_integer(const cJSON *value, int64_t *integer)
 static inline cJSON *
 tp_json_create_integer(int64_t integer)
 {
-    char digits[TP_JSON_INTEGER_TEXT_MAX];
-    size_t size = (size_t) snprintf(digits, sizeof(digits), "%" PRId64, integer) + 1;
+    const int64_t two_to_53 = INT64_C(1) << 53;
     cJSON *number = cJSON_CreateNumber((double) integer);
 
-    if (number == NULL || size - 1 <= TP_JSON_EXACT_DIGITS) {
+    if (number == NULL || (integer >= -two_to_53 && integer <= two_to_53)) {
         return number;
     }
-    number->valuestring = (char *) cJSON_malloc(size);
+    number->valuestring = (char *) cJSON_malloc(TP_JSON_INTEGER_TEXT_MAX);
     if (number->valuestring == NULL) {
         cJSON_Delete(number);
         return NULL;
     }
-    memcpy(number->valuestring, digits, size);
+    snprintf(number->valuestring, TP_JSON_INTEGER_TEXT_MAX, "%" PRId64, integer);
     return number;
 }
 
