@@ -8,6 +8,7 @@
 
 #include "base/str.h"
 #include "conf/conf.h"
+#include "session/router.h"
 
 static void server_validate(const struct tp_block *block, void *conf);
 static void peer_validate_addresses(const struct tp_block *peer);
@@ -419,13 +420,7 @@ static const char *
 route_uri_parse(struct tp_str text, void *field)
 {
     struct tp_str *uri = field;
-    const char *star = memchr(text.data, '*', text.len);
-    bool is_star_alone = text.len == 1 && star != NULL;
-    bool ends_in_star = text.len > 1 && star == text.data + text.len - 1 && star[-1] == '/';
 
     *uri = text;
-    if (is_star_alone || (text.len > 0 && text.data[0] == '/' && (star == NULL || ends_in_star))) {
-        return NULL;
-    }
-    return "a path such as /echo, all paths below one such as /math/*, or * for all others";
+    return tp__route_uri_check(text);
 }

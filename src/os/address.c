@@ -22,12 +22,26 @@ _Static_assert(TP_ENDPOINT_TEXT_MAX > sizeof("unix:") + TP_SOCKET_PATH_MAX,
 static const char *const endpoint_form =
     "a port, an IPv4 or [IPv6] address with a port, or unix:/path; host names are not looked up";
 
+static const char *const endpoint_ports = "a port between 1 and 65535";
+
 static const char *endpoint_parse_unix(struct tp_str path, struct tp_endpoint *endpoint);
 static bool endpoint_split(struct tp_str text, struct tp_str *host, struct tp_str *port);
 static bool address_parse_host(struct tp_str host, struct tp_address *address);
 
 const char *
 tp__endpoint_parse(struct tp_str text, struct tp_endpoint *endpoint)
+{
+    const char *wrong = tp__endpoint_parse_any_port(text, endpoint);
+
+    if (wrong == NULL && endpoint->address.family != TP_ADDRESS_UNIX
+        && endpoint->address.port == 0) {
+        return endpoint_ports;
+    }
+    return wrong;
+}
+
+const char *
+tp__endpoint_parse_any_port(struct tp_str text, struct tp_endpoint *endpoint)
 {
     struct tp_str host, port;
     int64_t number = 0;
@@ -40,8 +54,8 @@ tp__endpoint_parse(struct tp_str text, struct tp_endpoint *endpoint)
         || !address_parse_host(host, &endpoint->address)) {
         return endpoint_form;
     }
-    if (number < 1 || number > 65535) {
-        return "a port between 1 and 65535";
+    if (number < 0 || number > 65535) {
+        return endpoint_ports;
     }
     endpoint->address.port = (uint16_t) number;
     return NULL;

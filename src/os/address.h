@@ -28,6 +28,9 @@ struct tp_endpoint {
  */
 const char *tp__endpoint_parse(struct tp_str text, struct tp_endpoint *endpoint);
 
+/* The same, but that port 0 is one, too: any that is free. */
+const char *tp__endpoint_parse_any_port(struct tp_str text, struct tp_endpoint *endpoint);
+
 /*
  * The canonical form, the same for all spellings of one endpoint, written into
  * `text` of TP_ENDPOINT_TEXT_MAX bytes; returns text.

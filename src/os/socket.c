@@ -7,6 +7,7 @@
 #include "os/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -198,6 +199,42 @@ tp__socket_local_address(int fd)
         return (struct tp_address){ .family = TP_ADDRESS_NONE };
     }
     return tp__address_from_system(&system);
+}
+
+struct tp_address
+tp__socket_remote_address(int fd)
+{
+    struct sockaddr_storage system = { 0 };
+    socklen_t system_len = sizeof(system);
+
+    if (getpeername(fd, (struct sockaddr *) &system, &system_len) == -1) {
+        return (struct tp_address){ .family = TP_ADDRESS_NONE };
+    }
+    return tp__address_from_system(&system);
+}
+
+enum tp_result
+tp__socket_adopt(int fd, bool is_listening)
+{
+    int type = 0;
+    int listens = 0;
+    socklen_t len = sizeof(type);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == -1 || type != SOCK_STREAM) {
+        return TP_INVALID;
+    }
+    len = sizeof(listens);
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == -1
+        || (listens != 0) != is_listening) {
+        return TP_INVALID;
+    }
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1
+        || fcntl(fd, F_SETFD, FD_CLOEXEC) == -1) {
+        return tp__result_from_errno();
+    }
+    return TP_OK;
 }
 
 enum tp_result

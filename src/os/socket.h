@@ -78,8 +78,15 @@ enum tp_result tp__socket_connect(const struct tp_endpoint *endpoint, int *fd) T
  */
 enum tp_result tp__socket_finish_connect(int fd) TP_MUST_CHECK;
 
-/* The address that `fd` is bound to; family NONE where it has none. */
+/* The address that `fd` is bound, or connected, to; family NONE where it has none. */
 struct tp_address tp__socket_local_address(int fd);
+struct tp_address tp__socket_remote_address(int fd);
+
+/*
+ * Makes a socket that somebody else has opened like our own: non-blocking, closed on exec.
+ * TP_INVALID: it is no stream socket, or not listening where that `is_listening` says, or is.
+ */
+enum tp_result tp__socket_adopt(int fd, bool is_listening) TP_MUST_CHECK;
 
 /* A connected pair of Unix sockets; `keeps_messages`: sequenced packets, else a stream. */
 enum tp_result tp__socket_pair(bool keeps_messages, int fds[2]) TP_MUST_CHECK;

@@ -16,30 +16,63 @@ enum {
     ROUTER_CELLS_PER_ROUTE = 2,
 };
 
-static void table_init(struct tp_router_table *table, size_t route_count, struct tp_arena *arena);
-static void table_add(struct tp_router_table *table, struct tp_str key,
-                      const struct tp_route *route);
+static bool table_init(struct tp_router_table *table, size_t route_count, struct tp_arena *arena);
+static enum tp_result table_add(struct tp_router_table *table, struct tp_str key,
+                                const struct tp_route *route);
 static const struct tp_route *table_find(const struct tp_router_table *table, struct tp_str key,
                                          uint64_t hash);
+
+const char *
+tp__route_uri_check(struct tp_str uri)
+{
+    const char *star = uri.len > 0 ? memchr(uri.data, '*', uri.len) : NULL;
+    bool is_star_alone = uri.len == 1 && star != NULL;
+    bool ends_in_star = uri.len > 1 && star == uri.data + uri.len - 1 && star[-1] == '/';
+
+    if (is_star_alone || (uri.len > 0 && uri.data[0] == '/' && (star == NULL || ends_in_star))) {
+        return NULL;
+    }
+    return "a path such as /echo, all paths below one such as /math/*, or * for all others";
+}
+
+enum tp_result
+tp__router_init(struct tp_router *router, size_t route_count, struct tp_arena *arena)
+{
+    *router = (struct tp_router){ 0 };
+    bool has_memory = table_init(&router->exact, route_count, arena)
+                      && table_init(&router->prefixes, route_count, arena);
+
+    return has_memory ? TP_OK : TP_NO_MEMORY;
+}
+
+enum tp_result
+tp__router_add(struct tp_router *router, const struct tp_route *route)
+{
+    struct tp_str uri = route->uri;
+
+    if (uri.len == 0 || uri.data[uri.len - 1] != '*') {
+        return table_add(&router->exact, uri, route);
+    }
+    if (uri.len > 1) {
+        return table_add(&router->prefixes, (struct tp_str){ uri.data, uri.len - 1 }, route);
+    }
+    if (router->any != NULL) {
+        return TP_EXISTS;
+    }
+    router->any = route;
+    return TP_OK;
+}
 
 void
 tp__router_build(struct tp_router *router, const struct tp_route *const *routes, size_t count,
                  struct tp_arena *arena)
 {
-    *router = (struct tp_router){ 0 };
-    table_init(&router->exact, count, arena);
-    table_init(&router->prefixes, count, arena);
-    for (size_t i = 0; i < count; i++) {
-        struct tp_str uri = routes[i]->uri;
-        bool ends_in_star = uri.len > 0 && uri.data[uri.len - 1] == '*';
+    enum tp_result result = tp__router_init(router, count, arena);
 
-        if (!ends_in_star) {
-            table_add(&router->exact, uri, routes[i]);
-        } else if (uri.len > 1) {
-            table_add(&router->prefixes, (struct tp_str){ uri.data, uri.len - 1 }, routes[i]);
-        } else if (router->any == NULL) {
-            router->any = routes[i];
-        }
+    TP_ASSERT(result == TP_OK);
+    for (size_t i = 0; i < count; i++) {
+        result = tp__router_add(router, routes[i]);
+        TP_ASSERT(result == TP_OK || result == TP_EXISTS);
     }
 }
 
@@ -69,7 +102,7 @@ tp__router_find(const struct tp_router *router, struct tp_str path)
     return route == NULL ? router->any : route;
 }
 
-static void
+static bool
 table_init(struct tp_router_table *table, size_t route_count, struct tp_arena *arena)
 {
     size_t cell_count = 4;
@@ -77,17 +110,21 @@ table_init(struct tp_router_table *table, size_t route_count, struct tp_arena *a
     while (cell_count < route_count * ROUTER_CELLS_PER_ROUTE) {
         cell_count *= 2;
     }
-    table->cells = tp__arena_new_array(arena, struct tp_router_cell, cell_count);
+    table->cells = tp__arena_try_alloc(arena, cell_count * sizeof(*table->cells));
     table->mask = cell_count - 1;
+    return table->cells != NULL;
 }
 
-static void
+static enum tp_result
 table_add(struct tp_router_table *table, struct tp_str key, const struct tp_route *route)
 {
     uint64_t hash = tp__hash_extend_bytes(TP_HASH_NONE, key.data, key.len);
 
     if (table_find(table, key, hash) != NULL) {
-        return;
+        return TP_EXISTS;
+    }
+    if ((table->count + 1) * ROUTER_CELLS_PER_ROUTE > table->mask + 1) {
+        return TP_FULL;
     }
     size_t at = hash & table->mask;
 
@@ -96,6 +133,7 @@ table_add(struct tp_router_table *table, struct tp_str key, const struct tp_rout
     }
     table->cells[at] = (struct tp_router_cell){ .key = key, .hash = hash, .route = route };
     table->count++;
+    return TP_OK;
 }
 
 static const struct tp_route *

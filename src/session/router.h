@@ -1,8 +1,8 @@
 /*
  * session/router.h - from the path of a uri to the route that serves it.
  *
- * Exact beats the longest prefix beats "*".  A router is a part of a loaded
- * configuration: built once, constant afterwards.
+ * Exact beats the longest prefix beats "*".  A router of the server is a part of a loaded
+ * configuration: built once, constant afterwards.  That of a library's peer grows.
  */
 #ifndef TP_SESSION_ROUTER_H
 #define TP_SESSION_ROUTER_H
@@ -41,7 +41,20 @@ struct tp_router {
     const struct tp_route *any;      /* of the star alone */
 };
 
-/* Builds a router of `routes`; where two have the same uri the first one stays. */
+/*
+ * NULL when `uri` can be routed: a path, a path that ends in a slash and a star, or a star alone;
+ * else a sentence fragment: what it has to be.
+ */
+const char *tp__route_uri_check(struct tp_str uri);
+
+/* An empty router with room for `route_count` routes.  TP_NO_MEMORY. */
+enum tp_result tp__router_init(struct tp_router *router, size_t route_count,
+                               struct tp_arena *arena) TP_MUST_CHECK;
+
+/* Adds a route.  TP_EXISTS: its uri has one; TP_FULL: that needs a router with more room. */
+enum tp_result tp__router_add(struct tp_router *router, const struct tp_route *route) TP_MUST_CHECK;
+
+/* Makes a router of `routes`; where two have the same uri the first one stays. */
 void tp__router_build(struct tp_router *router, const struct tp_route *const *routes, size_t count,
                       struct tp_arena *arena);
 

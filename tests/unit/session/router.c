@@ -161,6 +161,54 @@ START_TEST(each_of_many_routes_is_found)
 }
 END_TEST
 
+START_TEST(a_router_grows_until_its_room_is_used_up)
+{
+    static const char *const uris[] = { "/a", "/b/*", "*", "/c" };
+    struct tp_route routes[TP_COUNT_OF(uris)] = { 0 };
+    struct tp_arena arena;
+    struct tp_router router;
+
+    tp__arena_init(&arena, 4096);
+    ck_assert_int_eq(TP_OK, tp__router_init(&router, TP_COUNT_OF(uris), &arena));
+    for (size_t i = 0; i < TP_COUNT_OF(uris); i++) {
+        routes[i].uri = tp__str(uris[i]);
+        ck_assert_int_eq(TP_OK, tp__router_add(&router, &routes[i]));
+        ck_assert_int_eq(TP_EXISTS, tp__router_add(&router, &routes[i]));
+    }
+    ck_assert_ptr_eq(&routes[3], tp__router_find(&router, TP_STR("/c")));
+    ck_assert_ptr_eq(&routes[1], tp__router_find(&router, TP_STR("/b/x")));
+    ck_assert_ptr_eq(&routes[2], tp__router_find(&router, TP_STR("/d")));
+    tp__arena_fini(&arena);
+}
+END_TEST
+
+START_TEST(a_full_router_says_so)
+{
+    static struct tp_route many[ROUTES_MANY];
+    static char uris[ROUTES_MANY][32];
+    struct tp_arena arena;
+    struct tp_router router;
+    enum tp_result result = TP_OK;
+    int added = 0;
+
+    tp__arena_init(&arena, 4096);
+    ck_assert_int_eq(TP_OK, tp__router_init(&router, 10, &arena));
+    while (result == TP_OK) {
+        snprintf(uris[added], sizeof(uris[added]), "/%d", added);
+        many[added].uri = tp__str(uris[added]);
+        result = tp__router_add(&router, &many[added]);
+        added += result == TP_OK;
+    }
+    ck_assert_int_eq(TP_FULL, result);
+    ck_assert_int_ge(added, 10);
+    ck_assert_ptr_null(tp__router_find(&router, TP_STR("/none")));
+    for (int i = 0; i < added; i++) {
+        ck_assert_ptr_eq(&many[i], tp__router_find(&router, many[i].uri));
+    }
+    tp__arena_fini(&arena);
+}
+END_TEST
+
 Suite *
 tp_suite_session_router(void)
 {
@@ -173,6 +221,8 @@ tp_suite_session_router(void)
     tcase_add_test(tests, a_path_is_what_it_is);
     tcase_add_test(tests, of_two_routes_with_one_uri_the_first_stays);
     tcase_add_test(tests, a_path_deeper_than_all_prefixes_is_served);
+    tcase_add_test(tests, a_router_grows_until_its_room_is_used_up);
+    tcase_add_test(tests, a_full_router_says_so);
     tcase_add_test(tests, each_of_many_routes_is_found);
     suite_add_tcase(suite, tests);
     return suite;
