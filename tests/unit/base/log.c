@@ -194,6 +194,7 @@ tp_suite_base_log(void)
     tcase_add_test(lines, control_bytes_cannot_forge_a_line);
     tcase_add_test(lines, an_entry_of_several_lines_keeps_those_that_are_indented);
     tcase_add_test(lines, a_long_line_is_cut_and_still_ends);
+    tcase_add_test(lines, an_entry_of_several_lines_keeps_those_that_are_indented);
     tcase_add_test(lines, logging_leaves_errno_alone);
     suite_add_tcase(suite, lines);
 
