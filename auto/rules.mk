@@ -8,7 +8,7 @@
 .SUFFIXES:
 .SECONDARY:
 unexport CC CFLAGS LDFLAGS
-.PHONY: all install demo test unit replay tidy format asan fuzz bench docs docs-check clean help
+.PHONY: all libteleport install demo test unit replay tidy format asan fuzz bench docs docs-check clean help
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
@@ -22,18 +22,19 @@ find_sources = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
 objects_of = $(patsubst %.c,$(OBJS)/%.o,$(1))
 
 program := $(OBJS)/teleport
-library := $(OBJS)/libteleport.a
-# All of the program but main(), for tests and fuzz targets.
+# What the server is made of, without and with what is only its own; tests use both.
+library := $(OBJS)/libcore.a
 server := $(OBJS)/libserver.a
 
 main_object := $(OBJS)/src/process/main.o
 process_objects := $(filter-out $(main_object),$(call objects_of,$(call find_sources,src/process src/cycle)))
-library_objects := $(call objects_of,$(filter-out src/process/% src/cycle/%,$(call find_sources,src)))
+peer_objects := $(call objects_of,$(call find_sources,src/peer)) $(OBJS)/library.o
+library_objects := $(call objects_of,$(filter-out src/process/% src/cycle/% src/peer/%,$(call find_sources,src)))
 module_objects = $(foreach name,$(MODULES),$(patsubst $(MODULE_DIR_$(name))/%.c,\
 	$(OBJS)/modules/$(name)/%.o,$(wildcard $(MODULE_DIR_$(name))/*.c)))
-server_objects := $(process_objects) $(module_objects) $(OBJS)/modules.o
+server_objects := $(process_objects) $(peer_objects) $(module_objects) $(OBJS)/modules.o
 
-all: $(program)
+all: $(program) libteleport
 
 $(program): $(main_object) $(server) $(library)
 	$(call say,LINK,$@)
@@ -55,7 +56,7 @@ $(OBJS)/%.o: %.c $(OBJS)/Makefile
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(INCLUDE_SRC) $<
 
-$(OBJS)/modules.o: $(OBJS)/modules.c $(OBJS)/Makefile
+$(OBJS)/modules.o $(OBJS)/library.o: $(OBJS)/%.o: $(OBJS)/%.c $(OBJS)/Makefile
 	$(call say,CC,$<)
 	$(Q)$(COMPILE) $(INCLUDE_SRC) $<
 
@@ -79,11 +80,13 @@ $(OBJS)/configured: $(configure_inputs)
 $(OBJS)/Makefile: $(OBJS)/configured
 	@:
 
+include auto/library.mk
 include auto/test.mk
 include auto/install.mk
 
 help:
 	@echo "make            builds $(program)"
+	@echo "make libteleport  builds the library alone, static and shared"
 	@echo "make install    installs it below $(PREFIX) (DESTDIR is honoured)"
 	@echo "make demo       starts it on conf/teleport.conf and says what to type next"
 	@echo "make test       unit tests, the fuzz corpora, system tests"
@@ -99,7 +102,7 @@ help:
 # The decisions stay, so that make builds again at once.
 clean:
 	$(call say,CLEAN,$(OBJS))
-	$(Q)find $(OBJS) -mindepth 1 -maxdepth 1 ! -name Makefile ! -name modules.c ! -name config.h \
+	$(Q)find $(OBJS) -mindepth 1 -maxdepth 1 ! -name Makefile ! -name modules.c ! -name library.c ! -name config.h \
 		! -name configured ! -name 'configure.*' ! -name probe -exec rm -rf {} +
 
 -include $(shell find $(OBJS) -name '*.d' 2>/dev/null)

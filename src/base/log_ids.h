@@ -46,6 +46,9 @@
         "A packet came; log_body shows it.") \
     ROW("packet-sent", \
         "A packet is sent; log_body shows it.") \
+    ROW("peer-option-wrong", \
+        "A program asked the library for a peer with an option that cannot be what it is; the " \
+        "option is named.") \
     ROW("reload-failed", \
         "A reload failed, for the reason given; the configuration before it stays in force.") \
     ROW("reloaded", \

@@ -44,6 +44,18 @@ tp__thread_join(struct tp_thread *thread)
     TP_ASSERT(pthread_join(thread->handle, NULL) == 0);
 }
 
+struct tp_thread_name
+tp__thread_this(void)
+{
+    return (struct tp_thread_name){ pthread_self() };
+}
+
+bool
+tp__thread_is_this(const struct tp_thread_name *name)
+{
+    return pthread_equal(name->handle, pthread_self()) != 0;
+}
+
 void
 tp__thread_mutex_init(struct tp_thread_mutex *mutex)
 {

@@ -20,6 +20,11 @@ struct tp_thread {
     void *argument;
 };
 
+/* What tells one thread from another. */
+struct tp_thread_name {
+    pthread_t handle;
+};
+
 struct tp_thread_mutex {
     pthread_mutex_t handle;
 };
@@ -43,6 +48,10 @@ enum tp_result tp__thread_start(struct tp_thread *thread, tp_thread_fn run,
 
 /* Waits for the thread's end; once per started thread. */
 void tp__thread_join(struct tp_thread *thread);
+
+/* The thread that calls, and whether it is `name`. */
+struct tp_thread_name tp__thread_this(void);
+bool tp__thread_is_this(const struct tp_thread_name *name);
 
 void tp__thread_mutex_init(struct tp_thread_mutex *mutex);
 void tp__thread_mutex_fini(struct tp_thread_mutex *mutex);

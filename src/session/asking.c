@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static enum tp_result ask_send(struct tp_session *session, struct tp_packet *packet,
@@ -71,6 +72,7 @@ enum tp_result
 tp__session_ask(struct tp_session *session, struct tp_packet *packet,
                 const struct tp_asking *asking)
 {
+    tp__sessions_check_thread(session->sessions);
     enum tp_result result = ask_may_send(session, packet, asking->fails_at_once);
 
     if (result == TP_OK) {
@@ -96,6 +98,45 @@ uint8_t
 tp_reply_body_codec(const struct tp_reply *reply)
 {
     return reply->body_codec;
+}
+
+struct tp_reply *
+tp__reply_copy(const struct tp_reply *reply)
+{
+    const struct tp_str texts[] = { reply->status.text, reply->status.cause, reply->body };
+    struct tp_str copies[TP_COUNT_OF(texts)];
+    size_t len = 0;
+
+    for (size_t i = 0; i < TP_COUNT_OF(texts); i++) {
+        len += texts[i].len;
+    }
+    struct tp_reply *copy = malloc(sizeof(*copy) + len);
+
+    if (copy == NULL) {
+        return NULL;
+    }
+    char *next = (char *) (copy + 1);
+
+    for (size_t i = 0; i < TP_COUNT_OF(texts); i++) {
+        copies[i] = (struct tp_str){ next, texts[i].len };
+        if (texts[i].len > 0) {
+            memcpy(next, texts[i].data, texts[i].len);
+        }
+        next += texts[i].len;
+    }
+    *copy = (struct tp_reply){
+        .status = { .code = reply->status.code, .text = copies[0], .cause = copies[1] },
+        .body = copies[2],
+        .body_codec = reply->body_codec,
+    };
+    return copy;
+}
+
+void
+tp__reply_free(struct tp_reply **reply)
+{
+    free(*reply);
+    *reply = NULL;
 }
 
 void

@@ -667,6 +667,9 @@ static bool
 exchange_is_too_late(const struct tp_exchange *exchange)
 {
     TP_ASSERT(!exchange->is_finished || exchange->is_kept);
+    if (exchange->is_kept) {
+        tp__sessions_check_thread(exchange->sessions);
+    }
     return exchange->is_kept && (exchange->session == NULL || exchange->is_finished);
 }
 

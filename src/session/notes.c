@@ -46,6 +46,7 @@ tp_session_set_id(struct tp_session *session, struct tp_str id)
     struct tp_sessions *sessions = session->sessions;
     enum tp_result result = TP_OK;
 
+    tp__sessions_check_thread(sessions);
     if (id.len > TP_SESSION_ID_MAX) {
         return TP_TOO_LARGE;
     }
@@ -117,6 +118,7 @@ tp_session_set_variable(struct tp_session *session, struct tp_str name, struct t
 {
     struct tp_session_notes *notes = notes_of(session);
 
+    tp__sessions_check_thread(session->sessions);
     if (notes == NULL) {
         return TP_NO_MEMORY;
     }

@@ -41,7 +41,11 @@ void
 tp__sessions_init(struct tp_sessions *sessions, struct tp_loop *loop,
                   const struct tp_sessions_callbacks *callbacks, struct tp_size memory)
 {
-    *sessions = (struct tp_sessions){ .loop = loop, .callbacks = *callbacks };
+    *sessions = (struct tp_sessions){
+        .loop = loop,
+        .thread = tp__thread_this(),
+        .callbacks = *callbacks,
+    };
     tp__list_init(&sessions->members);
     tp__list_init(&sessions->unmoved);
     tp__list_init(&sessions->orphans);
@@ -305,6 +309,40 @@ tp__sessions_close_all(struct tp_sessions *sessions, enum tp_close_reason reason
     }
 }
 
+void
+tp__sessions_check_thread(const struct tp_sessions *sessions)
+{
+    TP_ASSERT(tp__thread_is_this(&sessions->thread));
+}
+
+void
+tp__sessions_walk(struct tp_sessions *sessions,
+                  bool (*visit)(struct tp_session *session, void *owner), void *owner)
+{
+    TP_LIST_EACH (node, &sessions->members) {
+        if (!visit(session_from_node(node), owner)) {
+            return;
+        }
+    }
+    TP_LIST_EACH (node, &sessions->unmoved) {
+        if (!visit(session_from_node(node), owner)) {
+            return;
+        }
+    }
+}
+
+bool
+tp__session_has_output(const struct tp_session *session)
+{
+    return session->unsent.len > 0 || !tp__list_is_empty(&session->outgoing);
+}
+
+struct tp_peer *
+tp_session_peer(const struct tp_session *session)
+{
+    return session->sessions->peer;
+}
+
 struct tp_session_handle
 tp_session_get_handle(const struct tp_session *session)
 {
@@ -317,6 +355,7 @@ tp_session_at(struct tp_session_handle handle)
     struct tp_hash_node *node = NULL;
 
     if (handle.home != NULL) {
+        tp__sessions_check_thread(handle.home);
         node = tp__hash_table_find(&handle.home->by_number, tp__hash_number(handle.number));
     }
     while (node != NULL) {
@@ -342,6 +381,7 @@ tp_session_get_state(const struct tp_session *session)
 void
 tp_session_close(struct tp_session *session)
 {
+    tp__sessions_check_thread(session->sessions);
     tp__session_end(session, TP_CLOSE_CLOSED, true);
 }
 
@@ -487,7 +527,7 @@ session_on_turn_end(struct tp_work *work)
 static bool
 session_is_done(const struct tp_session *session)
 {
-    bool has_output = session->unsent.len > 0 || !tp__list_is_empty(&session->outgoing);
+    bool has_output = tp__session_has_output(session);
     bool has_open = session->exchange_count > 0 || session->own_pull_count > 0;
 
     if (!session->is_ending) {

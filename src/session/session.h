@@ -15,6 +15,7 @@
 #include "base/hash_table.h"
 #include "event/loop.h"
 #include "event/pool.h"
+#include "os/thread.h"
 #include "packet/output.h"
 #include "session/close_reason.h"
 #include "session/server.h"
@@ -56,6 +57,8 @@ struct tp_remote_text {
 /* All sessions of a worker, or of a peer of the library. */
 struct tp_sessions {
     struct tp_loop *loop;
+    struct tp_thread_name thread; /* whose they are */
+    struct tp_peer *peer;         /* NULL in a worker */
     struct tp_pool *threads; /* where names are looked up; NULL: only addresses can be dialed */
     struct tp_sessions_callbacks callbacks;
     size_t count;
@@ -119,6 +122,23 @@ enum tp_result tp__session_ask(struct tp_session *session, struct tp_packet *pac
 
 /* Ends a session for `reason`, which is logged; makes *session NULL. */
 void tp__session_close(struct tp_session **session, enum tp_close_reason reason);
+
+/*
+ * Calls of a program end here when they come from a thread that the sessions do not belong to:
+ * nothing in them is protected against that.
+ */
+void tp__sessions_check_thread(const struct tp_sessions *sessions);
+
+/* Calls `visit` for each session until it returns false; it may end the one that it is given. */
+void tp__sessions_walk(struct tp_sessions *sessions,
+                       bool (*visit)(struct tp_session *session, void *owner), void *owner);
+
+/* True while something that it was asked to send has not been written. */
+bool tp__session_has_output(const struct tp_session *session);
+
+/* A copy with texts and body of its own, which is the caller's; NULL when memory is out. */
+struct tp_reply *tp__reply_copy(const struct tp_reply *reply) TP_MUST_CHECK;
+void tp__reply_free(struct tp_reply **reply);
 
 /* The session that has this id; NULL when none has. */
 struct tp_session *tp__sessions_find_id(const struct tp_sessions *sessions, struct tp_str id);

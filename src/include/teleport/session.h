@@ -21,6 +21,7 @@
 extern "C" {
 #endif
 
+struct tp_peer;
 struct tp_session;
 struct tp_sessions;
 struct tp_reply;
@@ -81,6 +82,9 @@ struct tp_session *tp_session_at(struct tp_session_handle handle);
 const struct tp_address *tp_session_remote(const struct tp_session *session);
 
 enum tp_session_state tp_session_get_state(const struct tp_session *session);
+
+/* The peer that it belongs to; NULL in the server. */
+struct tp_peer *tp_session_peer(const struct tp_session *session);
 
 /* The log of the session's server or peer. */
 const struct tp_log *tp_session_log(const struct tp_session *session);

@@ -90,9 +90,6 @@ void tp_peer_destroy(struct tp_peer **peer);
 
 void *tp_peer_owner(const struct tp_peer *peer);
 
-/* The peer of a session or an exchange; NULL in the server. */
-struct tp_peer *tp_session_peer(const struct tp_session *session);
-
 /* What was last refused or failed, in words, for people: "cannot listen on …: …"; never NULL. */
 const char *tp_peer_last_error(const struct tp_peer *peer);
 

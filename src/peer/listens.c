@@ -1,0 +1,239 @@
+/*
+ * listens.c - addresses on which a peer accepts sessions.
+ *
+ * The record of an address stays as long as the peer, because sessions that came by it name it;
+ * its socket is closed when the peer stops listening.
+ *
+ * Runs in: the peer's thread.  Owns: listening sockets, and the files of Unix sockets.
+ * Read next: net/listener.c, session/session.c.
+ */
+#include "peer/peer.h"
+
+#include "base/result.h"
+#include "base/str.h"
+#include "net/listener.h"
+#include "os/file.h"
+#include "os/socket.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    LISTEN_BACKLOG = 511,
+};
+
+/* An address that is, or was, listened on. */
+struct peer_listen {
+    struct tp_list_node node;
+    struct tp_peer *peer;
+    struct tp_source source;
+    struct tp_listener listener;
+    int fd; /* -1: not any more */
+    bool has_file;
+    char name[TP_ENDPOINT_TEXT_MAX];
+    char path[TP_SOCKET_PATH_MAX + 1];
+};
+
+static struct peer_listen *listen_make(struct tp_peer *peer, const char *name);
+static enum tp_result listen_start(struct peer_listen *listen, int fd);
+static void listen_stop(struct peer_listen *listen);
+static void listen_note_endpoint(struct peer_listen *listen, const struct tp_endpoint *endpoint);
+static enum tp_listener_gate listen_on_waiting(struct tp_listener *listener);
+static void listen_on_deferred(struct tp_listener *listener);
+static void listen_on_accepted(struct tp_listener *listener, int fd,
+                               const struct tp_address *remote);
+static void listen_on_accept_failed(struct tp_listener *listener, enum tp_result result);
+
+static const struct tp_listener_handler listen_handler = {
+    .on_waiting = listen_on_waiting,
+    .on_deferred = listen_on_deferred,
+    .on_accepted = listen_on_accepted,
+    .on_accept_failed = listen_on_accept_failed,
+};
+
+enum tp_result
+tp_peer_listen(struct tp_peer *peer, const char *address, uint16_t *port)
+{
+    const struct tp_listen_options options = { .backlog = LISTEN_BACKLOG };
+    struct tp_endpoint endpoint;
+    int fd;
+
+    tp__peer_check(peer);
+    const char *wrong = tp__endpoint_parse_any_port(tp__str(address), &endpoint);
+
+    if (wrong != NULL) {
+        return tp__peer_fail(peer, TP_INVALID, "cannot listen on \"%s\": it has to be %s", address,
+                             wrong);
+    }
+    struct peer_listen *listen = listen_make(peer, address);
+    enum tp_result result = listen == NULL ? TP_NO_MEMORY : tp__peer_may_begin(peer);
+
+    if (result == TP_OK) {
+        result = tp__socket_listen(&endpoint, &options, &fd);
+    }
+    if (result == TP_OK) {
+        listen_note_endpoint(listen, &endpoint);
+        result = listen_start(listen, fd);
+    }
+    if (result != TP_OK) {
+        tp__peer_fail(peer, result, "cannot listen on %s: %s", address, tp__result_text(result));
+        free(listen);
+        return result;
+    }
+    if (port != NULL) {
+        *port = tp__socket_local_address(fd).port;
+    }
+    return TP_OK;
+}
+
+enum tp_result
+tp_peer_listen_fd(struct tp_peer *peer, int fd)
+{
+    tp__peer_check(peer);
+    enum tp_result result = tp__peer_may_begin(peer);
+
+    if (result == TP_OK) {
+        result = tp__socket_adopt(fd, true);
+    }
+    struct peer_listen *listen = result == TP_OK ? listen_make(peer, "") : NULL;
+
+    if (result == TP_OK && listen == NULL) {
+        result = TP_NO_MEMORY;
+    }
+    if (result != TP_OK) {
+        tp__peer_fail(peer, result, "cannot accept on descriptor %d: %s", fd,
+                      result == TP_INVALID ? "it is no listening stream socket"
+                                           : tp__result_text(result));
+        tp__descriptor_close(&fd);
+        return result;
+    }
+    struct tp_address local = tp__socket_local_address(fd);
+
+    tp_address_format(&local, listen->name);
+    result = listen_start(listen, fd);
+    if (result != TP_OK) {
+        tp__peer_fail(peer, result, "cannot accept on %s: %s", listen->name,
+                      tp__result_text(result));
+        free(listen);
+    }
+    return result;
+}
+
+void
+tp__peer_listens_stop(struct tp_peer *peer)
+{
+    TP_LIST_EACH (node, &peer->listens) {
+        listen_stop(TP_CONTAINER_OF(node, struct peer_listen, node));
+    }
+}
+
+void
+tp__peer_listens_fini(struct tp_peer *peer)
+{
+    struct tp_list_node *node;
+
+    while ((node = tp__list_take_first(&peer->listens)) != NULL) {
+        free(TP_CONTAINER_OF(node, struct peer_listen, node));
+    }
+}
+
+/* Not among the peer's until it listens. */
+static struct peer_listen *
+listen_make(struct tp_peer *peer, const char *name)
+{
+    struct peer_listen *listen = calloc(1, sizeof(*listen));
+
+    if (listen == NULL) {
+        return NULL;
+    }
+    snprintf(listen->name, sizeof(listen->name), "%s", name);
+    listen->peer = peer;
+    listen->fd = -1;
+    listen->source = (struct tp_source){
+        .name = listen->name,
+        .server = &peer->server,
+        .socket_options = { .tcp_nodelay = true },
+        .origin = "",
+    };
+    return listen;
+}
+
+/* Owns `fd` from here on, also when it fails. */
+static enum tp_result
+listen_start(struct peer_listen *listen, int fd)
+{
+    struct tp_peer *peer = listen->peer;
+    enum tp_result result =
+        tp__listener_start(&listen->listener, peer->loop, fd, false, &listen_handler);
+
+    if (result != TP_OK) {
+        tp__descriptor_close(&fd);
+        return result;
+    }
+    listen->fd = fd;
+    tp__list_append(&peer->listens, &listen->node);
+    return TP_OK;
+}
+
+static void
+listen_stop(struct peer_listen *listen)
+{
+    if (listen->fd == -1) {
+        return;
+    }
+    tp__listener_stop(&listen->listener);
+    tp__descriptor_close(&listen->fd);
+    if (listen->has_file) {
+        tp__file_remove(listen->path);
+    }
+}
+
+/* Its canonical name, and the file that has to be removed at the end. */
+static void
+listen_note_endpoint(struct peer_listen *listen, const struct tp_endpoint *endpoint)
+{
+    tp__endpoint_format(endpoint, listen->name);
+    if (endpoint->address.family == TP_ADDRESS_UNIX) {
+        listen->has_file = true;
+        snprintf(listen->path, sizeof(listen->path), "%.*s", TP_STR_ARG(endpoint->path));
+    }
+}
+
+static enum tp_listener_gate
+listen_on_waiting(struct tp_listener *listener)
+{
+    const struct tp_peer *peer = TP_CONTAINER_OF(listener, struct peer_listen, listener)->peer;
+
+    return peer->sessions.count >= (uint64_t) peer->options.max_sessions ? TP_LISTENER_FULL
+                                                                         : TP_LISTENER_ACCEPT;
+}
+
+/* A peer has no others that could accept instead. */
+static void
+listen_on_deferred(struct tp_listener *listener)
+{
+    (void) listener;
+}
+
+static void
+listen_on_accepted(struct tp_listener *listener, int fd, const struct tp_address *remote)
+{
+    struct peer_listen *listen = TP_CONTAINER_OF(listener, struct peer_listen, listener);
+    struct tp_peer *peer = listen->peer;
+    enum tp_result result =
+        tp__session_start(&peer->sessions, &listen->source, tp__peer_next_number(peer), fd, remote);
+
+    if (result != TP_OK && result != TP_DENIED) {
+        tp_log_error(&peer->log, "accept-failed", "listen=%s result=%s", listen->name,
+                     tp_result_word(result));
+    }
+}
+
+static void
+listen_on_accept_failed(struct tp_listener *listener, enum tp_result result)
+{
+    const struct peer_listen *listen = TP_CONTAINER_OF(listener, struct peer_listen, listener);
+
+    tp_log_error(&listen->peer->log, "accept-failed", "listen=%s result=%s", listen->name,
+                 tp_result_word(result));
+}

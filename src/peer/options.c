@@ -1,0 +1,212 @@
+/*
+ * options.c - from the options of a program to a complete set of them, and to a server.
+ *
+ * What a program leaves as zero gets its preset here, and nowhere else; the numbers are those
+ * of the server's directives.  Structs of options say their size, so that a program that was
+ * built against an older header, with a shorter struct, is understood.
+ *
+ * Runs in: tp_peer_create().
+ */
+#include "peer/peer.h"
+
+#include "peer/built.h"
+
+#include <string.h>
+
+enum {
+    KILO = 1024,
+    MEGA = 1024 * 1024,
+    SECOND_MS = 1000,
+    PACKET_LIMIT_MAX = 256 * MEGA, /* a length must not look like the begin of TLS (WIRE) */
+    BODY_LOG_BYTES = 1 * KILO,     /* of what logs_bodies shows of a body */
+};
+
+/* A number or time of the options: 0 is its preset, and it lies between the two. */
+struct option_row {
+    const char *name;
+    size_t offset;
+    int64_t preset;
+    int64_t min;
+    int64_t max;
+};
+
+#define OPTION(member, preset, min, max) \
+    { #member, offsetof(struct tp_peer_options, member), (preset), (min), (max) }
+
+/* All of them are one 64-bit number, whatever its unit. */
+_Static_assert(sizeof(struct tp_size) == sizeof(int64_t), "a size is one number");
+_Static_assert(sizeof(struct tp_msec) == sizeof(int64_t), "a time is one number");
+
+/* Below zero a time is: none. */
+static const struct option_row option_rows[] = {
+    OPTION(gzip_min, 256, 1, PACKET_LIMIT_MAX),
+    OPTION(packet_limit, MEGA, 64, PACKET_LIMIT_MAX),
+    OPTION(send_queue, MEGA, 1, INT64_MAX),
+    OPTION(memory, 256 * MEGA, KILO, INT64_MAX),
+    OPTION(max_sessions, 16384, 1, INT64_MAX),
+    OPTION(max_pending_pulls, 1024, 1, INT64_MAX),
+    OPTION(max_sent_pulls, 16384, 1, INT64_MAX),
+    OPTION(read_timeout, -1, -1, TP_PEER_DELAY_MAX_MS),
+    OPTION(packet_timeout, 60 * SECOND_MS, -1, TP_PEER_DELAY_MAX_MS),
+    OPTION(write_timeout, 60 * SECOND_MS, -1, TP_PEER_DELAY_MAX_MS),
+    OPTION(exchange_timeout, 60 * SECOND_MS, -1, TP_PEER_DELAY_MAX_MS),
+    OPTION(pull_timeout, 60 * SECOND_MS, -1, TP_PEER_DELAY_MAX_MS),
+    OPTION(slow_threshold, -1, -1, TP_PEER_DELAY_MAX_MS),
+    OPTION(dial_timeout, 10 * SECOND_MS, 1, TP_PEER_DELAY_MAX_MS),
+    OPTION(redial.first, 100, 1, TP_PEER_DELAY_MAX_MS),
+    OPTION(redial.max, 30 * SECOND_MS, 1, TP_PEER_DELAY_MAX_MS),
+    OPTION(redial.times, -1, -1, INT64_MAX),
+};
+
+static const char *option_complete(const struct option_row *row, struct tp_peer_options *options);
+static struct tp_msec option_time(struct tp_msec time);
+static const struct tp_protocol *options_find_protocol(void);
+static const struct tp_filter *options_find_gzip(void);
+static const char *options_check_rest(const struct tp_peer_options *options);
+
+const char *
+tp__peer_options_complete(const struct tp_peer_options *given, struct tp_peer_options *complete)
+{
+    const char *wrong = NULL;
+
+    if (!tp__options_take(complete, sizeof(*complete), given, given->size)) {
+        return "size";
+    }
+    for (size_t i = 0; i < TP_COUNT_OF(option_rows) && wrong == NULL; i++) {
+        wrong = option_complete(&option_rows[i], complete);
+    }
+    if (complete->header_codec == 0) {
+        complete->header_codec = TP_CODEC_PROTOBUF;
+    }
+    if (complete->body_codec == 0) {
+        complete->body_codec = TP_CODEC_JSON;
+    }
+    if (complete->redials_never) {
+        complete->redial.times = 0;
+    }
+    return wrong == NULL ? options_check_rest(complete) : wrong;
+}
+
+bool
+tp__options_take(void *known, size_t known_size, const void *given, size_t given_size)
+{
+    const unsigned char *bytes = given;
+
+    memset(known, 0, known_size);
+    /* What a newer program leaves as it is needs not be understood. */
+    for (size_t i = known_size; i < given_size; i++) {
+        if (bytes[i] != 0) {
+            return false;
+        }
+    }
+    memcpy(known, given, given_size < known_size ? given_size : known_size);
+    return given_size >= sizeof(size_t);
+}
+
+void
+tp__peer_server_init(struct tp_peer *peer)
+{
+    const struct tp_peer_options *options = &peer->options;
+
+    peer->server = (struct tp_server){
+        .configuration = &peer->configuration,
+        .default_codec = options->body_codec,
+        .header_codec = options->header_codec,
+        .gzip_level = options->gzip_level,
+        .gzip = options_find_gzip(),
+        .id_conflict = options->id_conflict,
+        .gzip_min = options->gzip_min,
+        .log = peer->log,
+        .protocol = options_find_protocol(),
+        .limits = {
+            .packet = options->packet_limit,
+            .send_queue = options->send_queue,
+            .pending_pulls = options->max_pending_pulls,
+            .sent_pulls = options->max_sent_pulls,
+            .read_timeout = option_time(options->read_timeout),
+            .packet_timeout = option_time(options->packet_timeout),
+            .write_timeout = option_time(options->write_timeout),
+            .exchange_timeout = option_time(options->exchange_timeout),
+            .pull_timeout = option_time(options->pull_timeout),
+        },
+        .logging = {
+            .slow_threshold = option_time(options->slow_threshold),
+            .logs_bodies = options->logs_bodies,
+            .body_limit = { BODY_LOG_BYTES },
+        },
+    };
+}
+
+bool
+tp__redial_complete(struct tp_redial *redial, const struct tp_redial *presets, bool never)
+{
+    redial->first.ms = redial->first.ms == 0 ? presets->first.ms : redial->first.ms;
+    redial->max.ms = redial->max.ms == 0 ? presets->max.ms : redial->max.ms;
+    redial->times = redial->times == 0 ? presets->times : redial->times;
+    if (never) {
+        redial->times = 0;
+    }
+    return redial->first.ms > 0 && redial->first.ms <= TP_PEER_DELAY_MAX_MS && redial->max.ms > 0
+           && redial->max.ms <= TP_PEER_DELAY_MAX_MS && redial->times >= -1;
+}
+
+static const char *
+option_complete(const struct option_row *row, struct tp_peer_options *options)
+{
+    unsigned char *field = (unsigned char *) options + row->offset;
+    int64_t value;
+
+    memcpy(&value, field, sizeof(value));
+    if (value == 0) {
+        value = row->preset;
+        memcpy(field, &value, sizeof(value));
+    }
+    return value < row->min || value > row->max ? row->name : NULL;
+}
+
+/* For a server 0 is none. */
+static struct tp_msec
+option_time(struct tp_msec time)
+{
+    return time.ms < 0 ? (struct tp_msec){ 0 } : time;
+}
+
+static const char *
+options_check_rest(const struct tp_peer_options *options)
+{
+    if (options->header_codec != TP_CODEC_PROTOBUF && options->header_codec != TP_CODEC_JSON) {
+        return "header_codec";
+    }
+    if (options->gzip_level < TP_GZIP_LEVEL_MIN || options->gzip_level > TP_GZIP_LEVEL_MAX) {
+        return "gzip_level";
+    }
+    if (options->id_conflict != TP_ID_CLOSE_OLD && options->id_conflict != TP_ID_REFUSE_NEW) {
+        return "id_conflict";
+    }
+    return NULL;
+}
+
+/* configure sees to it that there is one. */
+static const struct tp_protocol *
+options_find_protocol(void)
+{
+    for (size_t i = 0; i < tp__library_module_count; i++) {
+        if (tp__library_modules[i]->protocol != NULL) {
+            return tp__library_modules[i]->protocol;
+        }
+    }
+    return NULL;
+}
+
+static const struct tp_filter *
+options_find_gzip(void)
+{
+    for (size_t i = 0; i < tp__library_module_count; i++) {
+        const struct tp_filter *filter = tp__library_modules[i]->filter;
+
+        if (filter != NULL && filter->id == TP_FILTER_GZIP) {
+            return filter;
+        }
+    }
+    return NULL;
+}

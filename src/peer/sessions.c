@@ -1,0 +1,220 @@
+/*
+ * sessions.c - the sessions of a peer: dialed, given, found, and ended together.
+ *
+ * Runs in: the peer's thread.  Read next: session/session.c, session/dial.c.
+ */
+#include "peer/peer.h"
+
+#include "base/result.h"
+#include "base/str.h"
+#include "net/dialer.h"
+#include "os/file.h"
+#include "os/socket.h"
+#include "session/dial.h"
+
+static void peer_on_close_all(struct tp_work *work);
+static void peer_on_drained(struct tp_work *work);
+static enum tp_result dial_take_options(struct tp_peer *peer, const struct tp_dial_options *given,
+                                        struct tp_dial_options *options);
+
+enum tp_result
+tp_peer_dial(struct tp_peer *peer, const char *address, const struct tp_dial_options *given,
+             struct tp_session **session)
+{
+    struct tp_dial_options options;
+    const char *wrong = tp__dialer_check(tp__str(address));
+
+    tp__peer_check(peer);
+    *session = NULL;
+    if (wrong != NULL) {
+        return tp__peer_fail(peer, TP_INVALID, "cannot dial \"%s\": it has to be %s", address,
+                             wrong);
+    }
+    enum tp_result result = dial_take_options(peer, given, &options);
+
+    if (result != TP_OK) {
+        return result;
+    }
+    const struct tp_dialing dialing = {
+        .target = tp__str(address),
+        .timeout = options.timeout,
+        .redial = options.redial,
+    };
+
+    result = tp__peer_may_begin(peer);
+    if (result == TP_OK && peer->sessions.count >= (uint64_t) peer->options.max_sessions) {
+        result = TP_FULL;
+    }
+    if (result == TP_OK) {
+        result = tp__session_dial(&peer->sessions, &peer->dials, tp__peer_next_number(peer),
+                                  &dialing, session);
+    }
+    if (result != TP_OK) {
+        return tp__peer_fail(peer, result, "cannot dial %s: %s", address, tp__result_text(result));
+    }
+    if (options.id != NULL) {
+        result = tp_session_set_id(*session, tp__str(options.id));
+    }
+    if (result != TP_OK) {
+        tp__session_close(session, TP_CLOSE_CLOSED);
+        return tp__peer_fail(peer, result, "cannot dial %s as \"%s\": %s", address, options.id,
+                             tp_result_sentence(result));
+    }
+    return TP_OK;
+}
+
+enum tp_result
+tp_peer_serve_fd(struct tp_peer *peer, int fd, struct tp_session **session)
+{
+    tp__peer_check(peer);
+    *session = NULL;
+    enum tp_result result = tp__peer_may_begin(peer);
+
+    if (result == TP_OK) {
+        result = tp__socket_adopt(fd, false);
+    }
+    if (result != TP_OK) {
+        tp__peer_fail(peer, result, "cannot serve descriptor %d: %s", fd,
+                      result == TP_INVALID ? "it is no connected stream socket"
+                                           : tp__result_text(result));
+        tp__descriptor_close(&fd);
+        return result;
+    }
+    struct tp_address remote = tp__socket_remote_address(fd);
+    uint64_t number = tp__peer_next_number(peer);
+
+    result = tp__session_start(&peer->sessions, &peer->givens, number, fd, &remote);
+    if (result != TP_OK) {
+        return tp__peer_fail(peer, result, "cannot serve a given descriptor: %s",
+                             result == TP_DENIED ? "a hook has refused it"
+                                                 : tp__result_text(result));
+    }
+    *session = tp_peer_find_number(peer, number);
+    return TP_OK;
+}
+
+struct tp_session *
+tp_peer_find_number(struct tp_peer *peer, uint64_t number)
+{
+    tp__peer_check(peer);
+    return tp_session_at((struct tp_session_handle){ &peer->sessions, number });
+}
+
+struct tp_session *
+tp_peer_find_id(struct tp_peer *peer, struct tp_str id)
+{
+    tp__peer_check(peer);
+    return tp__sessions_find_id(&peer->sessions, id);
+}
+
+size_t
+tp_peer_session_count(const struct tp_peer *peer)
+{
+    tp__peer_check(peer);
+    return peer->sessions.count;
+}
+
+void
+tp_peer_walk(struct tp_peer *peer, tp_visit_fn visit, void *owner)
+{
+    tp__peer_check(peer);
+    tp__sessions_walk(&peer->sessions, visit, owner);
+}
+
+void
+tp_peer_drain(struct tp_peer *peer, void (*on_drained)(struct tp_peer *peer, void *owner),
+              void *owner)
+{
+    tp__peer_check(peer);
+    peer->is_draining = true;
+    peer->on_drained = on_drained;
+    peer->drained_owner = owner;
+    tp__peer_listens_stop(peer);
+    tp__sessions_end_all(&peer->sessions, TP_CLOSE_SHUTDOWN);
+    tp__peer_on_count_changed(peer);
+}
+
+/* A handler that has called it must find its session when it returns. */
+void
+tp_peer_close_all(struct tp_peer *peer)
+{
+    tp__peer_check(peer);
+    if (tp__loop_is_in_turn(peer->loop)) {
+        tp__loop_post(peer->loop, &peer->close_all);
+    } else {
+        tp__sessions_close_all(&peer->sessions, TP_CLOSE_CLOSED);
+    }
+}
+
+void
+tp__peer_sessions_init(struct tp_peer *peer)
+{
+    const struct tp_source source = {
+        .server = &peer->server,
+        .socket_options = { .tcp_nodelay = true },
+        .origin = "",
+    };
+
+    peer->dials = source;
+    peer->dials.name = "dial";
+    peer->givens = source;
+    peer->givens.name = "given";
+    tp__work_init(&peer->drained, peer_on_drained);
+    tp__work_init(&peer->close_all, peer_on_close_all);
+}
+
+enum tp_result
+tp__peer_may_begin(const struct tp_peer *peer)
+{
+    return peer->is_ending || peer->is_draining ? TP_GONE : TP_OK;
+}
+
+void
+tp__peer_on_count_changed(void *owner)
+{
+    struct tp_peer *peer = owner;
+
+    if (peer->is_draining && !peer->is_ending && peer->sessions.count == 0) {
+        tp__loop_post(peer->loop, &peer->drained);
+    }
+}
+
+static void
+peer_on_close_all(struct tp_work *work)
+{
+    struct tp_peer *peer = TP_CONTAINER_OF(work, struct tp_peer, close_all);
+
+    tp__sessions_close_all(&peer->sessions, TP_CLOSE_CLOSED);
+}
+
+/* From here on it may listen and dial again. */
+static void
+peer_on_drained(struct tp_work *work)
+{
+    struct tp_peer *peer = TP_CONTAINER_OF(work, struct tp_peer, drained);
+
+    peer->is_draining = false;
+    if (peer->on_drained != NULL) {
+        peer->on_drained(peer, peer->drained_owner);
+    }
+}
+
+static enum tp_result
+dial_take_options(struct tp_peer *peer, const struct tp_dial_options *given,
+                  struct tp_dial_options *options)
+{
+    const struct tp_dial_options none = TP_DIAL_OPTIONS;
+
+    given = given == NULL ? &none : given;
+    bool is_good = tp__options_take(options, sizeof(*options), given, given->size)
+                   && tp__redial_complete(&options->redial, &peer->options.redial,
+                                          options->redials_never || peer->options.redials_never);
+
+    if (options->timeout.ms == 0) {
+        options->timeout = peer->options.dial_timeout;
+    }
+    if (!is_good || options->timeout.ms < 0 || options->timeout.ms > TP_PEER_DELAY_MAX_MS) {
+        return tp__peer_fail(peer, TP_INVALID, "an option of the dial cannot be what it is");
+    }
+    return TP_OK;
+}
