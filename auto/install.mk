@@ -1,23 +1,24 @@
 # auto/install.mk - what leaves the object directory: install, demo, the generated manual.
 
+.PHONY: install-libteleport
+
 INSTALL_SHARE := $(PREFIX)/share/doc/teleport
 INSTALL_INCLUDE := $(PREFIX)/include/teleport
+INSTALL_LIB := $(PREFIX)/lib
 INSTALL_UNIT := $(PREFIX)/lib/systemd/system
 reference := directives logs counters reasons variables
 to = $(DESTDIR)$(1)
 
-install: $(program)
+install: $(program) install-libteleport
 	@echo "Installing below $(DESTDIR)$(PREFIX)"
 	$(Q)install -d $(call to,$(dir $(SBIN_PATH))) $(call to,$(dir $(CONF_PATH))examples) \
-		$(call to,$(PREFIX)/logs) $(call to,$(INSTALL_SHARE)) $(call to,$(INSTALL_INCLUDE)) \
-		$(call to,$(INSTALL_UNIT))
+		$(call to,$(PREFIX)/logs) $(call to,$(INSTALL_SHARE)) $(call to,$(INSTALL_UNIT))
 	$(Q)install -m 755 $(program) $(call to,$(SBIN_PATH)).new
 	$(Q)mv -f $(call to,$(SBIN_PATH)).new $(call to,$(SBIN_PATH))
 	$(Q)install -m 644 conf/teleport.conf $(call to,$(CONF_PATH)).default
 	$(Q)test -e $(call to,$(CONF_PATH)) || cp $(call to,$(CONF_PATH)).default $(call to,$(CONF_PATH))
 	$(Q)for file in conf/examples/*; do \
 		test ! -f "$$file" || install -m 644 "$$file" $(call to,$(dir $(CONF_PATH))examples); done
-	$(Q)install -m 644 src/include/teleport/*.h $(call to,$(INSTALL_INCLUDE))
 	$(Q)for file in README.md CHANGES.md LICENSE docs; do \
 		test ! -e "$$file" || cp -R "$$file" $(call to,$(INSTALL_SHARE)); done
 	$(Q)sed -e 's|@SBIN_PATH@|$(SBIN_PATH)|g' -e 's|@CONF_PATH@|$(CONF_PATH)|g' \
@@ -25,6 +26,18 @@ install: $(program)
 		>$(call to,$(INSTALL_UNIT)/teleport.service)
 	@echo "Start it with:   $(SBIN_PATH)"
 	@echo "or by systemd:   systemctl enable --now $(INSTALL_UNIT)/teleport.service"
+
+# Headers, both libraries, and what pkg-config is to say of them.
+install-libteleport: libteleport
+	$(Q)install -d $(call to,$(INSTALL_INCLUDE)) $(call to,$(INSTALL_LIB)/pkgconfig)
+	$(Q)install -m 644 src/include/teleport/*.h $(call to,$(INSTALL_INCLUDE))
+	$(Q)install -m 644 $(static_libteleport) $(call to,$(INSTALL_LIB))
+	$(Q)install -m 755 $(shared_libteleport) $(call to,$(INSTALL_LIB))
+	$(Q)ln -sf $(notdir $(shared_libteleport)) $(call to,$(INSTALL_LIB)/$(library_soname))
+	$(Q)ln -sf $(library_soname) $(call to,$(INSTALL_LIB)/libteleport.so)
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' \
+		-e 's|@LIBS@|$(LIBRARY_LIBS)|g' auto/teleport.pc \
+		>$(call to,$(INSTALL_LIB)/pkgconfig/teleport.pc)
 
 demo: $(program)
 	$(Q)auto/demo $(OBJS)

@@ -88,6 +88,7 @@ help:
 	@echo "make            builds $(program)"
 	@echo "make libteleport  builds the library alone, static and shared"
 	@echo "make install    installs it below $(PREFIX) (DESTDIR is honoured)"
+	@echo "make install-libteleport  installs headers and library only"
 	@echo "make demo       starts it on conf/teleport.conf and says what to type next"
 	@echo "make test       unit tests, the fuzz corpora, system tests"
 	@echo "make asan       all of that under AddressSanitizer and UndefinedBehaviorSanitizer"
