@@ -205,7 +205,7 @@ def test_slow_exchanges_are_warned_of_and_marked(start_server):
     caller.pull("/echo")
     warning = server.wait_for_log("slow-exchange")
     assert warning["level"] == "warn"
-    found = re.fullmatch(r'uri="/nap\?\\x22x\\x22" type=PULL duration=0\.(\d{6})s seq=3 number=1 '
+    found = re.fullmatch(r'uri="/nap\?\\x22x\\x22" type=PULL asked_by=them duration=0\.(\d{6})s seq=3 number=1 '
                          r'remote=127\.0\.0\.1:\d+ status=200', warning["details"])
     assert found and int(found[1]) >= 20000
     assert [line.rpartition(" ")[2] for line in lines(server, 2)] == ["slow", "-"]
