@@ -28,6 +28,9 @@ struct arguments {
     bool is_overfull; /* one argument too many was reported; the others would only repeat it */
 };
 
+static bool arguments_are_strange(struct arguments *arguments);
+static bool arguments_have_equals(const struct arguments *arguments);
+static bool arguments_have_parted_unit(const struct arguments *arguments, struct tp_text *right);
 static void arguments_read_word(struct arguments *arguments, const struct tp_conf_token *token);
 static size_t arguments_find_slot(const struct tp_directive *directive, struct tp_str word,
                                   struct tp_str *value);
@@ -66,6 +69,9 @@ tp__arguments_read(struct tp_conf_reader *reader, const struct tp_directive *dir
     };
 
     memset(reader->scratch, 0, reader->scratch_bytes);
+    if (arguments_are_strange(&arguments)) {
+        return NULL;
+    }
     for (size_t i = 1; i < statement->count; i++) {
         arguments_read_word(&arguments, &statement->words[i]);
     }
@@ -119,6 +125,68 @@ tp__arguments_miscount(struct tp_conf_reader *reader, const struct tp_directive 
     }
     arguments_check_required(&arguments);
     return !arguments.is_good;
+}
+
+/* True when they are written as other languages have it: one message says what to write. */
+static bool
+arguments_are_strange(struct arguments *arguments)
+{
+    struct tp_conf_messages *messages = &arguments->reader->messages;
+    const struct tp_conf_statement *statement = arguments->statement;
+    const char *name = arguments->directive->name;
+    struct tp_text right = { 0 };
+    bool has_equals = arguments_have_equals(arguments);
+    bool is_strange = has_equals || arguments_have_parted_unit(arguments, &right);
+
+    if (has_equals) {
+        struct tp_str value = tp__str_skip(tp__lexer_raw(&statement->words[1]), 1);
+
+        if (value.len == 0) {
+            value = tp__lexer_raw(&statement->words[2]);
+        }
+        tp__messages_add(messages, &statement->words[1].place,
+                         "no \"=\" stands between \"%s\" and its value", name);
+        tp__messages_hint(messages, "write: %s %.*s", name, TP_STR_ARG(value));
+    } else if (is_strange) {
+        tp__messages_add(messages, &statement->words[2].place,
+                         "the unit stands right behind the number");
+        tp__messages_hint(messages, "write: %s %s", name, tp__text_get(&right).data);
+    }
+    tp__text_fini(&right);
+    return is_strange;
+}
+
+/* "name = value" or "name =value" */
+static bool
+arguments_have_equals(const struct arguments *arguments)
+{
+    const struct tp_conf_statement *statement = arguments->statement;
+    struct tp_str first = statement->count > 1 ? tp__lexer_raw(&statement->words[1]) : TP_STR("");
+
+    return first.len > 0 && first.data[0] == '=' && (first.len > 1 || statement->count > 2);
+}
+
+/* "name 1 MB", where *right is "1m". */
+static bool
+arguments_have_parted_unit(const struct arguments *arguments, struct tp_text *right)
+{
+    const struct tp_conf_statement *statement = arguments->statement;
+    struct tp_text joined = { 0 };
+
+    if (statement->count != 3 || tp__slot_count(arguments->directive) != 1) {
+        return false;
+    }
+    struct tp_conf_slot slot = tp__slot_get(arguments->directive, 0);
+    struct tp_str number = tp__lexer_raw(&statement->words[1]);
+    struct tp_str unit = tp__lexer_raw(&statement->words[2]);
+
+    tp__text_append(&joined, number);
+    tp__text_append(&joined, unit);
+    bool is_parted = number.len > 0 && unit.len > 0 && (unit.data[0] < '0' || unit.data[0] > '9')
+                     && tp__value_respell(&slot, tp__text_get(&joined), right);
+
+    tp__text_fini(&joined);
+    return is_parted;
 }
 
 static void

@@ -273,7 +273,10 @@ compare_tell_opening(const struct comparison *comparison, const struct tp_block 
                  block->opening == NULL ? "default" : block->opening->origin);
 }
 
-/* One line for each directive that `block` writes and that does not apply in place. */
+/*
+ * One line for each directive that `block` writes and that does not apply in place.  Who has
+ * written a default out has chosen nothing yet, and is not bothered.
+ */
 static void
 compare_tell_written(const struct comparison *comparison, const struct tp_block *block)
 {
@@ -281,7 +284,7 @@ compare_tell_written(const struct comparison *comparison, const struct tp_block 
         const struct tp_conf_entry *entry = &comparison->catalogue->entries[i];
         const struct tp_conf_setting *written = tp__block_written(block, entry);
 
-        if (written != NULL) {
+        if (written != NULL && !setting_equals(entry->directive, NULL, written)) {
             compare_tell(comparison, entry->directive, written->first->origin);
         }
     }

@@ -159,7 +159,7 @@ manual_write_where(const struct manual *manual, const struct tp_directive *direc
     tp__text_append(manual->text, TP_STR("\n"));
 }
 
-/* Default and range of a directive's only value; one that must be written has no default. */
+/* Default and range of a directive's only value; without a default there is none unless written. */
 static void
 manual_write_value(const struct manual *manual, const struct tp_directive *directive)
 {
@@ -171,8 +171,6 @@ manual_write_value(const struct manual *manual, const struct tp_directive *direc
     if (slot.preset != NULL) {
         tp__text_printf(manual->text, "%sDefault: %s%s%s\n", manual->item, manual->code,
                         slot.preset[0] == '\0' ? "\"\"" : slot.preset, manual->code);
-    } else if (directive->opens == 0) {
-        tp__text_printf(manual->text, "%sDefault: none\n", manual->item);
     }
     if (slot.min != NULL || slot.max != NULL) {
         tp__text_printf(manual->text, "%sRange: ", manual->item);

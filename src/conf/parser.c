@@ -322,6 +322,13 @@ parser_complain_of_unknown(struct parser *parser, enum tp_context context,
     if (nearest == NULL) {
         return;
     }
+    struct tp_str value;
+
+    if (tp__str_equal(tp__str_cut(word, '=', &value), tp__str(nearest->name)) && value.len > 0) {
+        tp__messages_hint(messages, "write a space instead of \"=\": %s %.*s", nearest->name,
+                          TP_STR_ARG(value));
+        return;
+    }
     if (nearest->where & (unsigned) context) {
         tp__messages_hint(messages, "did you mean \"%s\"?  %s", nearest->name, nearest->brief);
         return;

@@ -28,6 +28,7 @@ static enum tp_result value_scale(struct tp_str digits, int64_t factor, int64_t 
 static struct tp_str value_digits(struct tp_str text);
 static const struct tp_word *value_nearest_word(const struct tp_conf_slot *slot,
                                                 struct tp_str text);
+static bool value_is_without_case(struct tp_str text, const char *word);
 static bool value_is_one_of(struct tp_str text, const char *const *words);
 
 static const struct value_unit value_size_units[] = {
@@ -44,6 +45,23 @@ static const struct value_unit value_time_units[] = {
     { "m", 60 * 1000 },
     { "s", 1000 },
     { "ms", 1 },
+};
+
+/* What people write for a unit, in small letters. */
+static const struct {
+    enum tp_value_type type;
+    const char *unit;
+    const char *words[6];
+} value_unit_words[] = {
+    { TP_VALUE_SIZE, "", { "b", "byte", "bytes" } },
+    { TP_VALUE_SIZE, "k", { "k", "kb", "kib" } },
+    { TP_VALUE_SIZE, "m", { "m", "mb", "mib" } },
+    { TP_VALUE_SIZE, "g", { "g", "gb", "gib" } },
+    { TP_VALUE_TIME, "ms", { "ms", "msec", "millisecond", "milliseconds" } },
+    { TP_VALUE_TIME, "s", { "s", "sec", "secs", "second", "seconds" } },
+    { TP_VALUE_TIME, "m", { "m", "min", "mins", "minute", "minutes" } },
+    { TP_VALUE_TIME, "h", { "h", "hr", "hour", "hours" } },
+    { TP_VALUE_TIME, "d", { "d", "day", "days" } },
 };
 
 size_t
@@ -214,6 +232,26 @@ tp__value_describe_range(const struct tp_conf_slot *slot, struct tp_text *text)
     }
 }
 
+bool
+tp__value_respell(const struct tp_conf_slot *slot, struct tp_str written, struct tp_text *text)
+{
+    struct tp_str digits = value_digits(written);
+    struct tp_str unit = tp__str_skip(written, digits.len);
+
+    for (size_t i = 0; digits.len > 0 && i < TP_COUNT_OF(value_unit_words); i++) {
+        const char *const *words = value_unit_words[i].words;
+
+        for (size_t word = 0; words[word] != NULL; word++) {
+            if (value_unit_words[i].type == slot->type
+                && value_is_without_case(unit, words[word])) {
+                tp__text_printf(text, "%.*s%s", TP_STR_ARG(digits), value_unit_words[i].unit);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 void
 tp__value_advise(const struct tp_conf_slot *slot, struct tp_str written, struct tp_text *text)
 {
@@ -231,6 +269,13 @@ tp__value_advise(const struct tp_conf_slot *slot, struct tp_str written, struct 
         tp__text_append(text, TP_STR("did you mean \"off\"?"));
     } else if (nearest != NULL) {
         tp__text_printf(text, "did you mean \"%s\"?", nearest->word);
+    } else {
+        struct tp_text right = { 0 };
+
+        if (tp__value_respell(slot, written, &right)) {
+            tp__text_printf(text, "did you mean \"%s\"?", tp__text_get(&right).data);
+        }
+        tp__text_fini(&right);
     }
 }
 
@@ -434,4 +479,18 @@ value_is_one_of(struct tp_str text, const char *const *words)
         }
     }
     return false;
+}
+
+static bool
+value_is_without_case(struct tp_str text, const char *word)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char letter = text.data[i];
+
+        letter = letter >= 'A' && letter <= 'Z' ? (char) (letter + ('a' - 'A')) : letter;
+        if (letter != word[i] || word[i] == '\0') {
+            return false;
+        }
+    }
+    return word[text.len] == '\0';
 }

@@ -69,6 +69,13 @@ void tp__value_describe(const struct tp_conf_slot *slot, struct tp_text *text);
 /* Appends the range, as in: it must be "between 1 and 16m"; nothing where there is none. */
 void tp__value_describe_range(const struct tp_conf_slot *slot, struct tp_text *text);
 
+/*
+ * Appends a size or a duration as it should be written, of `written` with another word for its
+ * unit: "1m" of "1MB", "10s" of "10sec".  False when it is neither.
+ */
+bool tp__value_respell(const struct tp_conf_slot *slot, struct tp_str written,
+                       struct tp_text *text);
+
 /* Appends advice on how to mend `written`; nothing when there is none. */
 void tp__value_advise(const struct tp_conf_slot *slot, struct tp_str written, struct tp_text *text);
 

@@ -188,6 +188,20 @@ tp__cycle_report_error(struct tp_text *messages, const char *origin, const char 
     tp__text_printf(messages, "%s: error: %s: %s\n", origin, what, tp__result_text(result));
 }
 
+void
+tp__cycle_advise_folder(struct tp_text *messages, const char *path, enum tp_result result)
+{
+    const char *last_slash = strrchr(path, '/');
+
+    if (result == TP_NOT_FOUND && last_slash != NULL && last_slash != path) {
+        int len = (int) (last_slash - path);
+
+        tp__text_printf(messages,
+                        "    the folder %.*s is not there; this makes it: mkdir -p %.*s\n", len,
+                        path, len, path);
+    }
+}
+
 const char *
 tp__listen_descriptor_name(const struct tp_listen *listen, unsigned slot, char *name)
 {

@@ -118,6 +118,9 @@ bool tp__cycle_has_log(const struct tp_cycle *cycle, const char *path);
 void tp__cycle_report_error(struct tp_text *messages, const char *origin, const char *what,
                             enum tp_result result);
 
+/* Where a file could not be made because its folder is not there: says what to do about it. */
+void tp__cycle_advise_folder(struct tp_text *messages, const char *path, enum tp_result result);
+
 /* Builds the routers of `server`, whose block is `block`. */
 void tp__cycle_build_routes(struct tp_cycle *cycle, const struct tp_block *block,
                             struct tp_server *server);

@@ -60,6 +60,7 @@ tp__cycle_open_logs(const struct tp_cycle *cycle, struct tp_descriptors *set,
 
         if (result != TP_OK) {
             tp__cycle_report_error(messages, log->path, "cannot open the log", result);
+            tp__cycle_advise_folder(messages, log->path, result);
             return result;
         }
         result = tp__descriptors_add(set, TP_DESCRIPTOR_LOG, log->path, fd);

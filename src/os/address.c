@@ -24,6 +24,7 @@ static const char *const endpoint_form =
 
 static const char *const endpoint_ports = "a port between 1 and 65535";
 
+static const char *endpoint_wanted(struct tp_str text);
 static const char *endpoint_parse_unix(struct tp_str path, struct tp_endpoint *endpoint);
 static bool endpoint_split(struct tp_str text, struct tp_str *host, struct tp_str *port);
 static bool address_parse_host(struct tp_str host, struct tp_address *address);
@@ -52,7 +53,7 @@ tp__endpoint_parse_any_port(struct tp_str text, struct tp_endpoint *endpoint)
     }
     if (!endpoint_split(text, &host, &port) || tp__str_to_int64(port, &number) != TP_OK
         || !address_parse_host(host, &endpoint->address)) {
-        return endpoint_form;
+        return endpoint_wanted(text);
     }
     if (number < 0 || number > 65535) {
         return endpoint_ports;
@@ -192,6 +193,26 @@ tp__address_from_system(const struct sockaddr_storage *system)
         address.family = TP_ADDRESS_UNIX;
     }
     return address;
+}
+
+/* What to say of an address that is none; often just its port is missing. */
+static const char *
+endpoint_wanted(struct tp_str text)
+{
+    bool is_in_brackets = text.len > 2 && text.data[0] == '[' && text.data[text.len - 1] == ']';
+    struct tp_str host = text;
+    struct tp_address address;
+
+    if (is_in_brackets) {
+        host = (struct tp_str){ text.data + 1, text.len - 2 };
+    }
+    if (!address_parse_host(host, &address)) {
+        return endpoint_form;
+    }
+    if (address.family == TP_ADDRESS_V4) {
+        return "a port behind the address, as in 127.0.0.1:9090";
+    }
+    return "an IPv6 address in brackets with a port behind it, as in [::1]:9090";
 }
 
 static const char *

@@ -6,6 +6,7 @@
 #include "process/manual.h"
 
 #include "base/log.h"
+#include "base/str.h"
 #include "conf/conf.h"
 #include "session/close_reason.h"
 #include "session/variables.h"
@@ -18,6 +19,12 @@ struct manual_page {
     void (*write)(struct tp_module_list modules, struct tp_text *text);
 };
 
+static enum tp_result manual_write_name(struct tp_module_list modules, const char *name,
+                                        struct tp_text *text);
+static bool manual_explain(struct tp_module_list modules, struct tp_str name, struct tp_text *text);
+static void manual_explain_log_id(const struct tp_log_id *ids, size_t count, struct tp_str name,
+                                  struct tp_text *text);
+static void manual_explain_variable(struct tp_str name, struct tp_text *text);
 static void manual_write_logs(struct tp_module_list modules, struct tp_text *text);
 static void manual_write_counters(struct tp_module_list modules, struct tp_text *text);
 static void manual_write_reasons(struct tp_module_list modules, struct tp_text *text);
@@ -45,7 +52,88 @@ tp__manual_write(struct tp_module_list modules, const char *topic, struct tp_tex
             return TP_OK;
         }
     }
-    return tp__conf_manual_entry(modules, topic, text);
+    return manual_write_name(modules, topic, text);
+}
+
+/* All that has this name; where nothing has, what is said of directives is said. */
+static enum tp_result
+manual_write_name(struct tp_module_list modules, const char *name, struct tp_text *text)
+{
+    struct tp_text entry = { 0 };
+    struct tp_text others = { 0 };
+    enum tp_result result = tp__conf_manual_entry(modules, name, &entry);
+    bool is_explained = manual_explain(modules, tp__str(name), &others);
+
+    if (result == TP_OK || !is_explained) {
+        tp__text_append(text, tp__text_get(&entry));
+    }
+    if (result == TP_OK && is_explained) {
+        tp__text_printf(text, "\n");
+    }
+    tp__text_append(text, tp__text_get(&others));
+    tp__text_fini(&entry);
+    tp__text_fini(&others);
+    return is_explained ? TP_OK : result;
+}
+
+/* What has this name besides a directive: a log id, a counter, a close reason, a variable. */
+static bool
+manual_explain(struct tp_module_list modules, struct tp_str name, struct tp_text *text)
+{
+    size_t len_before = text->len;
+
+    manual_explain_log_id(tp__log_ids, SIZE_MAX, name, text);
+    for (size_t i = 0; i < modules.count; i++) {
+        manual_explain_log_id(modules.modules[i]->log_ids, modules.modules[i]->log_id_count, name,
+                              text);
+    }
+    for (int counter = 0; counter < TP_COUNTER_COUNT; counter++) {
+        const struct tp_counter_info *info = tp__counter_info((enum tp_counter) counter);
+
+        if (tp__str_equal(name, tp__str(info->name))) {
+            tp__text_printf(text, "%s (counter, in %s)\n%s\n", info->name, info->unit,
+                            info->sentence);
+        }
+    }
+    enum tp_close_reason reason;
+
+    if (tp__close_reason_find(name, &reason)) {
+        tp__text_printf(text, "%s (reason of session-closed)\n%s\n", tp__close_reason_word(reason),
+                        tp__close_reason_sentence(reason));
+    }
+    manual_explain_variable(name, text);
+    return text->len > len_before;
+}
+
+/* Of `count` ids, or of those before one that is NULL. */
+static void
+manual_explain_log_id(const struct tp_log_id *ids, size_t count, struct tp_str name,
+                      struct tp_text *text)
+{
+    for (size_t i = 0; i < count && ids[i].id != NULL; i++) {
+        if (tp__str_equal(name, tp__str(ids[i].id))) {
+            tp__text_printf(text, "%s (log message)\n%s\n", ids[i].id, ids[i].sentence);
+        }
+    }
+}
+
+/* "$uri" or "uri"; "arg_user" is a variable by its beginning. */
+static void
+manual_explain_variable(struct tp_str name, struct tp_text *text)
+{
+    struct tp_str bare = name.len > 0 && name.data[0] == '$' ? tp__str_skip(name, 1) : name;
+
+    for (size_t i = 0; i < tp__variables.count; i++) {
+        const struct tp_run_variable *row = &tp__variables.rows[i];
+        struct tp_str row_name = tp__str(row->name);
+        bool is_it =
+            row->is_prefix ? tp__str_starts_with(bare, row_name) : tp__str_equal(bare, row_name);
+
+        if (is_it) {
+            tp__text_printf(text, "$%s%s (variable of an exchange)\n%s\n", row->name,
+                            row->is_prefix ? "NAME" : "", row->sentence);
+        }
+    }
 }
 
 static void

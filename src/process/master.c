@@ -191,6 +191,7 @@ master_rest(struct tp_master *master)
     tp__children_send_all(&master->children, &message, -1);
 }
 
+/* What fails is logged, and reported to whoever has asked. */
 static enum tp_result
 master_reopen_logs(struct tp_master *master, struct tp_text *report)
 {
@@ -205,6 +206,8 @@ master_reopen_logs(struct tp_master *master, struct tp_text *report)
             if (result != TP_OK) {
                 tp__text_printf(report, "cannot open the log %s: %s\n", log->name,
                                 tp__result_text(result));
+                tp_log_error(&master->cycle->log, "log-reopen-failed", "log=%s why=%s", log->name,
+                             tp__result_text(result));
                 worst = result;
             }
         }
@@ -269,10 +272,7 @@ master_act_on(struct tp_master *master, enum tp_signal signal)
         master_reload(master);
         break;
     case TP_SIGNAL_USR1:
-        if (master_reopen_logs(master, &report) != TP_OK) {
-            tp_log_error(&master->cycle->log, "log-reopen-failed", "why=\"%s\"",
-                         tp__text_get(&report).data);
-        }
+        master_reopen_logs(master, &report);
         break;
     case TP_SIGNAL_USR2:
         break;
@@ -487,7 +487,7 @@ master_answer_status(struct tp_master *master, struct tp_control_client *client)
         .program = master->program,
         .cycle = master->cycle,
         .children = &master->children,
-        .reload_count = master->reload.begun_count,
+        .reload = &master->reload,
         .uptime_ms = tp__loop_now_ms(master->loop) - master->started_ms,
     };
     struct tp_shared *shared = &master->cycle->shared;

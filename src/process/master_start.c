@@ -143,6 +143,7 @@ master_lock_pid(struct tp_master *master)
     if (result != TP_OK) {
         tp__text_printf(&master->messages, "teleport: cannot write the pid file %s: %s\n", path,
                         tp__result_text(result));
+        tp__cycle_advise_folder(&master->messages, path, result);
         tp__descriptor_close(&master->pid_fd);
         tp__text_fini(&master->pid_path);
     }

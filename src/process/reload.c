@@ -313,6 +313,7 @@ reload_succeed(struct tp_reload *reload)
     tp_log_notice(&(*cycle)->log, "reloaded", "generation=%llu listens=%zu workers=%u",
                   (unsigned long long) reload->generation, (*cycle)->listen_count,
                   (*cycle)->core->worker_count);
+    reload->succeeded_count++;
     reload_conclude(reload, true);
 }
 
@@ -327,10 +328,14 @@ reload_fail(struct tp_reload *reload)
     tp__cycle_release(&reload->next);
     tp__descriptors_drop_new(reload->options.descriptors);
     reload_log_report(reload);
+    reload->failed_count++;
     reload_conclude(reload, false);
 }
 
-/* One line of the log for each mistake; the source lines and carets below it are for terminals. */
+/*
+ * One line of the log for each mistake; the source lines and carets below it are for
+ * terminals.  Mistakes quote what they are about, so the reason itself has no quotes.
+ */
 static void
 reload_log_report(const struct tp_reload *reload)
 {
@@ -342,7 +347,7 @@ reload_log_report(const struct tp_reload *reload)
         struct tp_str line = tp__str_cut(rest, '\n', &rest);
 
         if (line.len > 0 && line.data[0] != ' ') {
-            tp_log_error(&log, "reload-failed", "generation=%llu why=\"%.*s\"",
+            tp_log_error(&log, "reload-failed", "generation=%llu why=%.*s",
                          (unsigned long long) reload->generation, TP_STR_ARG(line));
         }
     }

@@ -40,6 +40,8 @@ struct tp_reload {
     enum tp_reload_phase phase;
     struct tp_cycle *next;
     uint64_t begun_count; /* reloads begun so far */
+    uint64_t succeeded_count;
+    uint64_t failed_count;
     uint64_t generation;  /* the last one given out */
     bool is_wanted_again; /* asked for while one was under way */
     struct tp_text report;

@@ -40,9 +40,13 @@ status_write_head(const struct tp_status_sources *sources, struct tp_text *text)
     tp__text_printf(text, "  \"version\": \"%s\",\n  \"pid\": %d,\n", TP_VERSION, tp__process_id());
     tp__text_printf(text, "  \"configuration\": ");
     json_append_string(text, sources->program->conf_file);
-    tp__text_printf(text, ",\n  \"generation\": %llu,\n  \"reloads\": %llu,\n",
-                    (unsigned long long) sources->cycle->generation,
-                    (unsigned long long) sources->reload_count);
+    tp__text_printf(text, ",\n  \"generation\": %llu,\n",
+                    (unsigned long long) sources->cycle->generation);
+    tp__text_printf(text,
+                    "  \"reloads\": %llu,\n  \"reloads_failed\": %llu,\n  \"is_reloading\": %s,\n",
+                    (unsigned long long) sources->reload->succeeded_count,
+                    (unsigned long long) sources->reload->failed_count,
+                    tp__reload_is_active(sources->reload) ? "true" : "false");
     tp__text_printf(text, "  \"uptime_seconds\": %lld,\n  \"master_rss_bytes\": %llu,\n",
                     (long long) (sources->uptime_ms / 1000),
                     (unsigned long long) tp__process_resident_bytes());
@@ -86,10 +90,14 @@ status_write_worker(const struct tp_status_sources *sources, unsigned slot, stru
     tp__roster_read(&shared->roster, slot, &entry);
     tp__text_printf(text,
                     "{ \"slot\": %u, \"pid\": %d, \"state\": \"%s\", \"generation\": %llu, "
-                    "\"turned_ms_ago\": %lld",
+                    "\"turned_ms_ago\": ",
                     slot, sources->children->slots[slot].pid, tp__roster_state_word(entry.state),
-                    (unsigned long long) entry.generation,
-                    (long long) (tp__clock_monotonic_ms() - entry.turn_ms));
+                    (unsigned long long) entry.generation);
+    if (entry.turn_ms == 0) {
+        tp__text_printf(text, "null"); /* It has not turned yet. */
+    } else {
+        tp__text_printf(text, "%lld", (long long) (tp__clock_monotonic_ms() - entry.turn_ms));
+    }
     for (int counter = 0; counter < TP_COUNTER_COUNT; counter++) {
         uint64_t value = tp__counters_read(&shared->counters, slot, (enum tp_counter) counter);
 

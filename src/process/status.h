@@ -7,13 +7,14 @@
 #include "base/text.h"
 #include "cycle/cycle.h"
 #include "process/children.h"
+#include "process/reload.h"
 
 /* What the status is drawn from; all borrowed. */
 struct tp_status_sources {
     const struct tp_program *program;
     struct tp_cycle *cycle;
     struct tp_children *children;
-    uint64_t reload_count;
+    const struct tp_reload *reload;
     int64_t uptime_ms;
 };
 

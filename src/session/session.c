@@ -23,6 +23,7 @@ enum {
 };
 
 static enum tp_result session_run_accept_hooks(struct tp_session *session);
+static enum tp_close_reason session_why_not_started(enum tp_result result);
 static void session_on_event(struct tp_watcher *watcher, unsigned events);
 static void session_on_turn_end(struct tp_work *work);
 static void session_disconnect(struct tp_session *session, enum tp_close_reason reason,
@@ -107,7 +108,7 @@ tp__session_start(struct tp_sessions *sessions, const struct tp_source *source, 
         result = session_update_interest(session);
     }
     if (result != TP_OK) {
-        tp__session_close(&session, result == TP_DENIED ? TP_CLOSE_REFUSED : TP_CLOSE_NO_RESOURCES);
+        tp__session_close(&session, session_why_not_started(result));
         return result;
     }
     tp__session_arm_deadline(session);
@@ -480,6 +481,22 @@ session_run_accept_hooks(struct tp_session *session)
         result = server->accept_hooks[i].run(session, server->accept_hooks[i].conf);
     }
     return result;
+}
+
+/* Setting options fails on a connection that was reset before it was accepted. */
+static enum tp_close_reason
+session_why_not_started(enum tp_result result)
+{
+    switch (result) {
+    case TP_DENIED:
+        return TP_CLOSE_REFUSED;
+    case TP_NO_MEMORY:
+    case TP_NO_DESCRIPTORS:
+    case TP_FULL:
+        return TP_CLOSE_NO_RESOURCES;
+    default:
+        return TP_CLOSE_CONNECTION_BROKEN;
+    }
 }
 
 static void

@@ -47,12 +47,26 @@ def test_h_lists_every_option_and_command(make_server):
     ("reasons", "`listen-removed`"),
     ("worker_processes", "How many workers serve"),
     ("allow", "Lets connections from a network in"),
+    ("reload-failed", "reload-failed (log message)\nA reload failed, for the reason given"),
+    ("sessions_accepted", "sessions_accepted (counter, in sessions)\nConnections accepted."),
+    ("peer-closed", "peer-closed (reason of session-closed)\nThe other end closed"),
+    ("$uri", "$uri (variable of an exchange)\nThe uri of the packet"),
+    ("arg_user", "$arg_NAME (variable of an exchange)\n"),
+    ("pid", "    Syntax: pid PATH;"),
+    ("pid", "\n\n$pid (variable of an exchange)\n"),
 ])
 def test_h_explains_a_topic(make_server, topic, words):
     code, output, _ = make_server(CONF).run("-h", topic)
 
     assert code == 0
     assert words in output
+
+
+def test_h_of_a_handler_has_no_default(make_server):
+    code, output, _ = make_server(CONF).run("-h", "sleep")
+
+    assert code == 0
+    assert "Syntax: sleep TIME;" in output and "Default" not in output
 
 
 def test_h_of_a_slip_suggests_what_was_meant(make_server):

@@ -66,6 +66,33 @@ def test_every_mistake_of_a_file_is_told_in_one_run(check):
         assert words in text
 
 
+@pytest.mark.parametrize("text, column, message, hint", [
+    ("worker_processes = 2;", 18, 'no "=" stands between "worker_processes" and its value',
+     "write: worker_processes 2"),
+    ("worker_processes =2;", 18, 'no "=" stands between', "write: worker_processes 2"),
+    ("worker_processes=2;", 1, 'unknown directive "worker_processes=2"',
+     'write a space instead of "=": worker_processes 2'),
+    ("peer { packet_limit 1 MB; }", 23, "the unit stands right behind the number",
+     "write: packet_limit 1m"),
+    ("peer { read_timeout 10 seconds; }", 24, "the unit stands right behind", "read_timeout 10s"),
+    ("peer { packet_limit 64KiB; }", 21, '"packet_limit" takes a size', 'did you mean "64k"?'),
+    ("peer { packet_limit 512bytes; }", 21, '"packet_limit" takes a size', 'did you mean "512"?'),
+    ("peer { read_timeout 5Min; }", 21, '"read_timeout" takes a duration', 'did you mean "5m"?'),
+    ("peer { packet_limit 1 2; }", 23, 'too many arguments for "packet_limit"', "it is written"),
+    ("peer { server { listen 127.0.0.1; } }", 24, '"ADDRESS" of "listen" takes',
+     "a port behind the address, as in 127.0.0.1:9090"),
+    ("peer { server { listen localhost; } }", 24, "takes", "as in 127.0.0.1:9090"),
+    ("peer { server { listen [::1]; } }", 24, "takes", "as in [::1]:9090"),
+    ("peer { server { listen ::1; } }", 24, "takes", "in brackets with a port behind it"),
+    ("peer { server { listen example.org; } }", 24, "takes", "host names are not looked up"),
+])
+def test_what_others_write_is_answered_with_what_to_write(check, text, column, message, hint):
+    found = check(text)
+
+    [(_, _, told)] = [mistake for mistake in found if mistake[1] == column]
+    assert message in told and hint in told
+
+
 def test_a_message_shows_the_line_and_a_caret(check):
     [(_, _, text)] = check("worker_processes 2;\n\tdaemon   maybe;\n")
 

@@ -162,13 +162,18 @@ def test_a_log_that_cannot_be_reopened_is_told_and_written_on(start_server):
     moved_log = moved / "error.log"
     wait_until(lambda: "log-reopen-failed: " in moved_log.read_text(), "the failure is logged")
 
+    assert (f"log-reopen-failed: log={folder}/error.log why=No such file or directory\n"
+            in moved_log.read_text())
     assert moved_control.exists()
     moved.rename(folder)
     use(server)
 
 
 def test_a_log_in_a_folder_that_is_not_there_keeps_the_server_from_starting(make_server):
-    code, _, errors = make_server(conf("error_log nowhere/error.log;")).run()
+    server = make_server(conf("error_log nowhere/error.log;"))
+
+    code, _, errors = server.run()
 
     assert code == 1
     assert "cannot open the log" in errors and "nowhere/error.log" in errors
+    assert f"this makes it: mkdir -p {server.prefix}/nowhere\n" in errors

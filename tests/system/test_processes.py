@@ -284,6 +284,19 @@ def test_a_worker_that_keeps_dying_is_started_ever_more_slowly(make_server):
     assert server.is_read(server.hold(2))
 
 
+def test_a_worker_that_has_not_turned_yet_says_nothing_of_when(make_server):
+    server = make_server(ONE_WORKER)
+    server.arm("worker-start hang once")
+    server.start(is_ready=lambda: server.was_struck("worker-start") and server.log_lines("started"))
+
+    [worker] = server.workers().values()
+    assert worker["turned_ms_ago"] is None
+
+    os.kill(worker["pid"], signal.SIGKILL)
+    server.wait_for_replacement(0, worker["pid"])
+    assert server.workers()[0]["turned_ms_ago"] < 20000
+
+
 def test_a_worker_that_cannot_start_says_at_which_step(make_server):
     server = make_server(ONE_WORKER)
     server.arm("worker-start fail once")

@@ -81,6 +81,20 @@ START_TEST(a_file_tells_what_does_not_apply_in_place)
 }
 END_TEST
 
+START_TEST(a_default_that_is_written_out_is_not_told)
+{
+    struct tp_conf_fixture fixture;
+    struct tp_text text = { 0 };
+
+    tp__conf_fixture_open(&fixture, "daemon on;\npeer p { server { listen 1; } }\n", NULL);
+    tp__conf_fixture_load(&fixture);
+    tp__conf_describe_not_in_place(fixture.conf, &text);
+    ck_assert_str_eq(tp__text_get(&text).data, "peer: waits for new workers (teleport.conf:2:1)\n");
+    tp__text_fini(&text);
+    tp__conf_fixture_close(&fixture);
+}
+END_TEST
+
 Suite *
 tp_suite_conf_compare(void)
 {
@@ -89,6 +103,7 @@ tp_suite_conf_compare(void)
 
     tcase_add_loop_test(tests, differences_that_wait_are_told, 0, (int) TP_COUNT_OF(differences));
     tcase_add_test(tests, a_file_tells_what_does_not_apply_in_place);
+    tcase_add_test(tests, a_default_that_is_written_out_is_not_told);
     suite_add_tcase(suite, tests);
     return suite;
 }

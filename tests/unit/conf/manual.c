@@ -106,7 +106,6 @@ START_TEST(an_entry_says_all_about_a_directive)
                  "\n"
                  "    Syntax: allow TEXT;\n"
                  "    May stand in: peer, server; several times; an inner block replaces them all\n"
-                 "    Default: none\n"
                  "    Since: 0.1\n"
                  "    On reload: in place.  A reload applies it to everything that runs.\n");
     expect_entry("include", TP_OK,

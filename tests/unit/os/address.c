@@ -67,8 +67,6 @@ START_TEST(refuses_what_is_no_endpoint)
         "1.2.3:80",
         "1.2.3.4.5:80",
         "256.0.0.1:80",
-        "::1:80",
-        "[::1]",
         "[::1]80",
         "[::1]x:80",
         "[::1",
@@ -88,6 +86,21 @@ START_TEST(refuses_what_is_no_endpoint)
 
         ck_assert_msg(valid != NULL, "\"%s\" was taken", texts[i]);
         ck_assert_msg(strstr(valid, "host names are not looked up") != NULL, "%s", valid);
+    }
+}
+END_TEST
+
+START_TEST(an_address_without_a_port_is_told_that_it_needs_one)
+{
+    static const char *const texts[] = { "127.0.0.1", "localhost", "[::1]", "::1", "::1:80" };
+
+    for (size_t i = 0; i < TP_COUNT_OF(texts); i++) {
+        struct tp_endpoint endpoint;
+        const char *valid = tp__endpoint_parse(tp__str(texts[i]), &endpoint);
+
+        ck_assert_msg(valid != NULL, "\"%s\" was taken", texts[i]);
+        ck_assert_msg(strstr(valid, i < 2 ? "as in 127.0.0.1:9090" : "as in [::1]:9090") != NULL,
+                      "%s: %s", texts[i], valid);
     }
 }
 END_TEST
@@ -297,6 +310,7 @@ tp_suite_os_address(void)
 
     tcase_add_test(endpoints, every_spelling_has_one_canonical_form);
     tcase_add_test(endpoints, refuses_what_is_no_endpoint);
+    tcase_add_test(endpoints, an_address_without_a_port_is_told_that_it_needs_one);
     tcase_add_test(endpoints, refuses_a_slice_without_bytes);
     tcase_add_test(endpoints, a_port_has_its_own_range);
     tcase_add_test(endpoints, a_unix_path_must_fit_the_system);

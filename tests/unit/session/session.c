@@ -7,8 +7,10 @@
 #include "base/str.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     MANY = 1000,
@@ -462,6 +464,25 @@ START_TEST(a_session_without_memory_ends_and_says_so)
 }
 END_TEST
 
+/* As one that was reset before it was accepted; here it is no socket at all. */
+START_TEST(a_connection_that_takes_no_options_is_broken)
+{
+    struct tp_address remote = { .family = TP_ADDRESS_V4 };
+    struct fixture fixture;
+    int fds[2];
+
+    fixture_open(&fixture);
+    fixture.site.source.socket_options.tcp_nodelay = true;
+    ck_assert_int_eq(0, pipe(fds));
+    ck_assert_int_eq(TP_SYSTEM, tp__session_start(&fixture.bench.sessions, &fixture.site.source, 9,
+                                                  fds[0], &remote));
+    ck_assert(tp__test_bench_has_logged(&fixture.bench, "reason=connection-broken"));
+    ck_assert_int_eq(-1, fcntl(fds[0], F_GETFD));
+    close(fds[1]);
+    fixture_close(&fixture);
+}
+END_TEST
+
 START_TEST(each_close_reason_is_found_by_its_word)
 {
 #define REASON_ROW(name, word, sentence)                                        \
@@ -668,6 +689,7 @@ add_ends(Suite *suite)
     tcase_add_test(tests, a_hook_may_refuse_a_session);
     tcase_add_test(tests, a_graceful_end_answers_first);
     tcase_add_test(tests, a_session_without_memory_ends_and_says_so);
+    tcase_add_test(tests, a_connection_that_takes_no_options_is_broken);
     tcase_add_test(tests, each_close_reason_is_found_by_its_word);
     suite_add_tcase(suite, tests);
 }
