@@ -47,7 +47,8 @@ static bool json_read_header(struct json_reader *reader, struct tp_packet *packe
 static bool json_read_member(struct json_reader *reader, struct tp_packet *packet);
 static bool json_read_name(struct json_reader *reader, struct json_text *name);
 static enum json_field json_find_field(const struct json_text *name);
-static bool json_equals(const uint8_t *name, size_t len, struct tp_str lower);
+static enum json_field json_guess_field(const uint8_t *name, size_t len);
+static bool json_equals(const uint8_t *name, struct tp_str lower);
 static bool json_read_field(struct json_reader *reader, enum json_field field,
                             struct tp_packet *packet);
 static bool json_read_uint64(struct json_reader *reader, uint64_t *value);
@@ -61,6 +62,7 @@ static bool json_skip_digits(struct json_reader *reader);
 static bool json_skip_word(struct json_reader *reader, struct tp_str word);
 static bool json_skip_byte(struct json_reader *reader, uint8_t byte);
 static void json_skip_space(struct json_reader *reader);
+static void json_skip_spaces(struct json_reader *reader);
 static uint8_t json_look(const struct json_reader *reader);
 static bool json_fail(struct json_reader *reader, const char *why);
 static uint8_t *json_write_name(uint8_t *to, enum json_field field, const uint8_t *begin);
@@ -222,24 +224,37 @@ json_find_field(const struct json_text *name)
         len = (size_t) (teleport_text_unescape(name->raw, unescaped) - unescaped);
         bytes = unescaped;
     }
-    for (size_t i = 0; i < TP_COUNT_OF(field_names); i++) {
-        if (json_equals(bytes, len, field_names[i])) {
-            return (enum json_field) i;
-        }
-    }
-    return FIELD_UNKNOWN;
+    enum json_field field = json_guess_field(bytes, len);
+
+    return field != FIELD_UNKNOWN && json_equals(bytes, field_names[field]) ? field : FIELD_UNKNOWN;
 }
 
-static bool
-json_equals(const uint8_t *name, size_t len, struct tp_str lower)
+/* The only field of so many bytes that begins so: its length is right, the rest need not be. */
+static enum json_field
+json_guess_field(const uint8_t *name, size_t len)
 {
-    if (len != lower.len) {
-        return false;
+    switch (len) {
+    case 3:
+        return (name[0] | 0x20) == 's' ? FIELD_SEQ : FIELD_URI;
+    case 4:
+        return (name[0] | 0x20) == 't' ? FIELD_TYPE : FIELD_GZIP;
+    case 6:
+        return FIELD_STATUS;
+    case NAME_BYTES_MAX:
+        return FIELD_STATUS_CODE;
+    default:
+        return FIELD_UNKNOWN;
     }
-    for (size_t i = 0; i < len; i++) {
-        uint8_t letter = name[i] >= 'A' && name[i] <= 'Z' ? (uint8_t) (name[i] + 32) : name[i];
+}
 
-        if (letter != (uint8_t) lower.data[i]) {
+/* Letters may be of either case: the bit between the cases makes letters of letters alone. */
+static bool
+json_equals(const uint8_t *name, struct tp_str lower)
+{
+    for (size_t i = 0; i < lower.len; i++) {
+        uint8_t wanted = (uint8_t) lower.data[i];
+
+        if (name[i] != wanted && (name[i] | 0x20) != wanted) {
             return false;
         }
     }
@@ -300,12 +315,10 @@ json_read_digits(struct json_reader *reader, uint64_t *value)
     uint8_t byte;
 
     for (byte = json_look(reader); byte >= '0' && byte <= '9'; byte = json_look(reader)) {
-        uint8_t digit = (uint8_t) (byte - '0');
-
-        if (result > (UINT64_MAX - digit) / 10) {
+        if (__builtin_mul_overflow(result, 10, &result)
+            || __builtin_add_overflow(result, (uint64_t) (byte - '0'), &result)) {
             return json_fail(reader, out_of_range);
         }
-        result = 10 * result + digit;
         reader->at++;
     }
     if (reader->at == begin || byte == '.' || byte == 'e' || byte == 'E') {
@@ -439,8 +452,17 @@ json_skip_byte(struct json_reader *reader, uint8_t byte)
     return true;
 }
 
-static void
+/* Nearly always there is none, which one comparison tells. */
+static inline void
 json_skip_space(struct json_reader *reader)
+{
+    if (reader->at < reader->end && *reader->at <= ' ') {
+        json_skip_spaces(reader);
+    }
+}
+
+static void
+json_skip_spaces(struct json_reader *reader)
 {
     while (reader->at < reader->end
            && (*reader->at == ' ' || *reader->at == '\t' || *reader->at == '\n'

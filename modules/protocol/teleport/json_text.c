@@ -19,8 +19,15 @@ enum {
     SURROGATE_LOW = 0xdc00,
     SURROGATE_LAST = 0xdfff,
     CODE_MAX = 0x10ffff,
+    WORD_BYTES = 8, /* looked at together */
 };
 
+#define BYTE_ONES UINT64_C(0x0101010101010101)
+
+static const uint8_t *text_skip_plain(const uint8_t *at, const uint8_t *end);
+static uint64_t text_load(const uint8_t *at);
+static uint64_t text_mark_unsafe(uint64_t word);
+static bool text_are_safe(uint64_t word);
 static const uint8_t *text_read_escape(const uint8_t *at, const uint8_t *end);
 static const uint8_t *text_unescape_one(const uint8_t *at, const uint8_t *end, uint8_t **to);
 static const uint8_t *text_unescape_code(const uint8_t *at, const uint8_t *end, uint32_t *code);
@@ -40,7 +47,7 @@ teleport_text_read(const uint8_t *at, const uint8_t *end, struct json_text *text
     bool is_plain = true;
     uint32_t code;
 
-    while (at < end && *at != '"') {
+    for (at = text_skip_plain(at, end); at < end && *at != '"'; at = text_skip_plain(at, end)) {
         if (*at >= 0x80) {
             size_t len = utf8_read(at, end, &code);
 
@@ -108,7 +115,11 @@ teleport_text_write(struct tp_str text, uint8_t *to)
 
     *to++ = '"';
     while (at < end) {
-        if (text_is_safe(*at)) {
+        if (end - at >= WORD_BYTES && text_are_safe(text_load(at))) {
+            memcpy(to, at, WORD_BYTES);
+            to += WORD_BYTES;
+            at += WORD_BYTES;
+        } else if (text_is_safe(*at)) {
             *to++ = *at++;
         } else {
             at = text_write_special(at, end, &to);
@@ -116,6 +127,58 @@ teleport_text_write(struct tp_str text, uint8_t *to)
     }
     *to++ = '"';
     return to;
+}
+
+/* Passes what means itself: no quote, no escape, no control character, nothing beyond ASCII. */
+static inline const uint8_t *
+text_skip_plain(const uint8_t *at, const uint8_t *end)
+{
+    while (end - at >= WORD_BYTES) {
+        uint64_t marks = text_mark_unsafe(text_load(at));
+
+        if (marks != 0) {
+            return at + (size_t) __builtin_ctzll(marks) / 8;
+        }
+        at += WORD_BYTES;
+    }
+    while (at < end && *at >= 0x20 && *at < 0x80 && *at != '"' && *at != '\\') {
+        at++;
+    }
+    return at;
+}
+
+/* Eight bytes, the first of them lowest; compilers make one instruction of it. */
+static inline uint64_t
+text_load(const uint8_t *at)
+{
+    return (uint64_t) at[0] | (uint64_t) at[1] << 8 | (uint64_t) at[2] << 16
+           | (uint64_t) at[3] << 24 | (uint64_t) at[4] << 32 | (uint64_t) at[5] << 40
+           | (uint64_t) at[6] << 48 | (uint64_t) at[7] << 56;
+}
+
+/*
+ * Marks, by its highest bit, the first byte that is a quote, a backslash, below 0x20 or
+ * above 0x7f.  Bytes behind that may be marked without reason, because a subtraction
+ * borrows from them.
+ */
+static inline uint64_t
+text_mark_unsafe(uint64_t word)
+{
+    return (word | (word - BYTE_ONES * 0x20) | ((word ^ BYTE_ONES * '"') - BYTE_ONES)
+            | ((word ^ BYTE_ONES * '\\') - BYTE_ONES))
+           & BYTE_ONES << 7;
+}
+
+/* Are all eight bytes safe?  See text_is_safe(). */
+static inline bool
+text_are_safe(uint64_t word)
+{
+    uint64_t marks = text_mark_unsafe(word)
+                     | (((word ^ BYTE_ONES * '<') - BYTE_ONES) & BYTE_ONES << 7)
+                     | (((word ^ BYTE_ONES * '>') - BYTE_ONES) & BYTE_ONES << 7)
+                     | (((word ^ BYTE_ONES * '&') - BYTE_ONES) & BYTE_ONES << 7);
+
+    return marks == 0;
 }
 
 /* Returns the place behind the escape that begins at `at`; NULL when it is none. */
