@@ -43,13 +43,6 @@ on_reply(const struct tp_reply *reply, void *owner)
     }
 }
 
-static void
-ignore(struct tp_exchange *exchange, void *owner)
-{
-    (void) owner;
-    tp_exchange_echo(exchange);
-}
-
 /* Pulls, waits for the answer, and prints it. */
 static int
 ask(struct tp_peer *peer, struct tp_session *session, struct tp_str uri, struct tp_str body)
@@ -92,10 +85,6 @@ main(int argc, char **argv)
     failed |= ask(peer, session, TP_STR("/group/home/test"), TP_STR("{\"name\":\"teleport\"}"));
     failed |= ask(peer, session, TP_STR("/unknown"), TP_STR(""));
 
-    /* From here on pushes are taken, and not looked at. */
-    if (tp_peer_on_push(peer, "*", ignore, NULL) != TP_OK) {
-        failed = EXIT_FAILURE;
-    }
     for (unsigned i = 0; i < BURST; i++) {
         if (tp_session_pull_async(session, TP_STR("/group/home/test"), TP_STR("[1,2,3]"), NULL,
                                   on_reply, &burst)

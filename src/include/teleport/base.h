@@ -73,7 +73,11 @@ struct tp_str {
     size_t len;
 };
 
-#define TP_STR(literal) ((struct tp_str){ (literal), sizeof(literal) - 1 })
+#ifdef __cplusplus
+#    define TP_STR(literal) (tp_str{ (literal), sizeof(literal) - 1 })
+#else
+#    define TP_STR(literal) ((struct tp_str){ (literal), sizeof(literal) - 1 })
+#endif
 /* For printf's "%.*s". */
 #define TP_STR_ARG(str) ((int) (str).len), ((str).data)
 

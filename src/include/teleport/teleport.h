@@ -73,10 +73,21 @@ struct tp_peer_options {
     void *owner;              /* the program's own; see tp_peer_owner() */
 };
 
-#define TP_PEER_OPTIONS                        \
-    {                                          \
-        .size = sizeof(struct tp_peer_options) \
-    }
+/* clang-format off */
+#ifdef __cplusplus
+static inline struct tp_peer_options
+tp_peer_options_begin(void)
+{
+    struct tp_peer_options options = tp_peer_options();
+
+    options.size = sizeof(options);
+    return options;
+}
+#define TP_PEER_OPTIONS tp_peer_options_begin()
+#else
+#define TP_PEER_OPTIONS { .size = sizeof(struct tp_peer_options) }
+#endif
+/* clang-format on */
 
 /*
  * Makes a peer, which belongs to this thread.  TP_INVALID: an option that cannot be;
@@ -138,10 +149,21 @@ struct tp_dial_options {
     const char *id; /* of the session; NULL: none */
 };
 
-#define TP_DIAL_OPTIONS                        \
-    {                                          \
-        .size = sizeof(struct tp_dial_options) \
-    }
+/* clang-format off */
+#ifdef __cplusplus
+static inline struct tp_dial_options
+tp_dial_options_begin(void)
+{
+    struct tp_dial_options options = tp_dial_options();
+
+    options.size = sizeof(options);
+    return options;
+}
+#define TP_DIAL_OPTIONS tp_dial_options_begin()
+#else
+#define TP_DIAL_OPTIONS { .size = sizeof(struct tp_dial_options) }
+#endif
+/* clang-format on */
 
 /*
  * A session that is connected, and again when its connection breaks, to "host:port", an address
