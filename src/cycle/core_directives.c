@@ -124,6 +124,14 @@ static const struct tp_directive core_directives[] = {
         .brief = "How long workers may take to build a new configuration before it is given up.",
     },
     {
+        .name = "session_directory", .where = TP_IN_MAIN,
+        TP_NUMBER(struct tp_core_conf, session_directory),
+        .preset = "262144", .min = "1", .max = "100000000", .applies = TP_APPLIES_RESTART,
+        .since = "0.1",
+        .brief = "The sessions of all workers that there is room for in the directory; those "
+                 "beyond it can have no id and are reached in their own worker only.",
+    },
+    {
         .name = "bus_queue", .where = TP_IN_MAIN, TP_SIZE(struct tp_core_conf, bus_queue),
         .preset = "1m", .min = "64k", .max = "256m", .applies = TP_APPLIES_NEW_WORKERS,
         .since = "0.1",

@@ -22,6 +22,7 @@ struct tp_core_conf {
     struct tp_msec worker_stop_timeout;
     struct tp_msec worker_watch; /* 0: off */
     struct tp_msec reload_timeout;
+    int64_t session_directory;
     struct tp_size bus_queue;
     struct tp_size worker_memory;
     int64_t thread_pool_threads;

@@ -98,7 +98,7 @@ tp__cycle_open(const struct tp_cycle *cycle, struct tp_descriptors *set, struct 
         }
     }
     if (result == TP_OK) {
-        result = tp__shared_create(set);
+        result = tp__shared_create(set, (uint64_t) cycle->core->session_directory);
         if (result != TP_OK) {
             tp__cycle_report_error(messages, "shared memory", "cannot create a zone", result);
         }

@@ -13,23 +13,28 @@ static const struct tp_zone_layout *const shared_layouts[] = {
     &tp__counters_layout,
     &tp__roster_layout,
     &tp__lease_layout,
+    &tp__directory_numbers_layout,
+    &tp__directory_ids_layout,
 };
 
+static uint32_t shared_cell_count(const struct tp_zone_layout *layout, uint64_t directory_sessions);
 static int shared_find(const struct tp_descriptors *set, const struct tp_zone_layout *layout);
 
 enum tp_result
-tp__shared_create(struct tp_descriptors *set)
+tp__shared_create(struct tp_descriptors *set, uint64_t directory_sessions)
 {
     for (size_t i = 0; i < TP_COUNT_OF(shared_layouts); i++) {
+        const struct tp_zone_layout *layout = shared_layouts[i];
         int fd;
 
-        if (shared_find(set, shared_layouts[i]) != -1) {
+        if (shared_find(set, layout) != -1) {
             continue;
         }
-        enum tp_result result = tp__zone_create(shared_layouts[i], &fd);
+        enum tp_result result =
+            tp__zone_create_sized(layout, shared_cell_count(layout, directory_sessions), &fd);
 
         if (result == TP_OK) {
-            result = tp__descriptors_add(set, TP_DESCRIPTOR_ZONE, shared_layouts[i]->name, fd);
+            result = tp__descriptors_add(set, TP_DESCRIPTOR_ZONE, layout->name, fd);
         }
         if (result != TP_OK) {
             return result;
@@ -58,8 +63,15 @@ tp__shared_open(struct tp_shared *shared, const struct tp_descriptors *set)
     if (result != TP_OK) {
         goto close_roster;
     }
+    result = tp__directory_open(&shared->directory, shared_find(set, &tp__directory_numbers_layout),
+                                shared_find(set, &tp__directory_ids_layout));
+    if (result != TP_OK) {
+        goto close_leases;
+    }
     return TP_OK;
 
+close_leases:
+    tp__zone_close(&shared->leases);
 close_roster:
     tp__roster_close(&shared->roster);
 close_counters:
@@ -70,6 +82,7 @@ close_counters:
 void
 tp__shared_close(struct tp_shared *shared)
 {
+    tp__directory_close(&shared->directory);
     tp__zone_close(&shared->leases);
     tp__roster_close(&shared->roster);
     tp__counters_close(&shared->counters);
@@ -85,6 +98,18 @@ tp__shared_needs(const struct tp_descriptor *descriptor)
         }
     }
     return false;
+}
+
+static uint32_t
+shared_cell_count(const struct tp_zone_layout *layout, uint64_t directory_sessions)
+{
+    if (layout == &tp__directory_numbers_layout) {
+        return tp__directory_number_cells(directory_sessions);
+    }
+    if (layout == &tp__directory_ids_layout) {
+        return tp__directory_id_cells(directory_sessions);
+    }
+    return layout->cell_count;
 }
 
 static int

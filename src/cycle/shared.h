@@ -6,6 +6,7 @@
 
 #include "cycle/descriptors.h"
 #include "share/counters.h"
+#include "share/directory.h"
 #include "share/lease.h"
 #include "share/roster.h"
 
@@ -13,10 +14,15 @@ struct tp_shared {
     struct tp_counters counters;
     struct tp_roster roster;
     struct tp_zone leases;
+    struct tp_directory directory;
 };
 
-/* Makes the zones that `set` does not have yet.  Master only. */
-enum tp_result tp__shared_create(struct tp_descriptors *set) TP_MUST_CHECK;
+/*
+ * Makes the zones that `set` does not have yet, the directory with room for so many sessions.
+ * Master only.
+ */
+enum tp_result tp__shared_create(struct tp_descriptors *set,
+                                 uint64_t directory_sessions) TP_MUST_CHECK;
 
 /* Maps the zones of `set`.  On failure nothing stays mapped. */
 enum tp_result tp__shared_open(struct tp_shared *shared,

@@ -392,7 +392,7 @@ master_delay_respawn(struct tp_master *master, struct tp_child *child)
     }
 }
 
-/* What a worker left in shared memory: its gauges, its entry, its leases. */
+/* What a worker left in shared memory: its gauges, its entry, its sessions, its leases. */
 static void
 master_clean_slot(struct tp_master *master, unsigned slot)
 {
@@ -401,6 +401,7 @@ master_clean_slot(struct tp_master *master, unsigned slot)
 
     tp__counters_clear_gauges(&shared->counters, slot);
     tp__roster_clear(&shared->roster, slot);
+    tp__directory_clear_slot(&shared->directory, slot);
     enum tp_result result = tp__lease_release_slot(&shared->leases, slot);
 
     if (result != TP_OK) {
@@ -493,7 +494,8 @@ master_answer_status(struct tp_master *master, struct tp_control_client *client)
     struct tp_shared *shared = &master->cycle->shared;
 
     tp__counter_set(&shared->counters, TP_COUNTER_ZONE_REPAIRS,
-                    tp__zone_repair_count(&shared->leases));
+                    tp__zone_repair_count(&shared->leases)
+                        + tp__zone_repair_count(&shared->directory.ids));
     tp__status_write(&sources, &text);
     tp__control_answer(client, tp__text_get(&text), tp__text_is_whole(&text), false);
     tp__text_fini(&text);

@@ -166,12 +166,19 @@ tp__directory_add(struct tp_directory *directory, uint64_t number, unsigned slot
 }
 
 void
-tp__directory_remove(struct tp_directory *directory, uint64_t number)
+tp__directory_remove(struct tp_directory *directory, uint64_t number, unsigned slot)
 {
-    _Atomic uint64_t *word = number_find(directory, number);
+    uint64_t wanted = number << NUMBER_SLOT_BITS | slot;
 
-    if (word != NULL) {
-        atomic_store(word, 0);
+    for (uint32_t tried = 0; tried < NUMBER_CELLS_TRIED_MAX; tried++) {
+        struct number_cell *cell = number_cell_at(directory, number, tried);
+
+        for (unsigned i = 0; i < NUMBER_WORDS_PER_CELL; i++) {
+            if (atomic_load(&cell->words[i]) == wanted) {
+                atomic_store(&cell->words[i], 0);
+                return;
+            }
+        }
     }
 }
 

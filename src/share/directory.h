@@ -52,8 +52,8 @@ void tp__directory_close(struct tp_directory *directory);
 enum tp_result tp__directory_add(struct tp_directory *directory, uint64_t number,
                                  unsigned slot) TP_MUST_CHECK;
 
-/* Takes a session out, if it is there. */
-void tp__directory_remove(struct tp_directory *directory, uint64_t number);
+/* Takes a session out, if it is there: in this slot, for one that moves is in two for a moment. */
+void tp__directory_remove(struct tp_directory *directory, uint64_t number, unsigned slot);
 
 /* Where the session is.  TP_NOT_FOUND. */
 enum tp_result tp__directory_find(const struct tp_directory *directory, uint64_t number,

@@ -92,7 +92,7 @@ START_TEST(knows_where_each_session_is)
         ck_assert_int_eq(TP_OK, tp__directory_add(&fixture.directory, number, number % 256));
     }
     for (uint64_t number = 1; number <= SESSION_COUNT; number += 2) {
-        tp__directory_remove(&fixture.directory, number);
+        tp__directory_remove(&fixture.directory, number, number % 256);
     }
     for (uint64_t number = 1; number <= SESSION_COUNT; number++) {
         enum tp_result result = tp__directory_find(&fixture.directory, number, &slot);
@@ -103,7 +103,8 @@ START_TEST(knows_where_each_session_is)
         }
     }
     ck_assert_int_eq(TP_NOT_FOUND, tp__directory_find(&fixture.directory, 0, &slot));
-    tp__directory_remove(&fixture.directory, 1);
+    tp__directory_remove(&fixture.directory, 2, 3);
+    ck_assert_int_eq(TP_OK, tp__directory_find(&fixture.directory, 2, &slot));
     fixture_fini(&fixture);
 }
 END_TEST
@@ -123,7 +124,7 @@ START_TEST(has_room_for_all_that_were_asked_for_and_no_end_of_them)
     ck_assert_uint_lt(number, 3 * SESSION_COUNT);
 
     /* Who has left makes room. */
-    tp__directory_remove(&fixture.directory, number - 1);
+    tp__directory_remove(&fixture.directory, number - 1, 0);
     ck_assert_int_eq(TP_OK, tp__directory_add(&fixture.directory, number - 1, 0));
     fixture_fini(&fixture);
 }
@@ -139,7 +140,7 @@ START_TEST(old_sessions_are_no_obstacle_to_new_ones)
     for (uint64_t number = 1; number <= 50 * SESSION_COUNT; number++) {
         ck_assert_int_eq(TP_OK, tp__directory_add(&fixture.directory, number, 1));
         if (number % 100 != 0) {
-            tp__directory_remove(&fixture.directory, number);
+            tp__directory_remove(&fixture.directory, number, 1);
         }
     }
     for (uint64_t number = 100; number <= 50 * SESSION_COUNT; number += 100) {
@@ -175,7 +176,7 @@ START_TEST(a_scan_sees_each_session_that_stays_exactly_once)
         ck_assert_int_eq(TP_OK,
                          tp__directory_add(&fixture.directory, next_number, next_number % 3));
         if (next_number % 2 == 0) {
-            tp__directory_remove(&fixture.directory, next_number);
+            tp__directory_remove(&fixture.directory, next_number, next_number % 3);
         }
         next_number++;
     }
@@ -320,7 +321,7 @@ churn(struct child *self, void *argument)
         TP_ASSERT(tp__directory_find_id(directory, id, &entry) == TP_OK);
         TP_ASSERT(entry.number == number && entry.slot == slot);
         tp__directory_release_id(directory, id, number);
-        tp__directory_remove(directory, number);
+        tp__directory_remove(directory, number, slot);
     }
 }
 
