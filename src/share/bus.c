@@ -24,6 +24,9 @@ enum {
     BUS_CONNECTIONS_MAX = 4, /* per link; two workers that ask at the same time make two */
     BUS_READ_BYTES = 16 * 1024,
     BUS_READS_PER_EVENT_MAX = 4, /* fairness: sessions must be read too */
+
+    /* Workers of before and after a reload may have different queues; more than this is nonsense. */
+    BUS_RECEIVED_BYTES_MAX = 256 * 1024 * 1024,
 };
 
 struct bus_link;
@@ -58,8 +61,10 @@ struct tp_bus {
 };
 
 static enum tp_result bus_get_link(struct tp_bus *bus, unsigned slot, struct bus_link **link);
+static enum tp_result bus_send(struct tp_bus *bus, unsigned to_slot,
+                               const struct tp_frame_pieces *message, size_t queue_bytes_max);
 static enum tp_result bus_queue(struct tp_bus *bus, struct bus_link *link,
-                                const struct tp_frame *frame);
+                                const struct tp_frame_pieces *message, size_t queue_bytes_max);
 static void bus_on_flush(struct tp_work *work);
 static void bus_tell_message(struct tp_bus *bus, unsigned from_slot, const struct tp_frame *frame);
 
@@ -89,7 +94,7 @@ tp__bus_create(struct tp_loop *loop, const struct tp_bus_options *options,
     struct tp_bus *bus = calloc(1, sizeof(*bus));
 
     TP_ASSERT(options->slot < TP_WORKER_SLOTS_MAX);
-    TP_ASSERT(options->message_bytes_max <= UINT32_MAX);
+    TP_ASSERT(options->message_bytes_max <= BUS_RECEIVED_BYTES_MAX);
     TP_ASSERT(options->queue_bytes_max >= options->message_bytes_max + TP_FRAME_HEADER_BYTES);
     if (bus == NULL) {
         return TP_NO_MEMORY;
@@ -124,17 +129,22 @@ tp__bus_destroy(struct tp_bus **bus)
 enum tp_result
 tp__bus_send(struct tp_bus *bus, unsigned to_slot, uint16_t kind, struct tp_str bytes)
 {
-    struct tp_frame frame = { .kind = kind, .bytes = bytes };
-    struct bus_link *link;
-    enum tp_result result = bus_get_link(bus, to_slot, &link);
+    struct tp_frame_pieces message = { .kind = kind, .pieces = &bytes, .count = 1 };
 
-    if (result == TP_OK) {
-        result = bus_queue(bus, link, &frame);
-    }
-    if (result != TP_OK) {
-        bus->counters.refused++;
-    }
-    return result;
+    return tp__bus_send_pieces(bus, to_slot, &message);
+}
+
+enum tp_result
+tp__bus_send_pieces(struct tp_bus *bus, unsigned to_slot, const struct tp_frame_pieces *message)
+{
+    return bus_send(bus, to_slot, message, bus->options.queue_bytes_max);
+}
+
+enum tp_result
+tp__bus_answer(struct tp_bus *bus, unsigned to_slot, const struct tp_frame_pieces *message)
+{
+    return bus_send(bus, to_slot, message,
+                    bus->options.queue_bytes_max + bus->options.answer_bytes_max);
 }
 
 enum tp_result
@@ -220,9 +230,26 @@ bus_get_link(struct tp_bus *bus, unsigned slot, struct bus_link **found)
 }
 
 static enum tp_result
-bus_queue(struct tp_bus *bus, struct bus_link *link, const struct tp_frame *frame)
+bus_send(struct tp_bus *bus, unsigned to_slot, const struct tp_frame_pieces *message,
+         size_t queue_bytes_max)
 {
-    if (frame->bytes.len > bus->options.message_bytes_max) {
+    struct bus_link *link;
+    enum tp_result result = bus_get_link(bus, to_slot, &link);
+
+    if (result == TP_OK) {
+        result = bus_queue(bus, link, message, queue_bytes_max);
+    }
+    if (result != TP_OK) {
+        bus->counters.refused++;
+    }
+    return result;
+}
+
+static enum tp_result
+bus_queue(struct tp_bus *bus, struct bus_link *link, const struct tp_frame_pieces *message,
+          size_t queue_bytes_max)
+{
+    if (tp__frame_pieces_len(message) > bus->options.message_bytes_max) {
         return TP_TOO_LARGE;
     }
     if (link_must_ask(link)) {
@@ -232,7 +259,7 @@ bus_queue(struct tp_bus *bus, struct bus_link *link, const struct tp_frame *fram
             return asked;
         }
     }
-    enum tp_result result = tp__frames_append(&link->output, frame, bus->options.queue_bytes_max);
+    enum tp_result result = tp__frames_append(&link->output, message, queue_bytes_max);
 
     if (result == TP_OK) {
         link_flush_soon(link);
@@ -344,7 +371,7 @@ link_deliver_to_ourselves(struct bus_link *link)
     struct tp_frame frame;
 
     link->output = (struct tp_frames){ 0 };
-    while (tp__frames_next(&queued, bus->options.message_bytes_max, &frame) == TP_OK) {
+    while (tp__frames_next(&queued, BUS_RECEIVED_BYTES_MAX, &frame) == TP_OK) {
         bus->counters.sent++;
         bus_tell_message(bus, link->slot, &frame);
     }
@@ -470,9 +497,8 @@ connection_hand_out(struct bus_connection *connection)
     struct tp_frame frame;
     enum tp_result result;
 
-    while (
-        (result = tp__frames_next(&connection->input, link->bus->options.message_bytes_max, &frame))
-        == TP_OK) {
+    while ((result = tp__frames_next(&connection->input, BUS_RECEIVED_BYTES_MAX, &frame))
+           == TP_OK) {
         bus_tell_message(link->bus, link->slot, &frame);
     }
     if (result == TP_INVALID) {

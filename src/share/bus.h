@@ -21,14 +21,16 @@
 #define TP_SHARE_BUS_H
 
 #include "event/loop.h"
+#include "share/frames.h"
 #include "share/slot.h"
 
 struct tp_bus;
 
 struct tp_bus_options {
-    unsigned slot; /* our own */
-    size_t message_bytes_max;
+    unsigned slot;            /* our own */
+    size_t message_bytes_max; /* of what is sent; what comes may be as large as a frame can be */
     size_t queue_bytes_max;   /* per worker written to */
+    size_t answer_bytes_max;  /* …and so much more for answers: see tp__bus_answer() */
     int64_t link_wait_max_ms; /* from open_link() to tp__bus_attach() */
 };
 
@@ -77,6 +79,17 @@ void tp__bus_destroy(struct tp_bus **bus);
  */
 enum tp_result tp__bus_send(struct tp_bus *bus, unsigned to_slot, uint16_t kind,
                             struct tp_str bytes) TP_MUST_CHECK;
+
+/* The same for a message that lies in pieces. */
+enum tp_result tp__bus_send_pieces(struct tp_bus *bus, unsigned to_slot,
+                                   const struct tp_frame_pieces *message) TP_MUST_CHECK;
+
+/*
+ * The same for the answer to a message, which may use the room that is left to answers: as long
+ * as all that were asked for fit it, a queue full of other things does not stop one.
+ */
+enum tp_result tp__bus_answer(struct tp_bus *bus, unsigned to_slot,
+                              const struct tp_frame_pieces *message) TP_MUST_CHECK;
 
 /*
  * Brings a connected stream socket to the worker in `slot`, asked for or not; `fd`

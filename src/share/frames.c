@@ -42,26 +42,39 @@ tp__frames_shrink(struct tp_frames *frames)
 }
 
 enum tp_result
-tp__frames_append(struct tp_frames *frames, const struct tp_frame *frame, size_t bytes_max)
+tp__frames_append(struct tp_frames *frames, const struct tp_frame_pieces *frame, size_t bytes_max)
 {
-    struct frame_header header = { .length = (uint32_t) frame->bytes.len, .kind = frame->kind };
+    size_t len = tp__frame_pieces_len(frame);
+    struct frame_header header = { .length = (uint32_t) len, .kind = frame->kind };
     size_t held_max = bytes_max - TP_FRAME_HEADER_BYTES;
     char *room;
 
-    TP_ASSERT(frame->bytes.len <= UINT32_MAX && bytes_max >= TP_FRAME_HEADER_BYTES);
-    if (frame->bytes.len > held_max || frames->len > held_max - frame->bytes.len) {
+    TP_ASSERT(len <= UINT32_MAX && bytes_max >= TP_FRAME_HEADER_BYTES);
+    if (len > held_max || frames->len > held_max - len) {
         return TP_FULL;
     }
-    enum tp_result result =
-        tp__frames_reserve(frames, TP_FRAME_HEADER_BYTES + frame->bytes.len, &room);
+    enum tp_result result = tp__frames_reserve(frames, TP_FRAME_HEADER_BYTES + len, &room);
 
     if (result != TP_OK) {
         return result;
     }
     frames_put(frames, &header, sizeof(header));
-    frames_put(frames, frame->bytes.data, frame->bytes.len);
+    for (size_t i = 0; i < frame->count; i++) {
+        frames_put(frames, frame->pieces[i].data, frame->pieces[i].len);
+    }
     frames->frame_count++;
     return TP_OK;
+}
+
+size_t
+tp__frame_pieces_len(const struct tp_frame_pieces *frame)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < frame->count; i++) {
+        len += frame->pieces[i].len;
+    }
+    return len;
 }
 
 struct tp_str

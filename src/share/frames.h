@@ -37,9 +37,19 @@ void tp__frames_fini(struct tp_frames *frames);
 /* Frees the memory of an empty queue when there is enough of it to matter. */
 void tp__frames_shrink(struct tp_frames *frames);
 
+/* What is appended as one frame: the pieces, in order. */
+struct tp_frame_pieces {
+    uint16_t kind;
+    const struct tp_str *pieces;
+    size_t count;
+};
+
 /* Appends a frame.  TP_FULL: more than `bytes_max` bytes would be held.  TP_NO_MEMORY. */
-enum tp_result tp__frames_append(struct tp_frames *frames, const struct tp_frame *frame,
+enum tp_result tp__frames_append(struct tp_frames *frames, const struct tp_frame_pieces *frame,
                                  size_t bytes_max) TP_MUST_CHECK;
+
+/* The bytes of all pieces together. */
+size_t tp__frame_pieces_len(const struct tp_frame_pieces *frame);
 
 /* The bytes that are held, borrowed until the queue changes. */
 struct tp_str tp__frames_bytes(const struct tp_frames *frames);

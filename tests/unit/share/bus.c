@@ -17,6 +17,7 @@
 enum {
     MESSAGE_MAX = 64 * 1024,
     QUEUE_MAX = 256 * 1024,
+    ANSWERS_MAX = 1000,
     LINK_WAIT_MS = 20,
     TURN_WAIT_MS = 50,
     MESSAGE_COUNT = 10000,
@@ -94,6 +95,7 @@ worker_open(struct worker *worker, unsigned slot, struct tp_loop *loop)
         .slot = slot,
         .message_bytes_max = MESSAGE_MAX,
         .queue_bytes_max = QUEUE_MAX,
+        .answer_bytes_max = ANSWERS_MAX,
         .link_wait_max_ms = LINK_WAIT_MS,
     };
 
@@ -324,10 +326,35 @@ START_TEST(a_message_has_a_largest_size)
     ck_assert_int_eq(TP_TOO_LARGE,
                      tp__bus_send(left.bus, 1, KIND, (struct tp_str){ bytes, MESSAGE_MAX + 1 }));
     ck_assert_int_eq(TP_OK, tp__bus_send(left.bus, 1, KIND, (struct tp_str){ bytes, MESSAGE_MAX }));
+
     turn_until(&right, &right.received_count, 1);
     worker_close(&right);
     worker_close(&left);
     tp__loop_destroy(&left.loop);
+}
+END_TEST
+
+START_TEST(answers_have_room_where_nothing_else_has)
+{
+    static char bytes[MESSAGE_MAX];
+    struct tp_str small = { bytes, 100 - TP_FRAME_HEADER_BYTES };
+    struct tp_frame_pieces answer = { .kind = KIND, .pieces = &small, .count = 1 };
+    struct worker worker;
+
+    worker_open(&worker, 0, NULL);
+    while (tp__bus_send(worker.bus, 1, KIND, (struct tp_str){ bytes, MESSAGE_MAX }) == TP_OK) {
+    }
+    while (tp__bus_send_pieces(worker.bus, 1, &answer) == TP_OK) {
+    }
+    for (int i = 0; i < ANSWERS_MAX / 100; i++) {
+        ck_assert_int_eq(TP_OK, tp__bus_answer(worker.bus, 1, &answer));
+    }
+    ck_assert_uint_gt(tp__bus_queued_bytes(worker.bus, 1), QUEUE_MAX);
+    while (tp__bus_answer(worker.bus, 1, &answer) == TP_OK) {
+    }
+    ck_assert_uint_le(tp__bus_queued_bytes(worker.bus, 1), QUEUE_MAX + ANSWERS_MAX);
+    worker_close(&worker);
+    tp__loop_destroy(&worker.loop);
 }
 END_TEST
 
@@ -553,6 +580,7 @@ tp_suite_share_bus(void)
     tcase_add_test(tests, a_successor_is_reached_by_its_own_socket);
     tcase_add_test(tests, who_cannot_be_reached_is_gone);
     tcase_add_test(tests, a_message_has_a_largest_size);
+    tcase_add_test(tests, answers_have_room_where_nothing_else_has);
     tcase_add_test(tests, nonsense_ends_the_link);
     tcase_add_test(tests, sockets_to_one_worker_have_a_bound);
     tcase_add_test(tests, ten_thousand_messages_go_both_ways_in_order);

@@ -13,12 +13,18 @@ enum {
 
 Suite *tp_suite_share_frames(void);
 
+static enum tp_result
+try_append(struct tp_frames *frames, uint16_t kind, struct tp_str bytes)
+{
+    struct tp_frame_pieces frame = { .kind = kind, .pieces = &bytes, .count = 1 };
+
+    return tp__frames_append(frames, &frame, HELD_MAX);
+}
+
 static void
 append(struct tp_frames *frames, uint16_t kind, struct tp_str bytes)
 {
-    struct tp_frame frame = { .kind = kind, .bytes = bytes };
-
-    ck_assert_int_eq(TP_OK, tp__frames_append(frames, &frame, HELD_MAX));
+    ck_assert_int_eq(TP_OK, try_append(frames, kind, bytes));
 }
 
 /* Lets the first `count` bytes of `from` be received by `to`. */
@@ -67,6 +73,20 @@ START_TEST(arrive_byte_by_byte)
 }
 END_TEST
 
+START_TEST(pieces_become_one_message)
+{
+    struct tp_str pieces[] = { TP_STR("one"), { NULL, 0 }, TP_STR(", two") };
+    struct tp_frame_pieces message = { .kind = 3, .pieces = pieces, .count = 3 };
+    struct tp_frames out = { 0 };
+
+    ck_assert_uint_eq(8, tp__frame_pieces_len(&message));
+    ck_assert_int_eq(TP_OK, tp__frames_append(&out, &message, HELD_MAX));
+    ck_assert_uint_eq(1, out.frame_count);
+    expect(&out, 3, TP_STR("one, two"));
+    tp__frames_fini(&out);
+}
+END_TEST
+
 START_TEST(count_what_has_left_whole)
 {
     struct tp_frames out = { 0 };
@@ -90,18 +110,17 @@ START_TEST(hold_no_more_than_they_may)
 {
     static char bytes[HELD_MAX];
     struct tp_frames out = { 0 };
-    struct tp_frame frame = { .bytes = { bytes, HELD_MAX } };
+    struct tp_str most = { bytes, HELD_MAX };
 
-    ck_assert_int_eq(TP_FULL, tp__frames_append(&out, &frame, HELD_MAX));
-    frame.bytes.len = HELD_MAX - TP_FRAME_HEADER_BYTES + 1;
-    ck_assert_int_eq(TP_FULL, tp__frames_append(&out, &frame, HELD_MAX));
-    frame.bytes.len = HELD_MAX - TP_FRAME_HEADER_BYTES;
-    ck_assert_int_eq(TP_OK, tp__frames_append(&out, &frame, HELD_MAX));
-    frame.bytes.len = 0;
-    ck_assert_int_eq(TP_FULL, tp__frames_append(&out, &frame, HELD_MAX));
+    ck_assert_int_eq(TP_FULL, try_append(&out, 0, most));
+    most.len = HELD_MAX - TP_FRAME_HEADER_BYTES + 1;
+    ck_assert_int_eq(TP_FULL, try_append(&out, 0, most));
+    most.len = HELD_MAX - TP_FRAME_HEADER_BYTES;
+    ck_assert_int_eq(TP_OK, try_append(&out, 0, most));
+    ck_assert_int_eq(TP_FULL, try_append(&out, 0, TP_STR("")));
     /* What has begun to leave makes room, and is one frame still. */
     ck_assert_uint_eq(0, tp__frames_consume(&out, TP_FRAME_HEADER_BYTES));
-    ck_assert_int_eq(TP_OK, tp__frames_append(&out, &frame, HELD_MAX));
+    ck_assert_int_eq(TP_OK, try_append(&out, 0, TP_STR("")));
     ck_assert_uint_eq(2, out.frame_count);
     tp__frames_fini(&out);
 }
@@ -156,9 +175,9 @@ START_TEST(any_cutting_gives_the_same_messages)
     memset(bytes, 'b', sizeof(bytes));
     while (received < 3000) {
         random = random * 1664525 + 1013904223;
-        struct tp_frame next = { .kind = sent, .bytes = { bytes, (random >> 8) % 100 } };
+        struct tp_str next = { bytes, (random >> 8) % 100 };
 
-        if (sent < 3000 && tp__frames_append(&out, &next, HELD_MAX) == TP_OK) {
+        if (sent < 3000 && try_append(&out, sent, next) == TP_OK) {
             sent++;
         }
         receive(&in, &out, (random >> 16) % (tp__frames_bytes(&out).len + 1));
@@ -200,6 +219,7 @@ tp_suite_share_frames(void)
     TCase *tests = tcase_create("frames");
 
     tcase_add_test(tests, arrive_byte_by_byte);
+    tcase_add_test(tests, pieces_become_one_message);
     tcase_add_test(tests, count_what_has_left_whole);
     tcase_add_test(tests, hold_no_more_than_they_may);
     tcase_add_test(tests, nonsense_is_refused);
