@@ -27,6 +27,9 @@
     ROW("descriptor-lost", \
         "A descriptor that the master sent could not be kept; this worker will refuse the " \
         "new configuration.") \
+    ROW("directory-full", \
+        "session_directory has no room for a session: it can have no id, and other workers do " \
+        "not reach it.") \
     ROW("exchange-not-restored", \
         "An exchange came with its session from another process, but its handler cannot go on " \
         "with it here; it was answered with status 503.") \
@@ -104,6 +107,9 @@
     ROW("worker-killed", \
         "A worker had not ended after worker_stop_timeout, or when a fast stop was asked for a " \
         "second time, and was killed.") \
+    ROW("worker-late", \
+        "A worker has not said in time what became of something that was sent to a session of " \
+        "its; whoever sent it is told that it is not known.") \
     ROW("worker-silent", \
         "A worker is alive but has not answered for the time of worker_watch: it hangs or " \
         "waits for something.") \

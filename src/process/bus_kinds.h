@@ -1,5 +1,5 @@
 /*
- * process/bus_kinds.h - what workers say to each other over the bus.
+ * process/bus_kinds.h - what workers say to each other over the bus; parcel.h has what goes with it.
  */
 #ifndef TP_PROCESS_BUS_KINDS_H
 #define TP_PROCESS_BUS_KINDS_H
@@ -9,7 +9,13 @@
 #define TP_BUS_KIND_TABLE(ROW)                                                          \
     ROW(ACCEPT_NOW, 1, "I have more sessions than you: take the connections that wait.") \
     ROW(ASK,        2, "Do you still turn?")                                            \
-    ROW(ANSWER,     3, "I do.")
+    ROW(ANSWER,     3, "I do.")                                                          \
+    ROW(PUSH,       4, "Push this on a session of yours.")                              \
+    ROW(PULL,       5, "Pull this on a session of yours.")                              \
+    ROW(CLOSE,      6, "Close a session of yours.")                                     \
+    ROW(OUTCOME,    7, "What became of it.")                                            \
+    ROW(DESCRIBE,   8, "How are these sessions of yours?")                              \
+    ROW(DESCRIPTION, 9, "So they are.")
 /* clang-format on */
 
 enum tp_bus_kind {

@@ -21,7 +21,6 @@
 
 enum {
     WORKER_BEAT_MS = 500, /* how often it says that it turns; see the acceptor's BALANCE_FRESH_MS */
-    WORKER_BUS_MESSAGE_BYTES_MAX = 64 * 1024,
     WORKER_BUS_LINK_WAIT_MS = 2000,
     WORKER_POOL_IDLE_MS = 10000,
     WORKER_MESSAGES_PER_TURN = 64,
@@ -48,12 +47,8 @@ static void worker_on_signal(struct tp_watcher *watcher, unsigned events);
 static void worker_quit(struct tp_worker *worker);
 static void worker_on_shutdown_timeout(struct tp_timer *timer);
 static void worker_on_beat(struct tp_timer *timer);
-static void worker_count_since(struct tp_counters *counters, enum tp_counter counter, uint64_t now,
-                               uint64_t *seen);
 static void worker_on_end_check(struct tp_work *work);
 
-static void worker_on_count_changed(void *owner);
-static void worker_on_bytes(void *owner, size_t count);
 static void worker_poke(struct tp_acceptor *acceptor, unsigned slot);
 static void worker_on_bus_message(void *owner, unsigned from_slot, uint16_t kind,
                                   struct tp_str bytes);
@@ -123,6 +118,7 @@ tp__worker_apply_cycle(struct tp_worker *worker)
     struct tp_cycle *cycle = worker->cycle;
     enum tp_result result = TP_OK;
 
+    worker->courier.cycle = cycle;
     tp__roster_join(&cycle->shared.roster, worker->slot, tp__process_id(), cycle->generation);
     if (worker->state == TP_WORKER_QUITTING) {
         /* Both have stopped, but what comes late is still logged and counted. */
@@ -148,8 +144,16 @@ tp__worker_apply_cycle(struct tp_worker *worker)
         tp__roster_set_state(&cycle->shared.roster, TP_ROSTER_DRAINING);
     }
     worker_on_beat(&worker->beat);
-    worker_on_count_changed(worker);
+    tp__worker_count_sessions(worker);
     return result;
+}
+
+void
+tp__worker_count_since(struct tp_worker *worker, enum tp_counter counter, uint64_t now,
+                       uint64_t *seen)
+{
+    tp__counter_add(&worker->cycle->shared.counters, counter, now - *seen);
+    *seen = now;
 }
 
 void
@@ -187,6 +191,7 @@ worker_fini(struct tp_worker *worker)
         tp__watch_stop(&worker->watch);
         tp__dials_stop(&worker->dials);
         tp__acceptor_stop(&worker->acceptor);
+        tp__courier_stop(&worker->courier);
         tp__sessions_fini(&worker->sessions);
     }
     tp__bus_destroy(&worker->bus);
@@ -214,11 +219,7 @@ worker_set_title(const struct tp_worker *worker)
 static enum tp_result
 worker_start_loop(struct tp_worker *worker)
 {
-    struct tp_sessions_callbacks callbacks = {
-        .on_count_changed = worker_on_count_changed,
-        .on_bytes = worker_on_bytes,
-        .owner = worker,
-    };
+    struct tp_sessions_callbacks callbacks = tp__worker_sessions_callbacks(worker);
     enum tp_result result = tp__loop_create(&worker->loop);
 
     if (result != TP_OK) {
@@ -279,8 +280,9 @@ worker_start_bus(struct tp_worker *worker)
 {
     struct tp_bus_options options = {
         .slot = worker->slot,
-        .message_bytes_max = WORKER_BUS_MESSAGE_BYTES_MAX,
+        .message_bytes_max = (size_t) worker->cycle->core->bus_queue.bytes - TP_FRAME_HEADER_BYTES,
         .queue_bytes_max = (size_t) worker->cycle->core->bus_queue.bytes,
+        .answer_bytes_max = TP_COURIER_ANSWERS_BYTES,
         .link_wait_max_ms = WORKER_BUS_LINK_WAIT_MS,
     };
     enum tp_result result =
@@ -289,6 +291,8 @@ worker_start_bus(struct tp_worker *worker)
     if (result == TP_OK) {
         tp__watch_init(&worker->watch, worker->loop, worker->bus, worker->slot);
         tp__dials_init(&worker->dials, &worker->sessions, worker->slot);
+        tp__courier_init(&worker->courier, worker->loop, worker->bus, &worker->sessions,
+                         worker->cycle);
     }
     return result;
 }
@@ -509,21 +513,12 @@ worker_on_beat(struct tp_timer *timer)
     tp__roster_beat(&worker->cycle->shared.roster, tp__loop_now_ms(worker->loop));
     tp__counter_set(counters, TP_COUNTER_TIMERS, tp__loop_timer_count(worker->loop));
     tp__counter_raise(counters, TP_COUNTER_LOOP_TURN_MAX_US, (uint64_t) loop->turn_max_us);
-    worker_count_since(counters, TP_COUNTER_LOOP_TURNS, loop->turns, &worker->seen.turns);
-    worker_count_since(counters, TP_COUNTER_BUS_SENT, bus->sent, &worker->seen.bus_sent);
-    worker_count_since(counters, TP_COUNTER_BUS_RECEIVED, bus->received,
-                       &worker->seen.bus_received);
-    worker_count_since(counters, TP_COUNTER_BUS_REFUSED, bus->refused, &worker->seen.bus_refused);
-    worker_count_since(counters, TP_COUNTER_BUS_DROPPED, bus->dropped, &worker->seen.bus_dropped);
-}
-
-/* Adds what came to a count of this process since it was last looked at. */
-static void
-worker_count_since(struct tp_counters *counters, enum tp_counter counter, uint64_t now,
-                   uint64_t *seen)
-{
-    tp__counter_add(counters, counter, now - *seen);
-    *seen = now;
+    tp__worker_count_since(worker, TP_COUNTER_LOOP_TURNS, loop->turns, &worker->seen.turns);
+    tp__worker_count_since(worker, TP_COUNTER_BUS_SENT, bus->sent, &worker->seen.bus_sent);
+    tp__worker_count_since(worker, TP_COUNTER_BUS_RECEIVED, bus->received,
+                           &worker->seen.bus_received);
+    tp__worker_count_since(worker, TP_COUNTER_BUS_REFUSED, bus->refused, &worker->seen.bus_refused);
+    tp__worker_count_since(worker, TP_COUNTER_BUS_DROPPED, bus->dropped, &worker->seen.bus_dropped);
 }
 
 /* Who accepts nobody any more leaves with its last session, but not in the middle of a reload. */
@@ -538,29 +533,6 @@ worker_on_end_check(struct tp_work *work)
     if (worker->state != TP_WORKER_SERVING && worker->sessions.count == 0 && !may_serve_again) {
         tp__loop_stop(worker->loop);
     }
-}
-
-static void
-worker_on_count_changed(void *owner)
-{
-    struct tp_worker *worker = owner;
-    struct tp_shared *shared = &worker->cycle->shared;
-
-    tp__counter_set(&shared->counters, TP_COUNTER_SESSIONS, worker->sessions.count);
-    worker_count_since(&shared->counters, TP_COUNTER_SESSIONS_CLOSED, worker->sessions.closed_count,
-                       &worker->seen.sessions_closed);
-    tp__roster_set_sessions(&shared->roster, worker->sessions.count);
-    if (worker->state != TP_WORKER_SERVING) {
-        tp__loop_post(worker->loop, &worker->end_check);
-    }
-}
-
-static void
-worker_on_bytes(void *owner, size_t count)
-{
-    struct tp_worker *worker = owner;
-
-    tp__counter_add(&worker->cycle->shared.counters, TP_COUNTER_BYTES_RECEIVED, count);
 }
 
 static void
@@ -579,7 +551,6 @@ worker_on_bus_message(void *owner, unsigned from_slot, uint16_t kind, struct tp_
 {
     struct tp_worker *worker = owner;
 
-    (void) bytes;
     switch ((enum tp_bus_kind) kind) {
     case TP_BUS_ACCEPT_NOW:
         tp__acceptor_accept_now(&worker->acceptor);
@@ -591,6 +562,14 @@ worker_on_bus_message(void *owner, unsigned from_slot, uint16_t kind, struct tp_
         return;
     case TP_BUS_ANSWER:
         tp__watch_on_answer(&worker->watch, from_slot);
+        return;
+    case TP_BUS_PUSH:
+    case TP_BUS_PULL:
+    case TP_BUS_CLOSE:
+    case TP_BUS_OUTCOME:
+    case TP_BUS_DESCRIBE:
+    case TP_BUS_DESCRIPTION:
+        tp__courier_on_message(&worker->courier, from_slot, kind, bytes);
         return;
     }
     tp_log_warn(&worker->cycle->log, "bus-message-unknown", "from_slot=%u kind=%u", from_slot,
@@ -614,4 +593,5 @@ worker_on_link_gone(void *owner, unsigned slot, uint64_t dropped_count)
 
     tp_log_info(&worker->cycle->log, "link-gone", "slot=%u dropped=%llu", slot,
                 (unsigned long long) dropped_count);
+    tp__courier_on_gone(&worker->courier, slot);
 }

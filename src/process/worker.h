@@ -10,6 +10,7 @@
 #include "event/pool.h"
 #include "process/acceptor.h"
 #include "process/channel.h"
+#include "process/courier.h"
 #include "process/crash.h"
 #include "process/dials.h"
 #include "process/watch.h"
@@ -56,12 +57,14 @@ struct tp_worker {
     struct tp_bus *bus;
     struct tp_watch watch;
     struct tp_dials dials;
+    struct tp_courier courier;
     struct tp_pool *pool;
     struct tp_timer beat;
     struct tp_timer shutdown;
     struct tp_work end_check;
     struct tp_worker_seen seen;
     struct tp_worker_crash crash;
+    int64_t directory_logged_ms; /* when a full directory was last named */
     int exit_code;
 
     /* At most one configuration is prepared, and one was left, at a time: see worker_cycle.c. */
@@ -81,6 +84,16 @@ void tp__worker_revert(struct tp_worker *worker, uint64_t generation);
 
 /* Puts `worker->cycle` in force: listeners, watch, roster, state.  Returns what failed. */
 enum tp_result tp__worker_apply_cycle(struct tp_worker *worker) TP_MUST_CHECK;
+
+/* What the sessions tell the worker: see worker_sessions.c. */
+struct tp_sessions_callbacks tp__worker_sessions_callbacks(struct tp_worker *worker);
+
+/* Writes how many sessions there are to where others see it. */
+void tp__worker_count_sessions(struct tp_worker *worker);
+
+/* Adds what came to a count of this process since it was last looked at. */
+void tp__worker_count_since(struct tp_worker *worker, enum tp_counter counter, uint64_t now,
+                            uint64_t *seen);
 
 /* Sends a message to the master; when that is gone the worker ends anyway. */
 void tp__worker_tell_master(struct tp_worker *worker, const struct tp_channel_message *message);

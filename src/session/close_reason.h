@@ -14,6 +14,7 @@
     ROW(REFUSED,           "refused",           "A module's post_accept hook refused it.")         \
     ROW(LISTEN_REMOVED,    "listen-removed",    "A reload removed its listening address.")         \
     ROW(CLOSED,            "closed",            "This end closed it, when all was done.")          \
+    ROW(KICKED,            "kicked",            "It was closed on request, from this server's side.") \
     ROW(ID_TAKEN,          "id-taken",          "A newer session took its id.")                    \
     ROW(DIAL_REMOVED,      "dial-removed",      "A reload removed the dial it belonged to.")       \
     ROW(DIAL_FAILED,       "dial-failed",       "It could not be connected, as often as it was tried.") \

@@ -10,6 +10,7 @@
 
 static enum tp_result body_inflate(struct tp_exchange *exchange);
 static const struct tp_codec_use *body_codec(const struct tp_exchange *exchange);
+static const struct tp_codec_use *find_codec(const struct tp_server *server, uint8_t id);
 static enum tp_result refuse_codec(struct tp_exchange *exchange);
 static enum tp_result refuse_value(struct tp_exchange *exchange, enum tp_result result,
                                    const char *why);
@@ -94,6 +95,19 @@ tp_exchange_reply_value(struct tp_exchange *exchange, const struct cJSON *value)
     return tp_exchange_reply(exchange, &body, use->codec->id);
 }
 
+enum tp_result
+tp_exchange_encode_value(const struct tp_exchange *exchange, const struct cJSON *value,
+                         uint8_t codec, struct tp_chain *body)
+{
+    const struct tp_codec_use *use = find_codec(exchange->server, codec);
+
+    if (use == NULL || use->codec->encode == NULL) {
+        return TP_NOT_FOUND;
+    }
+    return use->codec->encode(use->conf, value, exchange->server->limits.packet,
+                              &exchange->sessions->pool, body);
+}
+
 void
 tp__exchange_deflate_reply(struct tp_exchange *exchange)
 {
@@ -139,10 +153,15 @@ body_inflate(struct tp_exchange *exchange)
 static const struct tp_codec_use *
 body_codec(const struct tp_exchange *exchange)
 {
-    const struct tp_server *server = exchange->server;
-    uint8_t id =
-        exchange->request.has_body_codec ? exchange->request.body_codec : server->default_codec;
+    const struct tp_packet *request = &exchange->request;
 
+    return find_codec(exchange->server, request->has_body_codec ? request->body_codec
+                                                                : exchange->server->default_codec);
+}
+
+static const struct tp_codec_use *
+find_codec(const struct tp_server *server, uint8_t id)
+{
     for (size_t i = 0; i < server->codec_count; i++) {
         if (server->codecs[i].codec->id == id) {
             return &server->codecs[i];

@@ -12,7 +12,6 @@
 #include "base/hash.h"
 #include "base/str.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,21 +97,6 @@ tp__sessions_find_id(const struct tp_sessions *sessions, struct tp_str id)
     return NULL;
 }
 
-void
-tp__session_close_told(struct tp_session *session, enum tp_close_reason reason, bool may_redial)
-{
-    char uri[128];
-    int len = snprintf(uri, sizeof(uri), "/system/closed?reason=%s&redial=%d",
-                       tp__close_reason_word(reason), may_redial ? 1 : 0);
-
-    /* Where the queue is full it ends untold. */
-    if (tp_session_push(session, (struct tp_str){ uri, (size_t) len }, TP_STR(""), NULL) != TP_OK) {
-        tp_log_info(tp_session_log(session), "closing-untold", "number=%llu reason=%s",
-                    (unsigned long long) session->number, tp__close_reason_word(reason));
-    }
-    tp__session_end(session, reason, true);
-}
-
 enum tp_result
 tp_session_set_variable(struct tp_session *session, struct tp_str name, struct tp_str value)
 {
@@ -163,6 +147,12 @@ tp_session_get_variable(const struct tp_session *session, struct tp_str name)
                : (struct tp_str){ variable->texts + variable->name_len, variable->value_len };
 }
 
+enum tp_id_conflict
+tp__session_id_conflict(const struct tp_session *session)
+{
+    return session->source->server->id_conflict;
+}
+
 void
 tp__session_notes_free(struct tp_session *session)
 {
@@ -206,11 +196,11 @@ id_settle_conflict(struct tp_session *session, struct tp_str id)
     if (holder == NULL) {
         return TP_OK;
     }
-    if (session->source->server->id_conflict == TP_ID_REFUSE_NEW) {
+    if (tp__session_id_conflict(session) == TP_ID_REFUSE_NEW) {
         return TP_EXISTS;
     }
     id_drop(holder);
-    tp__session_close_told(holder, TP_CLOSE_ID_TAKEN, false);
+    tp__session_close_told(holder, TP_CLOSE_ID_TAKEN, TP_STR(""), false);
     return TP_OK;
 }
 

@@ -41,12 +41,15 @@ struct tp_session {
     struct tp_list_node outgoing;  /* those whose packet of ours is to be sent */
     struct tp_list_node asked;     /* our PULLs that were sent and wait for their REPLY */
     struct tp_timer deadline;
-    int64_t heard_ms;         /* when bytes last came, or the last open exchange ended */
-    int64_t packet_begun_ms;  /* when the packet in `input` began to come; 0: none is */
-    int64_t stuck_since_ms;   /* when the other end last took bytes; 0: nothing is unsent */
-    uint32_t exchange_count;  /* of `exchanges` */
-    uint32_t own_pull_count;  /* of ours, in `outgoing` or `asked` */
-    uint64_t next_seq;        /* of what we ask and tell */
+    int64_t heard_ms;        /* when bytes last came, or the last open exchange ended */
+    int64_t packet_begun_ms; /* when the packet in `input` began to come; 0: none is */
+    int64_t stuck_since_ms;  /* when the other end last took bytes; 0: nothing is unsent */
+    uint32_t exchange_count; /* of `exchanges` */
+    uint32_t own_pull_count; /* of ours, in `outgoing` or `asked` */
+    uint64_t next_seq;       /* of what we ask and tell */
+    int64_t begun_ms;        /* when it began, not the connection it has now */
+    uint64_t received_count; /* packets */
+    uint64_t sent_count;
     size_t queued_bytes;      /* what `outgoing` takes in memory, and `unsent` */
     bool is_move_due;         /* to the configuration in force, between two packets */
     bool is_behind;           /* whole packets may be left in `input` for the next turn */
@@ -97,13 +100,6 @@ struct tp_exchange {
     tp_reply_fn on_reply;
     void *owner; /* on_reply's */
     bool fails_at_once;
-};
-
-/* The answer to a PULL of ours. */
-struct tp_reply {
-    struct tp_status status;
-    struct tp_str body;
-    uint8_t body_codec;
 };
 
 _Static_assert(sizeof(struct tp_session) <= 512, "an idle session is one small record");

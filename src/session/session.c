@@ -130,6 +130,7 @@ tp__session_make(struct tp_sessions *sessions, const struct tp_source *source, u
     session->sessions = sessions;
     session->source = source;
     session->heard_ms = tp__loop_now_ms(sessions->loop);
+    session->begun_ms = session->heard_ms;
     tp__watcher_init(&session->watcher, fd, session_on_event);
     tp__work_init(&session->turn_end, session_on_turn_end);
     tp__timer_init(&session->deadline, session_on_deadline);
@@ -140,6 +141,9 @@ tp__session_make(struct tp_sessions *sessions, const struct tp_source *source, u
     tp__hash_table_add(&sessions->by_number, &session->by_number, tp__hash_number(number));
     tp__counted_acquire(source->server->configuration);
     sessions->count++;
+    if (sessions->callbacks.on_begun != NULL) {
+        sessions->callbacks.on_begun(sessions->callbacks.owner, session);
+    }
     sessions->callbacks.on_count_changed(sessions->callbacks.owner);
     return session;
 }
@@ -171,6 +175,9 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
     tp__work_cancel(&session->turn_end);
     tp__dialed_free(&session->dialed);
     tp__session_notes_free(session);
+    if (sessions->callbacks.on_ended != NULL) {
+        sessions->callbacks.on_ended(sessions->callbacks.owner, session);
+    }
     tp__hash_table_remove(&sessions->by_number, &session->by_number);
     tp__list_remove(&session->node);
     tp__counted_release(session->source->server->configuration);
@@ -434,6 +441,7 @@ tp__close_reason_is_final(enum tp_close_reason reason)
     case TP_CLOSE_REFUSED:
     case TP_CLOSE_LISTEN_REMOVED:
     case TP_CLOSE_CLOSED:
+    case TP_CLOSE_KICKED:
     case TP_CLOSE_ID_TAKEN:
     case TP_CLOSE_DIAL_REMOVED:
     case TP_CLOSE_DIAL_FAILED:

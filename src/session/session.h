@@ -10,6 +10,8 @@
 #ifndef TP_SESSION_SESSION_H
 #define TP_SESSION_SESSION_H
 
+#include <teleport/remote.h>
+
 #include "base/buf_pool.h"
 #include "base/clock.h"
 #include "base/hash_table.h"
@@ -20,10 +22,30 @@
 #include "session/close_reason.h"
 #include "session/server.h"
 
+/* What reaches the sessions of other workers: teleport/remote.h says what each of these does. */
+struct tp_remote_functions {
+    enum tp_result (*push)(void *owner, const struct tp_remote_packet *packet, tp_remote_fn on_end,
+                           void *end_owner);
+    enum tp_result (*pull)(void *owner, const struct tp_remote_packet *packet, tp_remote_fn on_end,
+                           void *end_owner);
+    enum tp_result (*close)(void *owner, const struct tp_remote_closing *closing,
+                            tp_remote_fn on_end, void *end_owner);
+    enum tp_result (*list)(void *owner, const struct tp_session_query *query, tp_page_fn on_page,
+                           void *page_owner);
+};
+
 /* What the owner of a worker's sessions is told; `owner` is given back in each call. */
 struct tp_sessions_callbacks {
     void (*on_count_changed)(void *owner);       /* a session began or ended */
     void (*on_bytes)(void *owner, size_t count); /* bytes were read */
+
+    /* A session has begun, or has ended and lost its id already; or NULL. */
+    void (*on_begun)(void *owner, const struct tp_session *session);
+    void (*on_ended)(void *owner, const struct tp_session *session);
+
+    /* Where there are other workers; or NULL. */
+    const struct tp_remote_functions *remote;
+    void *remote_owner;
 
     /*
      * For ids that are unique beyond these sessions, or NULL: `session` wants `id`, which none
@@ -105,6 +127,13 @@ enum tp_result tp__session_start(struct tp_sessions *sessions, const struct tp_s
                                  uint64_t number, int fd,
                                  const struct tp_address *remote) TP_MUST_CHECK;
 
+/* The answer to a PULL of ours. */
+struct tp_reply {
+    struct tp_status status;
+    struct tp_str body;
+    uint8_t body_codec;
+};
+
 /* What a PULL of ours ends with, and how long it may take; a PUSH has none of it. */
 struct tp_asking {
     tp_reply_fn on_reply; /* called once, if the packet was taken as TP_OK says */
@@ -140,15 +169,22 @@ bool tp__session_has_output(const struct tp_session *session);
 struct tp_reply *tp__reply_copy(const struct tp_reply *reply) TP_MUST_CHECK;
 void tp__reply_free(struct tp_reply **reply);
 
+/* What the session's configuration says of two that want one id. */
+enum tp_id_conflict tp__session_id_conflict(const struct tp_session *session);
+
 /* The session that has this id; NULL when none has. */
 struct tp_session *tp__sessions_find_id(const struct tp_sessions *sessions, struct tp_str id);
 
 /*
  * Ends a session gracefully and tells the other end why, with the last packet that is queued:
- * PUSH /system/closed?reason=WORD&redial=0.  One that was dialed comes back only with redial=1.
+ * PUSH /system/closed?reason=WORD&redial=0 {"reason":"words","redial":false}.  One that was dialed
+ * comes back only with redial=1.  Without `words`, which are for people, the reason's are sent.
  */
 void tp__session_close_told(struct tp_session *session, enum tp_close_reason reason,
-                            bool may_redial);
+                            struct tp_str words, bool may_redial);
+
+/* Fills a row of a list of sessions; its texts are borrowed from the session. */
+void tp__session_describe(const struct tp_session *session, struct tp_session_row *row);
 
 /*
  * Moves every session to the listen that `find_source` gives for the name of its

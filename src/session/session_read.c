@@ -195,6 +195,7 @@ session_take_one(struct tp_session *session, int64_t now_us)
     switch (server->protocol->decode(&session->input, &limits, &session->sessions->pool, &packet,
                                      &why)) {
     case TP_DECODE_PACKET:
+        session->received_count++;
         tp__exchange_begin(session, &packet, now_us);
         return true;
     case TP_DECODE_MORE:

@@ -109,6 +109,7 @@ session_encode(struct tp_session *session)
         if (result != TP_OK) {
             return result;
         }
+        session->sent_count++;
         packet->wire_bytes = tp__output_len(&sessions->output) - len_before;
         session->queued_bytes -= tp__exchange_queue_cost(packet);
         if (exchange->is_ours) {

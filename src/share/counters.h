@@ -52,7 +52,13 @@
     ROW(WORKER_STARTS,     "worker_starts",     COUNTER, "processes",                              \
         "Workers started, those that replaced dead ones included.")                                \
     ROW(ZONE_REPAIRS,      "zone_repairs",      COUNTER, "repairs",                                \
-        "Times that a shared table was checked because a process died while changing it.")
+        "Times that a shared table was checked because a process died while changing it.")         \
+    ROW(DIRECTORY_FULL,    "directory_full",    COUNTER, "sessions",                               \
+        "Sessions for which the directory had no room.")                                           \
+    ROW(REMOTE_REQUESTS,   "remote_requests",   COUNTER, "requests",                               \
+        "Packets for sessions of any worker, and other requests about them, that were begun.")     \
+    ROW(REMOTE_FAILURES,   "remote_failures",   COUNTER, "requests",                               \
+        "Such requests that failed: the session gone, its queue full, its worker late.")
 /* clang-format on */
 
 enum tp_counter {

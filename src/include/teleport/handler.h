@@ -37,6 +37,15 @@ struct cJSON;
 enum tp_result tp_exchange_read_value(struct tp_exchange *exchange,
                                       struct cJSON **value) TP_MUST_CHECK;
 
+/*
+ * Appends `value` in the codec `codec` to `body`, which is empty before.  TP_NOT_FOUND: there is
+ * no such codec, or it has no values; TP_INVALID: it cannot express this one; TP_TOO_LARGE: for
+ * packet_limit; TP_NO_MEMORY.  Unless TP_OK is returned `body` is empty.
+ */
+enum tp_result tp_exchange_encode_value(const struct tp_exchange *exchange,
+                                        const struct cJSON *value, uint8_t codec,
+                                        struct tp_chain *body) TP_MUST_CHECK;
+
 /* Ends the exchange with status 200 and `value`, which stays the caller's, in the request's codec. */
 enum tp_result tp_exchange_reply_value(struct tp_exchange *exchange, const struct cJSON *value);
 

@@ -19,6 +19,7 @@
 #include <teleport/handler.h>
 #include <teleport/log.h>
 #include <teleport/protocol.h>
+#include <teleport/remote.h>
 #include <teleport/session.h>
 
 #ifdef __cplusplus

@@ -204,7 +204,7 @@ START_TEST(it_does_not_come_back_when_it_is_told_not_to)
     fixture_open(&fixture);
     fixture_dial(&fixture, -1);
     fixture_accept(&fixture);
-    tp__session_close_told(fixture.server, TP_CLOSE_ID_TAKEN, false);
+    tp__session_close_told(fixture.server, TP_CLOSE_ID_TAKEN, TP_STR(""), false);
     tp__test_bench_run(&fixture.bench, 50);
     ck_assert_uint_eq(0, fixture.bench.sessions.count);
     fixture_close(&fixture);
@@ -218,7 +218,7 @@ START_TEST(it_comes_back_when_it_may)
     fixture_open(&fixture);
     fixture_dial(&fixture, -1);
     fixture_accept(&fixture);
-    tp__session_close_told(fixture.server, TP_CLOSE_SHUTDOWN, true);
+    tp__session_close_told(fixture.server, TP_CLOSE_SHUTDOWN, TP_STR(""), true);
     tp__test_bench_turn(&fixture.bench, 5);
     fixture_accept(&fixture);
     ck_assert_int_eq(TP_SESSION_OPEN, tp_session_get_state(fixture.dialed));

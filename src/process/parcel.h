@@ -1,0 +1,96 @@
+/*
+ * process/parcel.h - what couriers send each other, as bytes and back.
+ *
+ * Both ends are of the same binary, so a parcel is a struct in this machine's layout and the
+ * texts it names the lengths of.  What is read borrows from the bytes.
+ *
+ * Read next: courier.c, bus_kinds.h.
+ */
+#ifndef TP_PROCESS_PARCEL_H
+#define TP_PROCESS_PARCEL_H
+
+#include <teleport/remote.h>
+
+#include "base/text.h"
+#include "share/frames.h"
+
+enum {
+    TP_PARCEL_PIECES_MAX = 4,
+    TP_PARCEL_NUMBERS_MAX = 100, /* sessions that are asked for at once */
+    TP_PARCEL_HEAD_BYTES_MAX = 96,
+    TP_PARCEL_OUTCOME_BYTES = 56, /* of one without texts and body */
+};
+
+/* A parcel to be sent: its texts are borrowed from what it was made of. */
+struct tp_parcel {
+    _Alignas(8) char head[TP_PARCEL_HEAD_BYTES_MAX];
+    struct tp_str pieces[TP_PARCEL_PIECES_MAX];
+    struct tp_frame_pieces message;
+};
+
+/* TP_BUS_PUSH, TP_BUS_PULL. */
+struct tp_parcel_packet {
+    uint64_t request;
+    uint64_t number;
+    struct tp_send_options options;
+    struct tp_str uri;
+    struct tp_str body;
+};
+
+/* TP_BUS_CLOSE. */
+struct tp_parcel_closing {
+    uint64_t request;
+    uint64_t number;
+    bool is_id_taken; /* it is because another session took its id, which it loses */
+    bool may_redial;
+    struct tp_str words;
+};
+
+/* TP_BUS_OUTCOME: status and body only of a PULL that has ended with TP_OK. */
+struct tp_parcel_outcome {
+    uint64_t request;
+    enum tp_result result;
+    struct tp_status status;
+    uint8_t body_codec;
+    struct tp_str body;
+};
+
+/* TP_BUS_DESCRIBE: of the query its filters alone. */
+struct tp_parcel_question {
+    uint64_t request;
+    uint32_t number_count;
+    uint64_t numbers[TP_PARCEL_NUMBERS_MAX];
+    struct tp_session_query filter;
+};
+
+/* TP_BUS_DESCRIPTION: rows one behind the other; see tp__parcel_add_row(). */
+struct tp_parcel_description {
+    uint64_t request;
+    enum tp_result result;
+    struct tp_str rows;
+};
+
+void tp__parcel_write_packet(struct tp_parcel *parcel, uint16_t kind,
+                             const struct tp_parcel_packet *packet);
+void tp__parcel_write_closing(struct tp_parcel *parcel, const struct tp_parcel_closing *closing);
+void tp__parcel_write_outcome(struct tp_parcel *parcel, const struct tp_parcel_outcome *outcome);
+void tp__parcel_write_question(struct tp_parcel *parcel, const struct tp_parcel_question *question);
+void tp__parcel_write_description(struct tp_parcel *parcel,
+                                  const struct tp_parcel_description *description);
+
+/* False when the bytes are no such parcel. */
+bool tp__parcel_read_packet(struct tp_str bytes, struct tp_parcel_packet *packet) TP_MUST_CHECK;
+bool tp__parcel_read_closing(struct tp_str bytes, struct tp_parcel_closing *closing) TP_MUST_CHECK;
+bool tp__parcel_read_outcome(struct tp_str bytes, struct tp_parcel_outcome *outcome) TP_MUST_CHECK;
+bool tp__parcel_read_question(struct tp_str bytes,
+                              struct tp_parcel_question *question) TP_MUST_CHECK;
+bool tp__parcel_read_description(struct tp_str bytes,
+                                 struct tp_parcel_description *description) TP_MUST_CHECK;
+
+/* Appends a row to `rows`. */
+void tp__parcel_add_row(struct tp_text *rows, const struct tp_session_row *row);
+
+/* Takes the first row off `rows`; false when that is none, or there are no more. */
+bool tp__parcel_next_row(struct tp_str *rows, struct tp_session_row *row) TP_MUST_CHECK;
+
+#endif
