@@ -45,6 +45,7 @@
         "A log could not be opened anew; its old file is still written to.") \
     ROW("master-gone", \
         "The master has ended without a word; this worker stops gracefully.") \
+    ROW("mode-not-set", "The file of a Unix socket could not be given the mode that the configuration says.") \
     ROW("packet-received", \
         "A packet came; log_body shows it.") \
     ROW("packet-sent", \

@@ -120,7 +120,7 @@ tp__cycle_attach(struct tp_cycle *cycle, const struct tp_descriptors *set, struc
 }
 
 void
-tp__cycle_apply_backlogs(const struct tp_cycle *cycle, const struct tp_descriptors *set)
+tp__cycle_apply_listen_options(const struct tp_cycle *cycle, const struct tp_descriptors *set)
 {
     for (size_t i = 0; i < cycle->listen_count; i++) {
         const struct tp_listen *listen = &cycle->listens[i];
@@ -133,6 +133,10 @@ tp__cycle_apply_backlogs(const struct tp_cycle *cycle, const struct tp_descripto
             if (tp__socket_set_backlog(fd, listen->options.backlog) != TP_OK) {
                 tp_log_warn(&cycle->log, "backlog-not-set", "listen=%s", listen->source.name);
             }
+        }
+        if (listen->options.file_mode != 0
+            && tp__socket_set_file_mode(&listen->endpoint, listen->options.file_mode) != TP_OK) {
+            tp_log_warn(&cycle->log, "mode-not-set", "listen=%s", listen->source.name);
         }
     }
 }
@@ -372,6 +376,7 @@ cycle_build_listens(struct tp_cycle *cycle, const struct tp_program *program,
                 .backlog = (int) items[i].backlog,
                 .reuseport = items[i].reuseport,
                 .ipv6only = items[i].ipv6only,
+                .file_mode = items[i].file_mode,
             },
             .source = {
                 .server = server,

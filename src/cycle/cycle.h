@@ -69,8 +69,8 @@ enum tp_result tp__cycle_open(const struct tp_cycle *cycle, struct tp_descriptor
 enum tp_result tp__cycle_attach(struct tp_cycle *cycle, const struct tp_descriptors *set,
                                 struct tp_text *messages) TP_MUST_CHECK;
 
-/* Gives the open sockets the backlogs that the cycle, now in force, says.  Master only. */
-void tp__cycle_apply_backlogs(const struct tp_cycle *cycle, const struct tp_descriptors *set);
+/* Gives the open sockets the backlogs and modes that the cycle, now in force, says.  Master only. */
+void tp__cycle_apply_listen_options(const struct tp_cycle *cycle, const struct tp_descriptors *set);
 
 /* From here on the cycle's log at `path`, if it has one, is written to what `fd` names. */
 enum tp_result tp__cycle_reopen_log(struct tp_cycle *cycle, const char *path, int fd) TP_MUST_CHECK;

@@ -10,14 +10,21 @@
 #include "conf/conf.h"
 #include "session/router.h"
 
+enum {
+    FILE_MODE_DIGITS_MAX = 4, /* with the zero in front that makes it octal for people */
+    FILE_MODE_MAX = 0777,
+};
+
 static void server_validate(const struct tp_block *block, void *conf);
 static void peer_validate_addresses(const struct tp_block *peer);
+static void listen_validate_mode(const struct tp_block *server, size_t item);
 static void listen_validate_unique(const struct tp_block *server, size_t item);
 static const char *listen_find(const struct tp_block *server, size_t item_end, const char *name);
 static void route_validate(const struct tp_block *block, void *conf);
 static const char *endpoint_value_parse(struct tp_str text, void *field);
 static const char *keepalive_value_parse(struct tp_str text, void *field);
 static bool keepalive_parse_part(struct tp_str *rest, int *value);
+static const char *file_mode_value_parse(struct tp_str text, void *field);
 static const char *route_uri_parse(struct tp_str text, void *field);
 
 static const struct tp_custom_type endpoint_type = {
@@ -28,6 +35,11 @@ static const struct tp_custom_type endpoint_type = {
 static const struct tp_custom_type keepalive_type = {
     .word = "on | off | IDLE:INTERVAL:COUNT",
     .parse = keepalive_value_parse,
+};
+
+static const struct tp_custom_type file_mode_type = {
+    .word = "mode",
+    .parse = file_mode_value_parse,
 };
 
 static const struct tp_custom_type route_uri_type = {
@@ -95,6 +107,13 @@ static const struct tp_argument listen_arguments[] = {
         TP_CUSTOM(struct tp_listen_conf, so_keepalive, struct tp_keepalive, &keepalive_type),
         .preset = "off",
         .brief = "TCP keepalive of accepted connections; an empty part leaves the system's value.",
+    },
+    {
+        .name = "mode", .kind = TP_ARGUMENT_NAMED,
+        TP_CUSTOM(struct tp_listen_conf, file_mode, unsigned, &file_mode_type),
+        .preset = "default",
+        .brief = "Who may connect to a Unix socket, as chmod has it: 0600 is the user who starts "
+                 "the server; default is what the umask leaves.",
     },
 };
 
@@ -262,8 +281,22 @@ server_validate(const struct tp_block *block, void *conf)
     if (tp_block_context(block) == TP_IN_SERVER && server->listens.count == 0) {
         tp_conf_complain(block, "listen", 0, "this server listens nowhere; add \"listen 9090;\"");
     }
+    for (size_t i = 0; tp_block_context(block) == TP_IN_SERVER && i < server->listens.count; i++) {
+        listen_validate_mode(block, i);
+    }
     if (tp_block_context(block) == TP_IN_PEER) {
         peer_validate_addresses(block);
+    }
+}
+
+static void
+listen_validate_mode(const struct tp_block *server, size_t item)
+{
+    const struct tp_server_conf *conf = tp_block_conf(server, &tp__module_server);
+    const struct tp_listen_conf *listens = conf->listens.items;
+
+    if (listens[item].file_mode != 0 && listens[item].endpoint.address.family != TP_ADDRESS_UNIX) {
+        tp_conf_complain(server, "listen", item, "only the file of a Unix socket has a mode");
     }
 }
 
@@ -400,6 +433,27 @@ keepalive_value_parse(struct tp_str text, void *field)
         return NULL;
     }
     return "on, off, or IDLE:INTERVAL:COUNT in seconds, such as 60:10:5 or 60::";
+}
+
+/* Octal, and at least the owner may connect: a mode of 0 would keep everybody out. */
+static const char *
+file_mode_value_parse(struct tp_str text, void *field)
+{
+    unsigned *mode = field;
+
+    *mode = 0;
+    if (tp__str_equal(text, TP_STR("default"))) {
+        return NULL;
+    }
+    for (size_t i = 0; i < text.len && text.len <= FILE_MODE_DIGITS_MAX; i++) {
+        if (text.data[i] < '0' || text.data[i] > '7') {
+            *mode = 0;
+            break;
+        }
+        *mode = *mode * 8 + (unsigned) (text.data[i] - '0');
+    }
+    return *mode > 0 && *mode <= FILE_MODE_MAX ? NULL
+                                               : "default, or three octal digits such as 0600";
 }
 
 /* Reads one part of "60:10:5" and moves *rest behind it; an empty part is 0. */

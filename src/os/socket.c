@@ -79,6 +79,12 @@ tp__socket_set_backlog(int fd, int backlog)
     return listen(fd, backlog) == -1 ? tp__result_from_errno() : TP_OK;
 }
 
+enum tp_result
+tp__socket_set_file_mode(const struct tp_endpoint *endpoint, unsigned mode)
+{
+    return chmod(endpoint->path.data, mode) == -1 ? tp__result_from_errno() : TP_OK;
+}
+
 void
 tp__socket_stop_listening(int fd)
 {

@@ -39,6 +39,10 @@ enum tp_result tp__socket_listen(const struct tp_endpoint *endpoint,
 /* Changes the length of the accept queue of a listening socket. */
 enum tp_result tp__socket_set_backlog(int fd, int backlog) TP_MUST_CHECK;
 
+/* Changes who may connect to a Unix socket, as chmod has it. */
+enum tp_result tp__socket_set_file_mode(const struct tp_endpoint *endpoint,
+                                        unsigned mode) TP_MUST_CHECK;
+
 /*
  * Ends the listening of a socket at once, in whichever processes it is open, so that
  * connections are refused and its address is free.

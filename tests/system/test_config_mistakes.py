@@ -272,3 +272,18 @@ def test_effective_routes_load_again(make_server):
     assert (code, errors) == (0, "")
     told = [line.split("#")[0].split() for line in effective.splitlines()]
     assert told == [line.split("#")[0].split() for line in again.splitlines()]
+
+
+def test_a_mode_is_octal_and_of_a_file(check):
+    messages = check("peer { server {\n"
+                     "    listen unix:logs/a mode=0800;\n"
+                     "    listen unix:logs/b mode=0;\n"
+                     "    listen unix:logs/c mode=01777;\n"
+                     "    listen 9090 mode=0600;\n"
+                     "    listen unix:logs/d mode=0600;\n"
+                     "    listen unix:logs/e mode=default;\n"
+                     "} }\n")
+
+    assert [line for line, _, _ in messages] == [2, 3, 4, 5]
+    assert all("three octal digits such as 0600" in text for _, _, text in messages[:3])
+    assert "only the file of a Unix socket has a mode" in messages[3][2]

@@ -89,6 +89,19 @@ def test_a_unix_socket_stands_below_the_prefix_and_goes_at_the_end(start_server)
     assert not path.exists()
 
 
+def test_the_file_of_a_unix_socket_has_the_mode_that_is_wanted(start_server):
+    server = start_server(conf("unix:logs/here.socket mode=0600"))
+    path = server.prefix / "logs/here.socket"
+    held = server.hold(1, path=path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+    server.write_conf(conf("unix:logs/here.socket mode=660"))
+    assert server.reload()[0] == 0
+
+    assert path.stat().st_mode & 0o777 == 0o660
+    assert server.is_read(held)
+
+
 def test_a_unix_socket_left_by_a_dead_server_is_taken_over(make_server):
     server = make_server(conf("unix:logs/here.socket"))
     path = server.prefix / "logs/here.socket"
