@@ -29,12 +29,13 @@ server := $(OBJS)/libserver.a
 main_object := $(OBJS)/src/process/main.o
 process_objects := $(filter-out $(main_object),$(call objects_of,$(call find_sources,src/process src/cycle)))
 peer_objects := $(call objects_of,$(call find_sources,src/peer)) $(OBJS)/library.o
-library_objects := $(call objects_of,$(filter-out src/process/% src/cycle/% src/peer/%,$(call find_sources,src)))
+library_objects := $(call objects_of,$(filter-out src/process/% src/cycle/% src/peer/% src/cli/%,\
+	$(call find_sources,src)))
 module_objects = $(foreach name,$(MODULES),$(patsubst $(MODULE_DIR_$(name))/%.c,\
 	$(OBJS)/modules/$(name)/%.o,$(wildcard $(MODULE_DIR_$(name))/*.c)))
 server_objects := $(process_objects) $(peer_objects) $(module_objects) $(OBJS)/modules.o
 
-all: $(program) libteleport
+all: $(program) libteleport tp
 
 $(program): $(main_object) $(server) $(library)
 	$(call say,LINK,$@)
@@ -81,11 +82,13 @@ $(OBJS)/Makefile: $(OBJS)/configured
 	@:
 
 include auto/library.mk
+include auto/client.mk
 include auto/test.mk
 include auto/install.mk
 
 help:
 	@echo "make            builds $(program)"
+	@echo "make tp         builds the client, $(OBJS)/tp"
 	@echo "make libteleport  builds the library alone, static and shared"
 	@echo "make install    installs it below $(PREFIX) (DESTDIR is honoured)"
 	@echo "make install-libteleport  installs headers and library only"

@@ -37,7 +37,7 @@ test-needs:
 $(OBJS)/tests/unit/%.o: WARNING_FLAGS += -Wno-missing-prototypes
 $(OBJS)/tests/unit/%.o: INCLUDE_SRC += -Itests/unit
 
-$(unit_program): $(call objects_of,$(unit_sources)) $(unit_main).o $(server) $(library)
+$(unit_program): $(call objects_of,$(unit_sources)) $(unit_main).o $(client_parts) $(server) $(library)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -fno-lto $(LDFLAGS) -o $@ $^ $(LIBS) $(CHECK_LIBS)
 
@@ -80,7 +80,8 @@ fuzz:
 bench_folder := $(OBJS)/tests/bench
 bench_programs := $(bench_folder)/load $(bench_folder)/rawecho
 
-$(bench_folder)/load: $(patsubst %.c,$(OBJS)/tests/bench/%.o,load.c engine.c client.c wire.c histogram.c)
+$(bench_folder)/load: $(patsubst %.c,$(OBJS)/tests/bench/%.o,load.c engine.c client.c wire.c) \
+	$(OBJS)/src/cli/histogram.o
 $(bench_folder)/rawecho: $(OBJS)/tests/bench/rawecho.o
 $(bench_programs):
 	$(call say,LINK,$@)

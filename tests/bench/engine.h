@@ -4,7 +4,7 @@
 #ifndef TP_TESTS_BENCH_ENGINE_H
 #define TP_TESTS_BENCH_ENGINE_H
 
-#include "histogram.h"
+#include "cli/histogram.h"
 #include "wire.h"
 
 #include <stdbool.h>

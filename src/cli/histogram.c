@@ -4,7 +4,7 @@
  * Values below the first doubling have a bucket each; above, a value's bucket follows
  * from its highest bits alone.
  */
-#include "histogram.h"
+#include "cli/histogram.h"
 
 enum {
     HISTOGRAM_STEPS = 1 << TP_HISTOGRAM_STEP_BITS,
@@ -16,8 +16,28 @@ static uint64_t histogram_bucket_end(unsigned bucket);
 void
 tp__histogram_add(struct tp_histogram *histogram, uint64_t value)
 {
+    histogram->min = histogram->total == 0 || value < histogram->min ? value : histogram->min;
+    histogram->max = value > histogram->max ? value : histogram->max;
+    histogram->sum += (double) value;
     histogram->total++;
     histogram->counts[histogram_bucket_of(value)]++;
+}
+
+void
+tp__histogram_merge(struct tp_histogram *histogram, const struct tp_histogram *other)
+{
+    if (other->total == 0) {
+        return;
+    }
+    if (histogram->total == 0 || other->min < histogram->min) {
+        histogram->min = other->min;
+    }
+    histogram->max = other->max > histogram->max ? other->max : histogram->max;
+    histogram->sum += other->sum;
+    histogram->total += other->total;
+    for (unsigned bucket = 0; bucket < TP_HISTOGRAM_BUCKETS; bucket++) {
+        histogram->counts[bucket] += other->counts[bucket];
+    }
 }
 
 uint64_t
@@ -32,10 +52,18 @@ tp__histogram_percentile(const struct tp_histogram *histogram, double share)
     for (unsigned bucket = 0; bucket < TP_HISTOGRAM_BUCKETS; bucket++) {
         seen += histogram->counts[bucket];
         if (seen > 0 && (double) seen >= wanted) {
-            return histogram_bucket_end(bucket);
+            uint64_t end = histogram_bucket_end(bucket);
+
+            return end < histogram->max ? end : histogram->max;
         }
     }
-    return UINT64_MAX;
+    return histogram->max;
+}
+
+double
+tp__histogram_mean(const struct tp_histogram *histogram)
+{
+    return histogram->total == 0 ? 0 : histogram->sum / (double) histogram->total;
 }
 
 static unsigned

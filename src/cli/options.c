@@ -1,0 +1,823 @@
+/*
+ * options.c - the table of options, and the reading of the command line by it.
+ *
+ * Read next: manual.c (the same table for people), main.c.
+ */
+#include "cli/options.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    OPTIONS_WORD_MAX = 64,
+    OPTIONS_OPERANDS_MAX = TP_URIS_MAX + 3, /* besides URIs: the address, a body, one too many */
+    OPTIONS_IN_FLIGHT_MAX = 1 << 24,
+};
+
+/* The best candidate for "did you mean" so far. */
+struct options_nearest {
+    const char *written;
+    const char *name; /* NULL: none is near enough */
+    size_t distance;
+};
+
+/* Where the reading of the command line is. */
+struct options_reader {
+    struct tp_settings *settings;
+    tp_getenv_fn get_environment;
+    char *complaint;
+    char **next; /* the argument behind the current one */
+    char *operands[OPTIONS_OPERANDS_MAX];
+    size_t operand_count;
+};
+
+static enum tp_result reader_read_all(struct options_reader *reader);
+static enum tp_result reader_read_operand(struct options_reader *reader, char *word);
+static enum tp_result reader_choose_command(struct options_reader *reader, const char *name);
+static enum tp_result reader_read_long(struct options_reader *reader, char *word);
+static enum tp_result reader_read_letters(struct options_reader *reader, const char *letters);
+static enum tp_result reader_apply_presets(struct options_reader *reader);
+static enum tp_result reader_apply(struct options_reader *reader, const struct tp_option *option,
+                                   const char *value);
+static enum tp_result reader_apply_number(struct options_reader *reader,
+                                          const struct tp_option *option, const char *value);
+static enum tp_result reader_complain_of_number(struct options_reader *reader,
+                                                const struct tp_option *option, const char *value);
+static enum tp_result reader_complain_of_option(struct options_reader *reader, const char *name);
+static enum tp_result reader_place_operands(struct options_reader *reader);
+static enum tp_result reader_place_address(struct options_reader *reader, size_t *at);
+static enum tp_result reader_place_number(struct options_reader *reader, size_t *at);
+static enum tp_result reader_place_uris(struct options_reader *reader, size_t *at);
+static enum tp_result reader_check(struct options_reader *reader);
+static bool set_address(struct tp_settings *settings, const char *address);
+static bool is_uri(const char *word);
+static enum tp_result complain(struct options_reader *reader, const char *format, ...)
+    TP_PRINTF(2, 3);
+static const struct tp_option *find_option(const struct tp_command *command, const char *name,
+                                           char letter);
+static bool read_integer(const char *text, int64_t *number, const char **rest);
+static bool read_size(const char *text, int64_t *bytes);
+static bool read_duration(const char *text, int64_t *total);
+static bool read_codec(const char *text, uint8_t *codec);
+static struct options_nearest nearest_to(const char *written);
+static void nearest_offer(struct options_nearest *nearest, const char *candidate);
+static size_t distance_of(const char *left, size_t left_len, const char *right, size_t right_len);
+
+#define AT(field) offsetof(struct tp_settings, field)
+
+/* clang-format off */
+const struct tp_option tp__options[] = {
+    /* Where to, and for how long. */
+    { .name = "timeout", .letter = 't', .value = "DURATION", .kind = TP_OPTION_DURATION,
+      .offset = AT(timeout), .preset = "10s", .min = 1, .max = 86400000,
+      .groups = TP_OPTIONS_CONNECT,
+      .brief = "How long connecting may take, and each answer." },
+    { .name = "redial", .value = "TIMES", .kind = TP_OPTION_INTEGER,
+      .offset = AT(redial), .preset = "0", .min = -1, .max = 1000000,
+      .groups = TP_OPTIONS_CONNECT,
+      .brief = "How often in a row a connection is tried again; -1: for ever." },
+    { .name = "id", .value = "ID", .kind = TP_OPTION_TEXT,
+      .offset = AT(id), .groups = TP_OPTIONS_ID,
+      .brief = "The id of the session at this end; --exec and --json pass it on." },
+    { .name = "listen", .letter = 'l', .value = "ADDRESS", .kind = TP_OPTION_TEXT,
+      .offset = AT(listen), .groups = TP_OPTIONS_LISTEN,
+      .brief = "Accepts sessions here, and dials only where an ADDRESS is given too." },
+
+    /* What is sent. */
+    { .name = "header-codec", .value = "CODEC", .kind = TP_OPTION_CODEC,
+      .offset = AT(header_codec), .preset = "protobuf", .groups = TP_OPTIONS_SEND,
+      .brief = "How headers are encoded: protobuf or json." },
+    { .name = "body-codec", .letter = 'b', .value = "CODEC", .kind = TP_OPTION_CODEC,
+      .offset = AT(body_codec), .preset = "json", .groups = TP_OPTIONS_SEND,
+      .brief = "What bodies are said to be: json, protobuf, plain, or the letter of another." },
+    { .name = "gzip", .letter = 'z', .value = "LEVEL", .kind = TP_OPTION_INTEGER,
+      .offset = AT(gzip), .preset = "0", .min = -2, .max = 9, .groups = TP_OPTIONS_SEND,
+      .brief = "Deflates bodies, from 1 (fast) to 9 (small); -2: Huffman only, 0: not at all." },
+    { .name = "packet-limit", .value = "SIZE", .kind = TP_OPTION_SIZE,
+      .offset = AT(packet_limit), .preset = "64m", .min = 1024, .max = 256 << 20,
+      .groups = TP_OPTIONS_CONNECT,
+      .brief = "The largest packet that is sent or taken." },
+
+    /* What is shown. */
+    { .name = "json", .letter = 'j', .kind = TP_OPTION_FLAG, .offset = AT(is_json),
+      .groups = TP_OPTIONS_JSON,
+      .brief = "Prints for programs: one JSON object a line, with status, codec and time." },
+    { .name = "pretty", .letter = 'p', .kind = TP_OPTION_FLAG, .offset = AT(is_pretty),
+      .groups = TP_OPTIONS_SHOW,
+      .brief = "Lays JSON out over lines, as on a terminal." },
+    { .name = "raw", .letter = 'r', .kind = TP_OPTION_FLAG, .offset = AT(is_raw),
+      .groups = TP_OPTIONS_SHOW,
+      .brief = "Prints bodies byte for byte, on a terminal too." },
+
+    /* Answering. */
+    { .name = "exec", .letter = 'e', .value = "COMMAND", .kind = TP_OPTION_TEXT,
+      .offset = AT(exec), .groups = TP_OPTIONS_SERVE,
+      .brief = "Runs this for each PULL: the body comes on its input, its output is the answer." },
+    { .name = "file", .letter = 'f', .value = "FILE", .kind = TP_OPTION_TEXT,
+      .offset = AT(file), .groups = TP_OPTIONS_SERVE,
+      .brief = "Answers with what is in this file at that moment." },
+    { .name = "echo", .kind = TP_OPTION_FLAG, .offset = AT(does_echo),
+      .groups = TP_OPTIONS_SERVE,
+      .brief = "Answers with the body that came." },
+    { .name = "jobs", .value = "NUMBER", .kind = TP_OPTION_INTEGER,
+      .offset = AT(jobs), .preset = "8", .min = 1, .max = 1024, .groups = TP_OPTIONS_SERVE,
+      .brief = "How many commands of --exec run at once." },
+    { .name = "queue", .value = "NUMBER", .kind = TP_OPTION_INTEGER,
+      .offset = AT(queue), .preset = "1000", .min = 0, .max = 1000000,
+      .groups = TP_OPTIONS_SERVE,
+      .brief = "How many PULLs wait for --exec; one more is answered with 503." },
+
+    /* Several times. */
+    { .name = "count", .letter = 'n', .value = "NUMBER", .kind = TP_OPTION_INTEGER,
+      .offset = AT(count), .preset = "0", .min = 0, .max = INT64_MAX,
+      .groups = TP_OPTIONS_COUNT,
+      .brief = "Ends after so many; 0: goes on until it is interrupted." },
+    { .name = "interval", .letter = 'i', .value = "DURATION", .kind = TP_OPTION_DURATION,
+      .offset = AT(interval), .preset = "1s", .min = 1, .max = 86400000,
+      .groups = TP_OPTIONS_PING,
+      .brief = "The time from one PULL to the next." },
+
+    /* Measuring. */
+    { .name = "sessions", .letter = 's', .value = "NUMBER", .kind = TP_OPTION_INTEGER,
+      .offset = AT(sessions), .preset = "1", .min = 1, .max = 60000, .groups = TP_OPTIONS_BENCH,
+      .brief = "How many sessions are held open." },
+    { .name = "depth", .letter = 'd', .value = "NUMBER", .kind = TP_OPTION_INTEGER,
+      .offset = AT(depth), .preset = "1", .min = 1, .max = 65536, .groups = TP_OPTIONS_BENCH,
+      .brief = "How many PULLs are in flight on each session, with --rate at most." },
+    { .name = "rate", .letter = 'R', .value = "NUMBER", .kind = TP_OPTION_INTEGER,
+      .offset = AT(rate), .preset = "0", .min = 0, .max = 100000000, .groups = TP_OPTIONS_BENCH,
+      .brief = "Sends so many PULLs a second, all sessions together, come what may; 0: each when "
+               "the one before it was answered." },
+    { .name = "duration", .letter = 'D', .value = "DURATION", .kind = TP_OPTION_DURATION,
+      .offset = AT(duration), .preset = "10s", .min = 1, .max = 86400000,
+      .groups = TP_OPTIONS_BENCH,
+      .brief = "How long is measured." },
+    { .name = "warm-up", .letter = 'w', .value = "DURATION", .kind = TP_OPTION_DURATION,
+      .offset = AT(warm_up), .preset = "300ms", .min = 0, .max = 86400000,
+      .groups = TP_OPTIONS_BENCH,
+      .brief = "How long it runs before it is measured." },
+    { .name = "size", .value = "SIZE", .kind = TP_OPTION_SIZE,
+      .offset = AT(size), .preset = "16", .min = 0, .max = 64 << 20,
+      .groups = TP_OPTIONS_BENCH,
+      .brief = "Makes a plain body of so many bytes, where no BODY is given." },
+    { .name = "threads", .letter = 'T', .value = "NUMBER", .kind = TP_OPTION_INTEGER,
+      .offset = AT(threads), .preset = "1", .min = 1, .max = 256, .groups = TP_OPTIONS_BENCH,
+      .brief = "How many threads share the sessions." },
+    { .name = "push", .kind = TP_OPTION_FLAG, .offset = AT(does_push),
+      .groups = TP_OPTIONS_BENCH,
+      .brief = "Sends PUSHes instead, and waits until each comes back as a PUSH to the same URI." },
+    { .name = "server-pid", .value = "PID", .kind = TP_OPTION_INTEGER,
+      .offset = AT(server_pid), .preset = "0", .min = 0, .max = INT32_MAX,
+      .groups = TP_OPTIONS_BENCH,
+      .brief = "Tells what this process of this machine ran meanwhile." },
+
+    /* Operating a server. */
+    { .name = "id", .value = "ID", .kind = TP_OPTION_TEXT,
+      .offset = AT(filter_id), .groups = TP_OPTIONS_SESSIONS | TP_OPTIONS_CLOSE,
+      .brief = "The session with this id." },
+    { .name = "remote", .value = "PREFIX", .kind = TP_OPTION_TEXT,
+      .offset = AT(remote), .groups = TP_OPTIONS_SESSIONS,
+      .brief = "Only sessions whose other end's address begins so." },
+    { .name = "page", .value = "NUMBER", .kind = TP_OPTION_INTEGER,
+      .offset = AT(page), .preset = "100", .min = 1, .max = 1000,
+      .groups = TP_OPTIONS_SESSIONS,
+      .brief = "How many sessions are asked for at once; all are shown in any case." },
+    { .name = "reason", .value = "TEXT", .kind = TP_OPTION_TEXT,
+      .offset = AT(reason), .groups = TP_OPTIONS_CLOSE,
+      .brief = "What the other end is told." },
+
+    /* Always there. */
+    { .name = "quiet", .letter = 'q', .kind = TP_OPTION_FLAG, .offset = AT(is_quiet),
+      .groups = TP_OPTIONS_COMMON,
+      .brief = "Says nothing but what was asked for; the exit code tells the rest." },
+    { .name = "verbose", .letter = 'v', .kind = TP_OPTION_FLAG, .offset = AT(is_verbose),
+      .groups = TP_OPTIONS_COMMON,
+      .brief = "Says on standard error what happens: connections, statuses, codecs, times." },
+    { .name = "no-color", .kind = TP_OPTION_FLAG, .offset = AT(has_no_color),
+      .groups = TP_OPTIONS_COMMON,
+      .brief = "Does not colour, on a terminal either." },
+    { .name = "help", .letter = 'h', .kind = TP_OPTION_FLAG, .offset = AT(wants_help),
+      .groups = TP_OPTIONS_COMMON,
+      .brief = "Explains tp, or the command that is named." },
+    { .name = "version", .letter = 'V', .kind = TP_OPTION_FLAG, .offset = AT(wants_version),
+      .groups = TP_OPTIONS_COMMON,
+      .brief = "Prints the version." },
+    { .name = NULL },
+};
+
+const struct tp_environment_variable tp__environment[] = {
+    { "TELEPORT_ADDRESS", "The ADDRESS where none is given; 127.0.0.1:9090 without it." },
+    { "TELEPORT_CONTROL", "The same for sessions and close, before TELEPORT_ADDRESS." },
+    { "NO_COLOR", "Nothing is coloured when this is set and not empty." },
+    { NULL, NULL },
+};
+/* clang-format on */
+
+enum tp_result
+tp__options_parse(int argc, char **argv, tp_getenv_fn get_environment, struct tp_settings *settings,
+                  char *complaint)
+{
+    struct options_reader reader = {
+        .settings = settings,
+        .get_environment = get_environment,
+        .complaint = complaint,
+        .next = argv + (argc > 0 ? 1 : 0),
+    };
+
+    *settings = (struct tp_settings){ 0 };
+    complaint[0] = '\0';
+    enum tp_result result = reader_read_all(&reader);
+
+    if (result != TP_OK || settings->wants_help || settings->wants_version) {
+        return result;
+    }
+    if (settings->command == NULL) {
+        return complain(&reader, "what is tp to do?");
+    }
+    result = reader_place_operands(&reader);
+    return result == TP_OK ? reader_check(&reader) : result;
+}
+
+bool
+tp__option_is_of(const struct tp_option *option, const struct tp_command *command)
+{
+    return ((command->groups | TP_OPTIONS_COMMON) & option->groups) != 0;
+}
+
+const char *
+tp__option_preset(const struct tp_option *option, const struct tp_command *command, char *text,
+                  size_t len)
+{
+    const char *found = option->preset == NULL ? "" : option->preset;
+    size_t name_len = strlen(option->name);
+
+    snprintf(text, len, "%s", found);
+    for (const char *word = command->presets; word != NULL && *word != '\0';) {
+        size_t word_len = strcspn(word, " ");
+
+        if (strncmp(word, option->name, name_len) == 0 && word[name_len] == '=') {
+            snprintf(text, len, "%.*s", (int) (word_len - name_len - 1), word + name_len + 1);
+        }
+        word += word_len + strspn(word + word_len, " ");
+    }
+    return text;
+}
+
+static enum tp_result
+reader_read_all(struct options_reader *reader)
+{
+    enum tp_result result = TP_OK;
+    bool has_options = true;
+
+    while (*reader->next != NULL && result == TP_OK) {
+        char *word = *reader->next++;
+
+        if (!has_options || word[0] != '-' || word[1] == '\0') {
+            result = reader_read_operand(reader, word);
+        } else if (strcmp(word, "--") == 0) {
+            has_options = false;
+        } else if (word[1] == '-') {
+            result = reader_read_long(reader, word + 2);
+        } else {
+            result = reader_read_letters(reader, word + 1);
+        }
+    }
+    return result;
+}
+
+static enum tp_result
+reader_read_operand(struct options_reader *reader, char *word)
+{
+    if (reader->settings->command == NULL) {
+        return reader_choose_command(reader, word);
+    }
+    if (reader->operand_count == OPTIONS_OPERANDS_MAX) {
+        return complain(reader, "that are too many words");
+    }
+    reader->operands[reader->operand_count++] = word;
+    return TP_OK;
+}
+
+static enum tp_result
+reader_choose_command(struct options_reader *reader, const char *name)
+{
+    const struct tp_command *command = tp__command_find(name);
+
+    if (command != NULL) {
+        reader->settings->command = command;
+        return reader_apply_presets(reader);
+    }
+    struct options_nearest nearest = nearest_to(name);
+
+    for (size_t i = 0; tp__commands[i] != NULL; i++) {
+        nearest_offer(&nearest, tp__commands[i]->name);
+    }
+    if (nearest.name != NULL) {
+        return complain(reader, "there is no command \"%s\"; did you mean \"%s\"?", name,
+                        nearest.name);
+    }
+    return complain(reader, "there is no command \"%s\"", name);
+}
+
+/* "timeout", "5s" as the next word; or "timeout=5s". */
+static enum tp_result
+reader_read_long(struct options_reader *reader, char *word)
+{
+    size_t len = strcspn(word, "=");
+    const char *value = word[len] == '=' ? word + len + 1 : NULL;
+    char name[OPTIONS_WORD_MAX];
+
+    snprintf(name, sizeof(name), "%.*s", (int) len, word);
+    const struct tp_option *option = find_option(reader->settings->command, name, 0);
+
+    if (option == NULL) {
+        return reader_complain_of_option(reader, name);
+    }
+    if (option->kind == TP_OPTION_FLAG) {
+        return value == NULL ? reader_apply(reader, option, NULL)
+                             : complain(reader, "--%s takes no value", name);
+    }
+    if (value == NULL && *reader->next != NULL) {
+        value = *reader->next++;
+    }
+    if (value == NULL) {
+        return complain(reader, "--%s needs a value: --%s %s", name, name, option->value);
+    }
+    return reader_apply(reader, option, value);
+}
+
+/* "qv", or "t5s", or "t" and "5s" as the next word. */
+static enum tp_result
+reader_read_letters(struct options_reader *reader, const char *letters)
+{
+    enum tp_result result = TP_OK;
+
+    while (*letters != '\0' && result == TP_OK) {
+        const struct tp_option *option = find_option(reader->settings->command, NULL, *letters);
+
+        if (option == NULL) {
+            return complain(reader, "there is no option -%c%s%s", *letters,
+                            reader->settings->command == NULL ? "" : " of tp ",
+                            reader->settings->command == NULL ? ""
+                                                              : reader->settings->command->name);
+        }
+        letters++;
+        if (option->kind == TP_OPTION_FLAG) {
+            result = reader_apply(reader, option, NULL);
+            continue;
+        }
+        const char *value = *letters != '\0' ? letters : *reader->next;
+
+        if (value == NULL) {
+            return complain(reader, "-%c needs a value: -%c %s", option->letter, option->letter,
+                            option->value);
+        }
+        reader->next += *letters == '\0';
+        return reader_apply(reader, option, value);
+    }
+    return result;
+}
+
+static enum tp_result
+reader_apply_presets(struct options_reader *reader)
+{
+    const struct tp_command *command = reader->settings->command;
+    enum tp_result result = TP_OK;
+
+    for (const struct tp_option *option = tp__options; option->name != NULL; option++) {
+        char preset[OPTIONS_WORD_MAX];
+
+        if (option->kind == TP_OPTION_FLAG || !tp__option_is_of(option, command)) {
+            continue;
+        }
+        tp__option_preset(option, command, preset, sizeof(preset));
+        /* A text without a preset stays NULL, and no preset is a text. */
+        if (preset[0] != '\0' && result == TP_OK) {
+            result = reader_apply(reader, option, preset);
+        }
+    }
+    return result;
+}
+
+static enum tp_result
+reader_apply(struct options_reader *reader, const struct tp_option *option, const char *value)
+{
+    void *field = (char *) reader->settings + option->offset;
+
+    switch (option->kind) {
+    case TP_OPTION_FLAG:
+        *(bool *) field = true;
+        return TP_OK;
+    case TP_OPTION_TEXT:
+        *(const char **) field = value;
+        return TP_OK;
+    case TP_OPTION_CODEC:
+        if (!read_codec(value, field)) {
+            return complain(reader, "--%s takes json, protobuf, plain or a letter, not \"%s\"",
+                            option->name, value);
+        }
+        return TP_OK;
+    case TP_OPTION_INTEGER:
+    case TP_OPTION_SIZE:
+    case TP_OPTION_DURATION:
+        return reader_apply_number(reader, option, value);
+    }
+    return TP_INVALID;
+}
+
+static enum tp_result
+reader_apply_number(struct options_reader *reader, const struct tp_option *option,
+                    const char *value)
+{
+    void *field = (char *) reader->settings + option->offset;
+    const char *rest;
+    int64_t number;
+    bool is_right = option->kind == TP_OPTION_SIZE ? read_size(value, &number)
+                    : option->kind == TP_OPTION_DURATION
+                        ? read_duration(value, &number)
+                        : read_integer(value, &number, &rest) && *rest == '\0';
+
+    if (!is_right || number < option->min || number > option->max) {
+        return reader_complain_of_number(reader, option, value);
+    }
+    switch (option->kind) {
+    case TP_OPTION_SIZE:
+        ((struct tp_size *) field)->bytes = (uint64_t) number;
+        break;
+    case TP_OPTION_DURATION:
+        ((struct tp_msec *) field)->ms = number;
+        break;
+    default:
+        *(int64_t *) field = number;
+        break;
+    }
+    return TP_OK;
+}
+
+static enum tp_result
+reader_complain_of_number(struct options_reader *reader, const struct tp_option *option,
+                          const char *value)
+{
+    switch (option->kind) {
+    case TP_OPTION_SIZE:
+        return complain(reader,
+                        "--%s takes a size such as 512, 16k or 1m, from %" PRId64 " to %" PRId64
+                        " bytes, not \"%s\"",
+                        option->name, option->min, option->max, value);
+    case TP_OPTION_DURATION:
+        return complain(reader, "--%s takes a duration such as 500ms, 30s or 5m, not \"%s\"",
+                        option->name, value);
+    default:
+        if (option->max == INT64_MAX) {
+            return complain(reader, "--%s takes a whole number of at least %" PRId64 ", not \"%s\"",
+                            option->name, option->min, value);
+        }
+        return complain(reader,
+                        "--%s takes a whole number from %" PRId64 " to %" PRId64 ", not \"%s\"",
+                        option->name, option->min, option->max, value);
+    }
+}
+
+/* Nobody has it, or another command, or one with a similar name. */
+static enum tp_result
+reader_complain_of_option(struct options_reader *reader, const char *name)
+{
+    const struct tp_command *command = reader->settings->command;
+
+    if (command == NULL) {
+        return complain(reader, "there is no option --%s before the name of a command", name);
+    }
+    for (size_t i = 0; tp__commands[i] != NULL; i++) {
+        if (find_option(tp__commands[i], name, 0) != NULL) {
+            return complain(reader, "there is no option --%s of tp %s; tp %s has one", name,
+                            command->name, tp__commands[i]->name);
+        }
+    }
+    struct options_nearest nearest = nearest_to(name);
+
+    for (const struct tp_option *option = tp__options; option->name != NULL; option++) {
+        if (tp__option_is_of(option, command)) {
+            nearest_offer(&nearest, option->name);
+        }
+    }
+    if (nearest.name != NULL) {
+        return complain(reader, "there is no option --%s of tp %s; did you mean --%s?", name,
+                        command->name, nearest.name);
+    }
+    return complain(reader, "there is no option --%s of tp %s", name, command->name);
+}
+
+static enum tp_result
+reader_place_operands(struct options_reader *reader)
+{
+    struct tp_settings *settings = reader->settings;
+    size_t at = 0;
+
+    if (settings->command == &tp__command_help) {
+        settings->topic = reader->operand_count > 0 ? reader->operands[at++] : NULL;
+    }
+    enum tp_result result = reader_place_address(reader, &at);
+
+    if (result == TP_OK) {
+        result = reader_place_number(reader, &at);
+    }
+    if (result == TP_OK) {
+        result = reader_place_uris(reader, &at);
+    }
+    if (result == TP_OK && settings->command->takes_body && at < reader->operand_count) {
+        settings->body = reader->operands[at++];
+    }
+    if (result == TP_OK && at < reader->operand_count) {
+        result = complain(reader, "\"%s\" is one word too many%s", reader->operands[at],
+                          settings->command->takes_body ? "; quote a body that has spaces" : "");
+    }
+    return result;
+}
+
+static enum tp_result
+reader_place_address(struct options_reader *reader, size_t *at)
+{
+    struct tp_settings *settings = reader->settings;
+    const struct tp_command *command = settings->command;
+    const char *word = *at < reader->operand_count ? reader->operands[*at] : NULL;
+    const char *address = NULL;
+
+    if (!command->takes_address) {
+        return TP_OK;
+    }
+    /* A number alone is a port, but where it may be a session. */
+    if (word != NULL && !is_uri(word) && (!command->takes_number || strchr(word, ':') != NULL)) {
+        settings->has_address = true;
+        address = word;
+        ++*at;
+    }
+    if (address == NULL && command->is_for_operators) {
+        address = reader->get_environment("TELEPORT_CONTROL");
+    }
+    if (address == NULL || *address == '\0') {
+        address = reader->get_environment("TELEPORT_ADDRESS");
+    }
+    if (address == NULL || *address == '\0') {
+        address = "127.0.0.1:9090";
+    }
+    if (!set_address(settings, address)) {
+        return complain(reader, "\"%s\" is no address (host:port or unix:/path)%s", address,
+                        command->uris_max > 0 ? " and no URI, which begins with \"/\"" : "");
+    }
+    return TP_OK;
+}
+
+static enum tp_result
+reader_place_number(struct options_reader *reader, size_t *at)
+{
+    struct tp_settings *settings = reader->settings;
+    const char *rest;
+    int64_t number;
+
+    if (!settings->command->takes_number || *at == reader->operand_count) {
+        return TP_OK;
+    }
+    const char *word = reader->operands[(*at)++];
+
+    if (!read_integer(word, &number, &rest) || *rest != '\0' || number < 0) {
+        return complain(reader, "\"%s\" is no number of a session; tp sessions shows them", word);
+    }
+    settings->number = (uint64_t) number;
+    settings->has_number = true;
+    return TP_OK;
+}
+
+static enum tp_result
+reader_place_uris(struct options_reader *reader, size_t *at)
+{
+    struct tp_settings *settings = reader->settings;
+    const struct tp_command *command = settings->command;
+
+    while (settings->uri_count < command->uris_max && *at < reader->operand_count
+           && is_uri(reader->operands[*at])) {
+        settings->uris[settings->uri_count++] = reader->operands[(*at)++];
+    }
+    if (settings->uri_count < command->uris_min) {
+        return complain(reader, "a URI is missing, such as /math/add: tp %s %s", command->name,
+                        command->operands);
+    }
+    return TP_OK;
+}
+
+/* What the table cannot say: options that need or exclude each other. */
+static enum tp_result
+reader_check(struct options_reader *reader)
+{
+    const struct tp_settings *settings = reader->settings;
+    const struct tp_command *command = settings->command;
+    int answers = (settings->exec != NULL) + (settings->file != NULL) + settings->does_echo;
+
+    if (command == &tp__command_serve && answers != 1) {
+        return complain(reader, "tp serve needs one of --exec, --file and --echo");
+    }
+    if (command == &tp__command_close && settings->has_number == (settings->filter_id != NULL)) {
+        return complain(reader, "tp close needs the number of a session, or --id");
+    }
+    if (settings->header_codec != 0 && strchr("jp", settings->header_codec) == NULL) {
+        return complain(reader, "--header-codec is protobuf or json");
+    }
+    if (settings->is_raw && settings->is_pretty) {
+        return complain(reader, "--raw and --pretty exclude each other");
+    }
+    if (settings->is_quiet && settings->is_verbose) {
+        return complain(reader, "--quiet and --verbose exclude each other");
+    }
+    if (settings->threads > settings->sessions) {
+        return complain(reader, "--threads is larger than --sessions, so some had nothing to do");
+    }
+    if (settings->sessions * settings->depth > OPTIONS_IN_FLIGHT_MAX) {
+        return complain(reader, "--sessions times --depth is more than %d", OPTIONS_IN_FLIGHT_MAX);
+    }
+    return TP_OK;
+}
+
+/* "9090" and ":9090" are ports of this machine. */
+static bool
+set_address(struct tp_settings *settings, const char *address)
+{
+    bool is_port = *address != '\0' && strspn(address, "0123456789") == strlen(address);
+    const char *front = is_port ? "127.0.0.1:" : *address == ':' ? "127.0.0.1" : "";
+    int len = snprintf(settings->address, sizeof(settings->address), "%s%s", front, address);
+
+    return len > 0 && (size_t) len < sizeof(settings->address)
+           && strchr(settings->address, ':') != NULL;
+}
+
+static bool
+is_uri(const char *word)
+{
+    return word[0] == '/' || strcmp(word, "*") == 0;
+}
+
+static enum tp_result
+complain(struct options_reader *reader, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(reader->complaint, TP_COMPLAINT_MAX, format, args);
+    va_end(args);
+    return TP_INVALID;
+}
+
+/* By its name, or its letter where `name` is NULL; without a command only what all have. */
+static const struct tp_option *
+find_option(const struct tp_command *command, const char *name, char letter)
+{
+    for (const struct tp_option *option = tp__options; option->name != NULL; option++) {
+        bool is_it = name != NULL ? strcmp(option->name, name) == 0 : option->letter == letter;
+        bool is_known = command != NULL ? tp__option_is_of(option, command)
+                                        : (option->groups & TP_OPTIONS_COMMON) != 0;
+
+        if (is_it && is_known) {
+            return option;
+        }
+    }
+    return NULL;
+}
+
+static bool
+read_integer(const char *text, int64_t *number, const char **rest)
+{
+    const char *digits = text + (*text == '-');
+    char *end;
+
+    if (*digits < '0' || *digits > '9') {
+        return false;
+    }
+    errno = 0;
+    *number = strtoll(text, &end, 10);
+    *rest = end;
+    return errno == 0;
+}
+
+static bool
+read_size(const char *text, int64_t *bytes)
+{
+    static const char units[] = "kmg";
+    const char *rest;
+
+    if (!read_integer(text, bytes, &rest)) {
+        return false;
+    }
+    const char *unit = *rest == '\0' ? NULL : strchr(units, *rest | 0x20);
+
+    if (*rest != '\0' && (unit == NULL || rest[1] != '\0')) {
+        return false;
+    }
+    int shift = unit == NULL ? 0 : 10 * (int) (unit - units + 1);
+
+    if (*bytes > INT64_MAX >> shift || *bytes < 0) {
+        return false;
+    }
+    *bytes <<= shift;
+    return true;
+}
+
+/* "500ms", "1m30s": a unit must be there, as in the configuration. */
+static bool
+read_duration(const char *text, int64_t *total)
+{
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
+    int64_t number;
+
+    *total = 0;
+    do {
+        size_t i = 0;
+
+        if (!read_integer(text, &number, &text) || number < 0) {
+            return false;
+        }
+        size_t len = strspn(text, "dhms");
+
+        while (i < TP_COUNT_OF(units)
+               && (strlen(units[i].name) != len || memcmp(units[i].name, text, len) != 0)) {
+            i++;
+        }
+        if (i == TP_COUNT_OF(units) || number > (INT64_MAX - *total) / units[i].ms) {
+            return false;
+        }
+        *total += number * units[i].ms;
+        text += len;
+    } while (*text != '\0');
+    return true;
+}
+
+static bool
+read_codec(const char *text, uint8_t *codec)
+{
+    static const struct {
+        const char *name;
+        char id;
+    } codecs[] = { { "json", 'j' }, { "protobuf", 'p' }, { "plain", 's' } };
+
+    for (size_t i = 0; i < TP_COUNT_OF(codecs); i++) {
+        if (strcmp(text, codecs[i].name) == 0) {
+            *codec = (uint8_t) codecs[i].id;
+            return true;
+        }
+    }
+    *codec = (uint8_t) text[0];
+    return text[0] != '\0' && text[1] == '\0';
+}
+
+/* As many slips as a third of the word's letters, and one, are forgiven. */
+static struct options_nearest
+nearest_to(const char *written)
+{
+    return (struct options_nearest){ .written = written, .distance = strlen(written) / 3 + 2 };
+}
+
+static void
+nearest_offer(struct options_nearest *nearest, const char *candidate)
+{
+    size_t written_len = strlen(nearest->written);
+    size_t candidate_len = strlen(candidate);
+
+    if (written_len >= OPTIONS_WORD_MAX || candidate_len >= OPTIONS_WORD_MAX) {
+        return;
+    }
+    size_t distance = distance_of(nearest->written, written_len, candidate, candidate_len);
+
+    if (distance < nearest->distance && distance < candidate_len) {
+        nearest->distance = distance;
+        nearest->name = candidate;
+    }
+}
+
+/* How many letters must be inserted, removed or replaced, row by row of the usual table. */
+static size_t
+distance_of(const char *left, size_t left_len, const char *right, size_t right_len)
+{
+    size_t row[OPTIONS_WORD_MAX];
+
+    for (size_t column = 0; column <= right_len; column++) {
+        row[column] = column;
+    }
+    for (size_t line = 1; line <= left_len; line++) {
+        size_t diagonal = row[0];
+
+        row[0] = line;
+        for (size_t column = 1; column <= right_len; column++) {
+            size_t above = row[column];
+            size_t best = diagonal + (left[line - 1] != right[column - 1]);
+
+            best = above + 1 < best ? above + 1 : best;
+            best = row[column - 1] + 1 < best ? row[column - 1] + 1 : best;
+            row[column] = best;
+            diagonal = above;
+        }
+    }
+    return row[right_len];
+}
