@@ -300,8 +300,11 @@ client_listen(struct tp_client *client)
         tp__client_say(client, "%s", *why != '\0' ? why : tp_result_sentence(result));
         return result == TP_INVALID ? TP_EXIT_USAGE : TP_EXIT_LOCAL;
     }
-    if (port != 0) {
-        tp__client_say(client, "listening on %s (port %u)", client->settings->listen,
+    /* The system has chosen the port where none was given. */
+    const char *last = strrchr(client->settings->listen, ':');
+
+    if (strcmp(last == NULL ? client->settings->listen : last + 1, "0") == 0) {
+        tp__client_say(client, "listening on %s, port %u", client->settings->listen,
                        (unsigned) port);
     } else {
         tp__client_say(client, "listening on %s", client->settings->listen);

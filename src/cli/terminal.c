@@ -73,13 +73,16 @@ tp__screen_progress(struct tp_screen *screen, const char *line)
     if (screen->is_terminal) {
         fprintf(screen->file, "\r%.*s\033[K", (int) tp__system_columns(screen->file) - 1, line);
         fflush(screen->file);
+        screen->has_progress = *line != '\0';
     }
 }
 
 void
 tp__screen_clear_progress(struct tp_screen *screen)
 {
-    tp__screen_progress(screen, "");
+    if (screen->has_progress) {
+        tp__screen_progress(screen, "");
+    }
 }
 
 void

@@ -31,6 +31,7 @@ struct tp_screen {
     bool is_terminal;
     bool has_color;
     bool escapes;       /* what a terminal would obey is shown instead */
+    bool has_progress;  /* a line stands there that the next one writes over */
     uint8_t partial[4]; /* the front of a character that has not come whole */
     size_t partial_len;
 };
