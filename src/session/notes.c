@@ -153,6 +153,21 @@ tp__session_id_conflict(const struct tp_session *session)
     return session->source->server->id_conflict;
 }
 
+size_t
+tp__session_longest_note(const struct tp_session *session)
+{
+    size_t longest = tp_session_id(session).len;
+
+    if (session->notes == NULL) {
+        return longest;
+    }
+    for (const struct session_variable *variable = session->notes->variables; variable != NULL;
+         variable = variable->next) {
+        longest = variable->value_len > longest ? variable->value_len : longest;
+    }
+    return longest;
+}
+
 void
 tp__session_notes_free(struct tp_session *session)
 {

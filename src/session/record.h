@@ -173,6 +173,9 @@ bool tp__dialed_is_trying(const struct tp_session *session);
 /* Ends the attempts and makes *dialed NULL, if there is any. */
 void tp__dialed_free(struct tp_dialed **dialed);
 
+/* No text that is noted of the session is longer. */
+size_t tp__session_longest_note(const struct tp_session *session);
+
 /* Frees the id and the variables. */
 void tp__session_notes_free(struct tp_session *session);
 

@@ -43,6 +43,11 @@ enum {
         "The sequence number that the other end gave the packet.")                                \
     ROW(session_number, false, write_number(next, exchange->session_number),                      \
         "The number of the session, which no other session ever has.")                            \
+    ROW(session_id, false, write_session_id(writer, next, exchange),                              \
+        "The id of the session; empty without one, or once the session has ended.")               \
+    ROW(session_var_, true, write_session_variable(writer, next, exchange, part->name),           \
+        "A variable that a module has set for the session: `$session_var_role` is the one "       \
+        "called role.")                                                                           \
     ROW(remote, false, write_remote(next, exchange),                                              \
         "Address and port of the other end; `unix:` for a Unix socket.")                          \
     ROW(remote_addr, false, write_address(next, &exchange->remote),                               \
@@ -103,6 +108,10 @@ static char *write_signed(char *next, int64_t number);
 static char *write_duration(char *next, int64_t duration_us);
 static char *write_argument(struct tp_value_writer *writer, char *next, struct tp_str query,
                             struct tp_str name);
+static char *write_session_id(struct tp_value_writer *writer, char *next,
+                              const struct tp_exchange *exchange);
+static char *write_session_variable(struct tp_value_writer *writer, char *next,
+                                    const struct tp_exchange *exchange, struct tp_str name);
 static char *write_decoded(struct tp_value_writer *writer, char *next, struct tp_str text);
 static bool argument_is_whole(struct tp_str text);
 static bool argument_equals(struct tp_str text, struct tp_str plain);
@@ -249,6 +258,7 @@ text_bytes_max(const struct tp_exchange *exchange)
         exchange->reply.status.text.len,
         strlen(exchange->source->name),
         exchange->route == NULL ? 0 : exchange->route->uri.len,
+        exchange->session == NULL ? 0 : tp__session_longest_note(exchange->session),
     };
     size_t longest = 0;
 
@@ -478,6 +488,22 @@ write_duration(char *next, int64_t duration_us)
 }
 
 /* A pair with a broken escape is passed over, as if it were not there. */
+static char *
+write_session_id(struct tp_value_writer *writer, char *next, const struct tp_exchange *exchange)
+{
+    return write_text(writer, next,
+                      exchange->session == NULL ? TP_STR("") : tp_session_id(exchange->session));
+}
+
+static char *
+write_session_variable(struct tp_value_writer *writer, char *next,
+                       const struct tp_exchange *exchange, struct tp_str name)
+{
+    return write_text(writer, next,
+                      exchange->session == NULL ? TP_STR("")
+                                                : tp_session_get_variable(exchange->session, name));
+}
+
 static char *
 write_argument(struct tp_value_writer *writer, char *next, struct tp_str query, struct tp_str name)
 {

@@ -549,3 +549,18 @@ def test_a_pull_may_wait_while_its_worker_stops(start_server):
         operator.send(Packet(uri="/control/pull", body=b'{"id":"lamp","uri":"/state"}'))
         lamp.receive()
     # The harness sees to it that both workers end at once, and leave nothing behind.
+
+
+def test_an_id_can_be_logged_and_answered(start_server):
+    server = start_server(CONF.replace("pull /echo { echo; }",
+                                       'pull /echo { echo; } '
+                                       'pull /me { return 200 "$session_id"; }', 1)
+                          % 'access_log logs/access.log format="$path $session_id";')
+    caller = Caller(server)
+
+    assert caller.pull("/me").body == b""
+    assert caller.pull("/system/id?id=ann").status_code == 200
+    assert caller.pull("/me").body == b"ann"
+    server.ask("reopen")
+    wait_until(lambda: "/me ann\n" in server.log("logs/access.log"), "the line is written")
+    assert "/me -\n" in server.log("logs/access.log")
