@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void process_wait_for_daemon(int fd) TP_NORETURN;
@@ -80,6 +81,17 @@ tp__process_kill(int pid)
 {
     /* It may have ended by itself meanwhile; that is what was wanted. */
     kill((pid_t) pid, SIGKILL);
+}
+
+void
+tp__process_sleep(struct tp_msec duration)
+{
+    struct timespec time = {
+        .tv_sec = (time_t) (duration.ms / 1000),
+        .tv_nsec = (long) (duration.ms % 1000) * 1000000,
+    };
+
+    nanosleep(&time, NULL);
 }
 
 void

@@ -40,6 +40,9 @@ enum tp_result tp__process_reap(struct tp_process_end *end) TP_MUST_CHECK;
 /* Ends `pid` at once: SIGKILL. */
 void tp__process_kill(int pid);
 
+/* Does nothing for so long, or until a signal comes. */
+void tp__process_sleep(struct tp_msec duration);
+
 /* Ends this process without running exit handlers. */
 void tp__process_exit(int code) TP_NORETURN;
 

@@ -32,7 +32,8 @@ static const char *main_absolute(const char *path, const char *base, struct tp_a
 static int main_test(const struct tp_program *program, bool is_quiet);
 static int main_dump(const struct tp_program *program);
 static int main_command(const struct tp_program *program, enum tp_control_command command);
-static enum tp_result main_find_control(const struct tp_program *program, struct tp_text *path);
+static enum tp_result main_find_control(const struct tp_program *program, struct tp_text *path,
+                                        struct tp_text *why_there);
 static int main_help(const struct tp_program *program, const char *topic);
 static void main_print_version(bool with_build);
 static struct tp_cycle *main_load(const struct tp_program *program);
@@ -186,9 +187,10 @@ static int
 main_command(const struct tp_program *program, enum tp_control_command command)
 {
     struct tp_text path = { 0 };
+    struct tp_text why_there = { 0 };
     struct tp_text answer = { 0 };
     bool has_succeeded = false;
-    enum tp_result result = main_find_control(program, &path);
+    enum tp_result result = main_find_control(program, &path, &why_there);
 
     if (result == TP_OK) {
         result = tp__control_ask(tp__text_get(&path).data, command, &answer, &has_succeeded);
@@ -196,15 +198,18 @@ main_command(const struct tp_program *program, enum tp_control_command command)
     if (result != TP_OK) {
         fprintf(stderr, "teleport: no server answers at %s: %s\n", tp__text_get(&path).data,
                 tp__result_text(result));
+        main_print(TP_STDERR, &why_there);
     }
     main_print(has_succeeded ? TP_STDOUT : TP_STDERR, &answer);
     tp__text_fini(&answer);
+    tp__text_fini(&why_there);
     tp__text_fini(&path);
     return has_succeeded ? 0 : 1;
 }
 
+/* A running server cannot be asked where it is; *why_there says why it was looked for there. */
 static enum tp_result
-main_find_control(const struct tp_program *program, struct tp_text *path)
+main_find_control(const struct tp_program *program, struct tp_text *path, struct tp_text *why_there)
 {
     struct tp_conf_recorder recorder;
     struct tp_text messages = { 0 };
@@ -220,6 +225,11 @@ main_find_control(const struct tp_program *program, struct tp_text *path)
         const struct tp_core_conf *core = tp_block_conf(tp__conf_root(conf), &tp__module_core);
 
         tp__control_path(core->pid_path.data, path);
+        tp__text_printf(why_there,
+                        "    it would be beside the pid file %s (pid: %s);\n"
+                        "    if that was changed since the server started, name the old one: "
+                        "-g \"pid FILE;\"\n",
+                        core->pid_path.data, tp__conf_origin(tp__conf_root(conf), "pid", 0));
     }
     tp__conf_destroy(&conf);
     tp__text_fini(&messages);

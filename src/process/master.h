@@ -34,7 +34,8 @@ struct tp_master {
     struct tp_timer end_patience;
     struct tp_text pid_path; /* of the start: a reload does not move the file */
     int pid_fd;
-    int ready_fd; /* of the process that waits for a daemon to be ready */
+    bool follows_killed; /* the pid file was left by a master that did not end by itself */
+    int ready_fd;        /* of the process that waits for a daemon to be ready */
     int64_t started_ms;
     struct tp_text messages; /* of the start */
 };

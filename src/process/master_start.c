@@ -6,6 +6,7 @@
  */
 #include "process/master.h"
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "base/str.h"
 #include "cycle/conf_source.h"
@@ -15,6 +16,12 @@
 
 #include <stdio.h>
 
+enum {
+    MASTER_PID_FILE_MAX = 64,          /* bytes of what is looked at in a pid file */
+    MASTER_ADDRESS_PATIENCE_MS = 3000, /* for workers of a killed master to leave their addresses */
+    MASTER_ADDRESS_RETRY_MS = 20,
+};
+
 static enum tp_result master_load(struct tp_master *master);
 static void master_unload(struct tp_master *master);
 static enum tp_result master_daemonize(struct tp_master *master);
@@ -22,6 +29,8 @@ static void master_end_daemon(struct tp_master *master);
 static enum tp_result master_lock_pid(struct tp_master *master);
 static void master_unlock_pid(struct tp_master *master);
 static enum tp_result master_open(struct tp_master *master);
+static enum tp_result master_open_cycle(struct tp_master *master);
+static bool master_was_killed(const char *pid_path);
 static void master_close(struct tp_master *master);
 static enum tp_result master_start_loop(struct tp_master *master);
 static void master_stop_loop(struct tp_master *master);
@@ -128,6 +137,9 @@ master_lock_pid(struct tp_master *master)
 
     tp__text_append(&master->pid_path, master->cycle->core->pid_path);
     const char *path = tp__text_get(&master->pid_path).data;
+
+    /* Before it is locked: closing the file, however it was opened, gives the lock up. */
+    master->follows_killed = master_was_killed(path);
     enum tp_result result = tp__file_open_locked(path, &master->pid_fd);
 
     if (result == TP_IN_USE) {
@@ -162,7 +174,7 @@ static enum tp_result
 master_open(struct tp_master *master)
 {
     master->descriptors.owns_files = true;
-    enum tp_result result = tp__cycle_open(master->cycle, &master->descriptors, &master->messages);
+    enum tp_result result = master_open_cycle(master);
 
     if (result == TP_OK) {
         result = tp__cycle_attach(master->cycle, &master->descriptors, &master->messages);
@@ -174,6 +186,39 @@ master_open(struct tp_master *master)
     tp__descriptors_keep(&master->descriptors, tp__cycle_needs, master->cycle);
     tp__counters_use_slot(&master->cycle->shared.counters, TP_SLOT_MASTER);
     return TP_OK;
+}
+
+/*
+ * Workers learn of the death of their master in the next turn of their loops, and hold their
+ * addresses until then: who restarts a server that was killed need not know.
+ */
+static enum tp_result
+master_open_cycle(struct tp_master *master)
+{
+    struct tp_text messages = { 0 };
+    int64_t end_ms = tp__clock_monotonic_ms() + MASTER_ADDRESS_PATIENCE_MS;
+    enum tp_result result = tp__cycle_open(master->cycle, &master->descriptors, &messages);
+
+    while (result == TP_IN_USE && master->follows_killed && tp__clock_monotonic_ms() < end_ms) {
+        tp__process_sleep((struct tp_msec){ MASTER_ADDRESS_RETRY_MS });
+        tp__text_clear(&messages);
+        result = tp__cycle_open(master->cycle, &master->descriptors, &messages);
+    }
+    tp__text_append(&master->messages, tp__text_get(&messages));
+    tp__text_fini(&messages);
+    return result;
+}
+
+/* A master that ends takes its pid file away; one that runs still is found by its lock. */
+static bool
+master_was_killed(const char *pid_path)
+{
+    struct tp_text content = { 0 };
+    bool has_content =
+        tp__file_read(pid_path, MASTER_PID_FILE_MAX, &content) == TP_OK && content.len > 0;
+
+    tp__text_fini(&content);
+    return has_content;
 }
 
 static void

@@ -362,3 +362,17 @@ def test_an_unknown_topic_is_told(make_server):
     code, output, errors = make_server("").run("-h", "read_timout")
     assert (code, output) == (1, "")
     assert 'did you mean "read_timeout"?' in errors
+
+
+def test_s_says_where_it_looked_and_finds_the_server_by_its_old_pid_file(start_server):
+    server = start_server(CONF)
+    server.write_conf("pid logs/new.pid;\n" + CONF)
+
+    code, output, errors = server.run("-s", "status")
+
+    assert (code, output) == (1, "")
+    assert f"no server answers at {server.prefix}/logs/new.control: " in errors
+    assert f"beside the pid file {server.prefix}/logs/new.pid (pid: {server.conf_path}:3:1)" in errors
+    assert '-g "pid FILE;"' in errors
+    code, output, _ = server.run("-g", "pid logs/teleport.pid;", "-s", "status")
+    assert code == 0 and f'"pid": {server.process.pid}' in output

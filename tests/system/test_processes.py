@@ -2,6 +2,7 @@
 import os
 import pwd
 import signal
+import socket
 import time
 
 import pytest
@@ -333,3 +334,41 @@ def test_a_new_master_starts_at_once_after_one_was_killed(start_server):
 
     assert server.pid == server.process.pid != killed.pid
     assert server.is_read(server.hold(4))
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:$PORT", "unix:logs/x.sock"])
+def test_a_new_master_waits_for_an_address_that_a_killed_one_has_left(start_server, listen):
+    server = start_server(ONE_WORKER.replace("127.0.0.1:$PORT", listen))
+    server.expect_alert("master-gone")
+    server.allow_file("logs/x.sock")
+    worker = server.worker_pids()[0]
+    killed = server.process
+
+    # Its worker does not see it die before the new one has tried to listen.
+    server.signal(signal.SIGSTOP, pid=worker)
+    killed.kill()
+    killed.wait()
+    begin = time.monotonic()
+
+    def is_serving_at_last():
+        if time.monotonic() - begin > 0.5 and procfs.is_alive(worker):
+            server.signal(signal.SIGCONT, pid=worker)
+        return server.is_serving()
+
+    server.start(is_ready=is_serving_at_last)
+
+    assert time.monotonic() - begin > 0.5
+    assert server.pid == server.process.pid
+
+
+def test_an_address_of_somebody_else_is_not_waited_for(make_server):
+    server = make_server(ONE_WORKER)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        server.write_conf(ONE_WORKER.replace("$PORT", str(other.getsockname()[1])))
+        begin = time.monotonic()
+
+        code, _, errors = server.run()
+
+    assert code == 1
+    assert "cannot listen on" in errors
+    assert time.monotonic() - begin < 2.5
