@@ -68,7 +68,10 @@ static const struct tp_module fuzz_handler = {
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct tp_sessions_callbacks callbacks = { fuzz_on_count_changed, fuzz_on_bytes, NULL };
+    const struct tp_sessions_callbacks callbacks = {
+        .on_count_changed = fuzz_on_count_changed,
+        .on_bytes = fuzz_on_bytes,
+    };
     static const struct tp_route any = { .uri = { "*", 1 }, .handler = &fuzz_handler };
     static const struct tp_route ordered = {
         .uri = { "/o", 2 },
