@@ -47,10 +47,14 @@ docs: $(program)
 	$(Q)for page in $(reference); do \
 		$(program) -h $$page >$(OBJS)/page || exit 1; \
 		cp $(OBJS)/page docs/reference/$$page.md; done
+	$(Q)auto/headers >$(OBJS)/page
+	$(Q)cp $(OBJS)/page docs/reference/library.md
 
 docs-check: $(program)
 	$(Q)for page in $(reference); do \
 		$(program) -h $$page >$(OBJS)/page || exit 1; \
 		diff -u docs/reference/$$page.md $(OBJS)/page || { \
 			echo "docs/reference/$$page.md is stale: run make docs"; exit 1; }; done
+	$(Q)auto/headers | diff -u docs/reference/library.md - || { \
+		echo "docs/reference/library.md is stale: run make docs"; exit 1; }
 	@echo "docs/reference is what the tables say."

@@ -186,7 +186,7 @@ options_check_rest(const struct tp_peer_options *options)
     return NULL;
 }
 
-/* configure sees to it that there is one. */
+/* NULL: the one there is was left out by ./configure --without-teleport. */
 static const struct tp_protocol *
 options_find_protocol(void)
 {

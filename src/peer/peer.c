@@ -216,6 +216,9 @@ peer_open(struct tp_peer *peer)
     tp__list_init(&peer->listens);
     tp__counted_init(&peer->configuration, peer_on_unused);
     tp__peer_server_init(peer);
+    if (peer->server.protocol == NULL) {
+        return TP_MISMATCH;
+    }
     enum tp_result result = tp__peer_routes_init(&peer->pulls, &peer->server.pulls);
 
     if (result != TP_OK) {

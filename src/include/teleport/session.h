@@ -57,7 +57,7 @@ enum tp_id_conflict {
 struct tp_redial {
     struct tp_msec first; /* before the first attempt; twice as long before each further one */
     struct tp_msec max;   /* never longer */
-    int64_t times;        /* attempts in a row before it ends; -1: for ever, 0: it never redials */
+    int64_t times;        /* attempts in a row before it ends; -1: for ever */
 };
 
 /* How one packet of ours travels; all zeros is what the peer's options say. */

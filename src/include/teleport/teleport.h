@@ -36,8 +36,8 @@ struct tp_group;
 
 /*
  * Everything that can be said of a peer.  Begin with TP_PEER_OPTIONS and change what you like:
- * all zeros (NULL) mean the preset in brackets.  Texts are copied, `log` and confs are borrowed
- * for the peer's life.
+ * all zeros (NULL) mean the preset in brackets, and a time-out of -1 ms means none.  `log`,
+ * `hooks` and confs are borrowed for the peer's life.
  */
 struct tp_peer_options {
     size_t size; /* of this struct as the program knows it */
@@ -90,13 +90,17 @@ tp_peer_options_begin(void)
 /* clang-format on */
 
 /*
- * Makes a peer, which belongs to this thread.  TP_INVALID: an option that cannot be;
+ * Makes a peer, which belongs to this thread.  TP_INVALID: an option that cannot be what it is,
+ * and is named in a line of the log; TP_MISMATCH: this build of the library knows no protocol;
  * TP_NO_MEMORY, TP_NO_DESCRIPTORS.
  */
 enum tp_result tp_peer_create(const struct tp_peer_options *options,
                               struct tp_peer **peer) TP_MUST_CHECK;
 
-/* Ends all sessions at once, frees everything, makes *peer NULL.  Not from within a callback. */
+/*
+ * Ends all sessions at once, and every PULL with them; frees everything, kept exchanges too, and
+ * makes *peer NULL.  Waits for a name that is just being looked up.  Not from within a callback.
+ */
 void tp_peer_destroy(struct tp_peer **peer);
 
 void *tp_peer_owner(const struct tp_peer *peer);
@@ -121,6 +125,9 @@ enum tp_result tp_peer_on_push(struct tp_peer *peer, const char *uri, tp_handler
  * A group of routes below `prefix` ("/group"), with hooks of its own, which run behind those of
  * the peer or group around it.  `parent` NULL: the peer itself.  It lives as long as the peer.
  * `hooks` may be NULL.  TP_INVALID: the prefix, or a hook at a point that no route has.
+ *
+ * A uri of the group has the prefixes in front: "/test" in "/group" is "/group/test", and "*" is
+ * all that is below "/group/".
  */
 enum tp_result tp_peer_group(struct tp_peer *peer, struct tp_group *parent, const char *prefix,
                              const struct tp_hooks *hooks, const void *hooks_conf,
@@ -135,7 +142,9 @@ enum tp_result tp_group_on_push(struct tp_group *group, const char *uri, tp_hand
 /*
  * Accepts sessions on "9090", "127.0.0.1:9090", "[::1]:9090" or "unix:/path"; port 0 is one that
  * the system chooses, and *port, unless NULL, is the one it is.  `fd` instead: on a listening
- * socket that was inherited, and is the peer's from here on, also when this fails.
+ * socket that was inherited, and is the peer's from here on, also when this fails.  Names are
+ * not looked up.  TP_INVALID: it is no address, no listening socket; TP_IN_USE, TP_DENIED; TP_GONE:
+ * the peer is being drained; else as errno says, in tp_peer_last_error() too.
  */
 enum tp_result tp_peer_listen(struct tp_peer *peer, const char *address,
                               uint16_t *port) TP_MUST_CHECK;
@@ -144,9 +153,9 @@ enum tp_result tp_peer_listen_fd(struct tp_peer *peer, int fd) TP_MUST_CHECK;
 struct tp_dial_options {
     size_t size;             /* of this struct as the program knows it */
     struct tp_msec timeout;  /* of one attempt [the peer's] */
-    struct tp_redial redial; /* [the peer's] */
-    bool redials_never;
-    const char *id; /* of the session; NULL: none */
+    struct tp_redial redial; /* [each member: the peer's] */
+    bool redials_never;      /* `redial` does not count */
+    const char *id;          /* of the session, copied [none] */
 };
 
 /* clang-format off */
@@ -167,22 +176,31 @@ tp_dial_options_begin(void)
 
 /*
  * A session that is connected, and again when its connection breaks, to "host:port", an address
- * as above, or "unix:/path"; names are looked up without blocking.  It is there at once: what it
- * is asked to send before it is connected waits.  `options` may be NULL.
+ * as above ("9090" is this machine), or "unix:/path"; names are looked up without blocking.  It
+ * is there at once: what it is asked to send before it is connected waits.  It is borrowed: good
+ * until it ends.  `options` may be NULL.  TP_INVALID: it is no address, or an option cannot be;
+ * TP_FULL: max_sessions; TP_EXISTS: the id; TP_GONE: the peer is being drained; TP_NO_MEMORY.
  */
 enum tp_result tp_peer_dial(struct tp_peer *peer, const char *address,
                             const struct tp_dial_options *options,
                             struct tp_session **session) TP_MUST_CHECK;
 
-/* A session of a connected socket, which is the peer's from here on, also when this fails. */
+/*
+ * A session of a connected socket, which is the peer's from here on, also when this fails.  It
+ * ends with its connection.  TP_INVALID: it is no connected stream socket; TP_DENIED: a hook.
+ */
 enum tp_result tp_peer_serve_fd(struct tp_peer *peer, int fd,
                                 struct tp_session **session) TP_MUST_CHECK;
 
-/* Dials, pulls once, closes: a short connection.  See tp_session_pull() for the rest. */
+/*
+ * Dials, without dialing again, pulls once, closes: a short connection.  Where nobody could be
+ * reached the reply has status 101.  See tp_session_pull() for the rest.
+ */
 enum tp_result tp_peer_pull_once(struct tp_peer *peer, const char *address, struct tp_str uri,
                                  struct tp_str body, const struct tp_send_options *options,
                                  struct tp_reply **reply) TP_MUST_CHECK;
 
+/* A session of the peer, borrowed; NULL when there is none. */
 struct tp_session *tp_peer_find_number(struct tp_peer *peer, uint64_t number);
 struct tp_session *tp_peer_find_id(struct tp_peer *peer, struct tp_str id);
 size_t tp_peer_session_count(const struct tp_peer *peer);
@@ -193,12 +211,15 @@ void tp_peer_walk(struct tp_peer *peer, tp_visit_fn visit, void *owner);
 
 /*
  * Stops listening and dialing, closes each session gracefully, and calls `on_drained`, which may
- * be NULL, from the loop when the last one has ended.
+ * be NULL, from the loop when the last one has ended.  Then the peer may listen and dial again.
  */
 void tp_peer_drain(struct tp_peer *peer, void (*on_drained)(struct tp_peer *peer, void *owner),
                    void *owner);
 
-/* Closes all sessions at once; the peer goes on listening and dialing. */
+/*
+ * Closes all sessions at once, dialed ones for good; from within a callback at the end of the
+ * turn.  The peer goes on listening, and may dial anew.
+ */
 void tp_peer_close_all(struct tp_peer *peer);
 
 /* ---- Waiting ---- */
@@ -224,11 +245,17 @@ enum tp_result tp_session_flush(struct tp_session *session, struct tp_msec timeo
 
 /* ---- The loop ---- */
 
-/* Runs until tp_peer_stop(), which may be called from callbacks. */
+/*
+ * Runs until tp_peer_stop(), which callbacks may call.  A stop while it does not run ends the next
+ * run at once.
+ */
 void tp_peer_run(struct tp_peer *peer);
 void tp_peer_stop(struct tp_peer *peer);
 
-/* One turn, which waits for at most `wait_max_ms`; -1: until something happens, 0: not at all. */
+/*
+ * One turn, which waits for at most `wait_max_ms`; -1: until something happens, 0: not at all.
+ * Like tp_peer_run(), not from within a callback.
+ */
 void tp_peer_turn(struct tp_peer *peer, int64_t wait_max_ms);
 
 /*
@@ -245,7 +272,10 @@ int tp_peer_fd(struct tp_peer *peer);
 enum tp_result tp_peer_post(struct tp_peer *peer, void (*run)(struct tp_peer *peer, void *owner),
                             void *owner) TP_MUST_CHECK;
 
-/* Calls `run` once, from the loop, after `delay`.  *timer names it for tp_peer_cancel_timer(). */
+/*
+ * Calls `run` once, from the loop, after `delay`.  *timer, never 0, names it for
+ * tp_peer_cancel_timer().  TP_INVALID: less than nothing, or more than 365 days; TP_NO_MEMORY.
+ */
 enum tp_result tp_peer_start_timer(struct tp_peer *peer, struct tp_msec delay,
                                    void (*run)(struct tp_peer *peer, void *owner), void *owner,
                                    uint64_t *timer) TP_MUST_CHECK;
