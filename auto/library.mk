@@ -34,18 +34,18 @@ $(OBJS)/libteleport.so: $(shared_libteleport)
 	$(Q)ln -sf $(library_soname) $@
 
 $(pic)/src/%.o: src/%.c $(OBJS)/Makefile
-	$(call say,CC,$< for the library)
+	$(call say,PIC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -fPIC $(INCLUDE_SRC) $<
 
 $(pic)/library.o: $(OBJS)/library.c $(OBJS)/Makefile
-	$(call say,CC,$< for the library)
+	$(call say,PIC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -fPIC $(INCLUDE_SRC) $<
 
 define pic_module_rule
 $(pic)/modules/$(1)/%.o: $(MODULE_DIR_$(1))/%.c $(OBJS)/Makefile
-	$$(call say,CC,$$< for the library)
+	$$(call say,PIC,$$<)
 	@mkdir -p $$(@D)
 	$$(Q)$$(COMPILE) -fPIC $$(INCLUDE_MODULE) $$<
 endef

@@ -136,6 +136,16 @@ def test_what_is_exported_is_what_the_headers_declare(library):
     assert named == mapped & set(re.findall(r" T (\w+)$", inside, re.MULTILINE))
 
 
+def test_nothing_in_it_is_global_and_changes(library, sanitized):
+    if sanitized:
+        pytest.skip("a sanitizer has data of its own")
+    told = subprocess.run(["size", "-A", str(library.prefix / "lib/libteleport.a")], text=True,
+                          stdout=subprocess.PIPE, check=True).stdout
+    sizes = re.findall(r"^\.(?:data|bss|tdata|tbss) +(\d+)", told, re.MULTILINE)
+    assert sizes != []
+    assert set(sizes) == {"0"}
+
+
 def test_the_soname_names_the_version_of_the_interface(library):
     shared = next((library.prefix / "lib").glob("libteleport.so.*.*"))
     told = subprocess.run(["readelf", "-d", str(shared)], text=True, stdout=subprocess.PIPE,

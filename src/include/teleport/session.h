@@ -62,6 +62,7 @@ struct tp_redial {
 
 /* How one packet of ours travels; all zeros is what the peer's options say. */
 struct tp_send_options {
+    size_t size;            /* of this struct as the program knows it; 0: as it was in 0.1 */
     uint8_t header_codec;   /* 'j' or 'p' */
     uint8_t body_codec;     /* what the body's bytes are: 'j', 'p', 's', …; see TP_CODEC_… */
     bool has_gzip;          /* gzip_level counts */
