@@ -325,14 +325,26 @@ tp_exchange_refuse(struct tp_exchange *exchange, const struct tp_status *status)
 enum tp_result
 tp_exchange_refuse_result(struct tp_exchange *exchange, enum tp_result result)
 {
+    static const struct {
+        enum tp_result result;
+        enum tp_status_code code;
+    } codes[] = {
+        { TP_INVALID, TP_STATUS_BAD_REQUEST },
+        { TP_NOT_FOUND, TP_STATUS_NOT_FOUND },
+        { TP_EXISTS, TP_STATUS_CONFLICT },
+        { TP_GONE, TP_STATUS_CONFLICT },
+        { TP_TOO_LARGE, TP_STATUS_TOO_LARGE },
+        { TP_NO_MEMORY, TP_STATUS_SERVICE_UNAVAILABLE },
+        { TP_FULL, TP_STATUS_SERVICE_UNAVAILABLE },
+        { TP_INTERRUPTED, TP_STATUS_SERVICE_UNAVAILABLE },
+        { TP_TIMED_OUT, TP_STATUS_GATEWAY_TIMEOUT },
+    };
     struct tp_status status = tp_status_of(TP_STATUS_INTERNAL_ERROR);
 
-    if (result == TP_TOO_LARGE) {
-        status = tp_status_of(TP_STATUS_TOO_LARGE);
-    } else if (result == TP_INVALID) {
-        status = tp_status_of(TP_STATUS_BAD_REQUEST);
-    } else if (result == TP_NO_MEMORY) {
-        status = tp_status_of(TP_STATUS_SERVICE_UNAVAILABLE);
+    for (size_t i = 0; i < TP_COUNT_OF(codes); i++) {
+        if (codes[i].result == result) {
+            status = tp_status_of(codes[i].code);
+        }
     }
     status.cause = tp__str(tp_result_sentence(result));
     return tp_exchange_refuse(exchange, &status);

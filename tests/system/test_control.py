@@ -564,3 +564,21 @@ def test_an_id_can_be_logged_and_answered(start_server):
     server.ask("reopen")
     wait_until(lambda: "/me ann\n" in server.log("logs/access.log"), "the line is written")
     assert "/me -\n" in server.log("logs/access.log")
+
+
+def test_a_dialed_session_is_one_like_others(start_server):
+    server = start(start_server, "dial 127.0.0.1:$PORT { }")
+    operator_of = operators(server)
+
+    def dialed():
+        return [row for row in operator_of[0].sessions()
+                if "dial" in row and row["state"] == "open"]
+
+    row = wait_until(dialed, "the dialed session is open")[0]
+    assert "listen" not in row and str(server.port()) in row["dial"]
+    for operator in operator_of.values():
+        # It is the other end that answers, which is this server again.
+        reply = operator.ask("pull", number=row["number"], uri="/echo", body=[7])
+        assert (reply.outcome(), reply.body) == ((200, "OK"), b"[7]")
+    assert operator_of[0].ask("close", number=row["number"]).outcome() == (200, "OK")
+    wait_until(lambda: not dialed())

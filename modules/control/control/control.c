@@ -544,11 +544,10 @@ static void
 control_on_done(enum tp_result result, const struct tp_reply *reply, void *owner)
 {
     struct tp_exchange *exchange = owner;
-    struct tp_chain nothing = { 0 };
 
     (void) reply;
     if (result == TP_OK) {
-        tp_exchange_reply(exchange, &nothing, TP_CODEC_NONE);
+        tp_exchange_reply_copy(exchange, TP_STR("{}"), TP_CODEC_JSON);
     } else {
         control_refuse(exchange, result);
     }

@@ -73,7 +73,7 @@ enum tp_result tp_exchange_echo(struct tp_exchange *exchange);
 /* Ends it with a status and no body. */
 enum tp_result tp_exchange_refuse(struct tp_exchange *exchange, const struct tp_status *status);
 
-/* Ends it with the status that stands for `result`: 413, 400, 503 or 500. */
+/* Ends it with the status that stands for `result`: 400, 404, 409, 413, 503, 504 or 500. */
 enum tp_result tp_exchange_refuse_result(struct tp_exchange *exchange, enum tp_result result);
 
 /*
