@@ -173,10 +173,6 @@ bool
 tp__client_turn(struct tp_client *client, struct tp_waitable *waitables, size_t count,
                 int64_t timeout_ns)
 {
-    tp_peer_turn(client->peer, 0);
-    if (client->is_done) {
-        return false;
-    }
     if (client->is_draining) {
         int64_t left = (int64_t) (client->drain_until_ns - tp__system_clock_ns());
 

@@ -49,6 +49,7 @@ static const char *cell_text(struct tp_str value, char *text);
 static enum tp_exit_code control_ask(struct tp_client *client, struct tp_str uri,
                                      struct tp_str body, struct tp_reply **reply);
 static void close_write_request(FILE *file, const struct tp_settings *settings);
+static void write_member(FILE *file, const char *name, const char *text);
 static bool open_text(FILE **file, char **text, size_t *len);
 
 const struct tp_command tp__command_sessions = {
@@ -64,8 +65,8 @@ const struct tp_command tp__command_sessions = {
     .is_for_operators = true,
     .examples = {
         { "tp sessions unix:logs/control.sock", "who is connected" },
-        { "tp sessions unix:logs/control.sock --remote 10.0. --json | wc -l",
-          "how many from that network" },
+        { "tp sessions unix:logs/control.sock --remote 10.0.0.7 --json | wc -l",
+          "how many from that address" },
     },
     .run = sessions_run,
 };
@@ -189,15 +190,9 @@ sessions_write_request(FILE *file, const struct tp_settings *settings, struct tp
     if (cursor.len > 0) {
         fprintf(file, ",\"cursor\":%.*s", TP_STR_ARG(cursor));
     }
-    if (settings->filter_id != NULL) {
-        fputs(",\"id\":", file);
-        tp__json_write_text(file,
-                            (struct tp_str){ settings->filter_id, strlen(settings->filter_id) });
-    }
-    if (settings->remote != NULL) {
-        fputs(",\"remote\":", file);
-        tp__json_write_text(file, (struct tp_str){ settings->remote, strlen(settings->remote) });
-    }
+    write_member(file, "id_prefix", settings->id_prefix);
+    write_member(file, "address", settings->remote);
+    write_member(file, "listen", settings->source);
     fputs("}", file);
 }
 
@@ -401,13 +396,21 @@ close_write_request(FILE *file, const struct tp_settings *settings)
     } else {
         fputs("{\"id\":", file);
         tp__json_write_text(file,
-                            (struct tp_str){ settings->filter_id, strlen(settings->filter_id) });
+                            (struct tp_str){ settings->target_id, strlen(settings->target_id) });
     }
-    if (settings->reason != NULL) {
-        fputs(",\"reason\":", file);
-        tp__json_write_text(file, (struct tp_str){ settings->reason, strlen(settings->reason) });
-    }
+    write_member(file, "reason", settings->reason);
+    fprintf(file, ",\"redial\":%s", settings->may_return ? "true" : "false");
     fputs("}", file);
+}
+
+/* A further member that is a text, unless it is NULL. */
+static void
+write_member(FILE *file, const char *name, const char *text)
+{
+    if (text != NULL) {
+        fprintf(file, ",\"%s\":", name);
+        tp__json_write_text(file, (struct tp_str){ text, strlen(text) });
+    }
 }
 
 /* A stream into memory; the text is there once it is closed. */

@@ -176,11 +176,17 @@ const struct tp_option tp__options[] = {
 
     /* Operating a server. */
     { .name = "id", .value = "ID", .kind = TP_OPTION_TEXT,
-      .offset = AT(filter_id), .groups = TP_OPTIONS_SESSIONS | TP_OPTIONS_CLOSE,
+      .offset = AT(target_id), .groups = TP_OPTIONS_CLOSE,
       .brief = "The session with this id." },
-    { .name = "remote", .value = "PREFIX", .kind = TP_OPTION_TEXT,
+    { .name = "id-prefix", .value = "PREFIX", .kind = TP_OPTION_TEXT,
+      .offset = AT(id_prefix), .groups = TP_OPTIONS_SESSIONS,
+      .brief = "Only sessions whose id begins so." },
+    { .name = "remote", .value = "IP", .kind = TP_OPTION_TEXT,
       .offset = AT(remote), .groups = TP_OPTIONS_SESSIONS,
-      .brief = "Only sessions whose other end's address begins so." },
+      .brief = "Only sessions with this address, without a port; unix: for Unix sockets." },
+    { .name = "source", .value = "NAME", .kind = TP_OPTION_TEXT,
+      .offset = AT(source), .groups = TP_OPTIONS_SESSIONS,
+      .brief = "Only sessions that came by this listen, named as in the configuration." },
     { .name = "page", .value = "NUMBER", .kind = TP_OPTION_INTEGER,
       .offset = AT(page), .preset = "100", .min = 1, .max = 1000,
       .groups = TP_OPTIONS_SESSIONS,
@@ -188,6 +194,9 @@ const struct tp_option tp__options[] = {
     { .name = "reason", .value = "TEXT", .kind = TP_OPTION_TEXT,
       .offset = AT(reason), .groups = TP_OPTIONS_CLOSE,
       .brief = "What the other end is told." },
+    { .name = "may-return", .kind = TP_OPTION_FLAG, .offset = AT(may_return),
+      .groups = TP_OPTIONS_CLOSE,
+      .brief = "Tells the other end that it may connect again." },
 
     /* Always there. */
     { .name = "quiet", .letter = 'q', .kind = TP_OPTION_FLAG, .offset = AT(is_quiet),
@@ -618,7 +627,7 @@ reader_check(struct options_reader *reader)
     if (command == &tp__command_serve && answers != 1) {
         return complain(reader, "tp serve needs one of --exec, --file and --echo");
     }
-    if (command == &tp__command_close && settings->has_number == (settings->filter_id != NULL)) {
+    if (command == &tp__command_close && settings->has_number == (settings->target_id != NULL)) {
         return complain(reader, "tp close needs the number of a session, or --id");
     }
     if (settings->header_codec != 0 && strchr("jp", settings->header_codec) == NULL) {

@@ -78,10 +78,13 @@ struct tp_settings {
     struct tp_msec interval;
 
     /* TP_OPTIONS_SESSIONS, TP_OPTIONS_CLOSE */
-    const char *filter_id;
+    const char *target_id;
+    const char *id_prefix;
     const char *remote;
+    const char *source;
     int64_t page;
     const char *reason;
+    bool may_return;
 };
 
 enum tp_option_kind {

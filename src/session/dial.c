@@ -170,6 +170,7 @@ dialed_on_failure(struct tp_dialed *dialed, enum tp_result result)
     struct tp_session *session = dialed->session;
 
     dialed->failed_count++;
+    session->sessions->dial_result = result;
     tp_log_warn(tp_session_log(session), "dial-failed", "number=%llu target=%.*s result=%s",
                 (unsigned long long) session->number, (int) dialed->target_len, dialed->target,
                 tp_result_word(result));

@@ -28,7 +28,7 @@ peer {
         listen unix:logs/tp.sock;
         pull /echo { echo; }
         pull /sum { sum; }
-        pull /slow { sleep 30s; }
+        pull /slow { sleep 2s; }
         pull /hello { return 200 "Hello."; }
         push * { empty; }
     }
@@ -266,7 +266,7 @@ def test_what_is_sent_is_as_the_options_say(tp):
         connection.recv(1)
 
     with Peer(answer) as peer:
-        assert tp.run("pull", peer.address, "/x?y=1", "aaaaaaaaaa", "--header-codec", "json",
+        assert tp.run("pull", peer.address, "/x?y=1", "a" * 1000, "--header-codec", "json",
                       "-b", "s", "-z", "9")[:2] == (0, b"<x/>")
         assert tp.run("pull", peer.address, "/x")[:2] == (0, b"<x/>")
     assert (seen[0].header_codec, seen[0].uri, seen[0].codec, seen[0].gzip, seen[0].type) == \
@@ -688,7 +688,7 @@ else:
     first = int(asked.get("cursor", 0))
     page = [{"number": first + i, "id": "id %d" % (first + i), "remote": "10.0.0.1:5"}
             for i in range(2)]
-    print(json.dumps({"sessions": page, "cursor": first + 2 if first < 4 else None}))
+    print(json.dumps({"sessions": page, **({"cursor": first + 2} if first < 4 else {})}))
 """
 
 
@@ -707,7 +707,8 @@ def played_control_module(tp, tmp_path):
 
 def test_sessions_puts_the_pages_together(tp, control):
     address, asked = control
-    code, output, errors = tp.run("sessions", address, "--page", "2", "--remote", "10.")
+    code, output, errors = tp.run("sessions", address, "--page", "2", "--remote", "10.0.0.1",
+                                  "--id-prefix", "id")
 
     lines = output.decode().splitlines()
     assert code == 0, errors
@@ -715,7 +716,8 @@ def test_sessions_puts_the_pages_together(tp, control):
     assert len(lines) == 7
     assert errors == "tp: 6 sessions\n"
     assert [body.get("cursor") for _, body in asked()] == [None, 2, 4]
-    assert asked()[0] == ["/control/sessions", {"limit": 2, "remote": "10."}]
+    assert asked()[0] == ["/control/sessions", 
+                          {"limit": 2, "address": "10.0.0.1", "id_prefix": "id"}]
 
 
 def test_sessions_for_programs(tp, control):
@@ -728,11 +730,13 @@ def test_close_by_number_and_by_id(tp, control):
     address, asked = control
 
     assert tp.run("close", address, "17", "--reason", "go") == (0, b"", "")
-    assert tp.run("close", "--id", "alice", environment={"TELEPORT_CONTROL": address})[0] == 0
+    assert tp.run("close", "--id", "alice", "--may-return",
+                  environment={"TELEPORT_CONTROL": address})[0] == 0
     code, _, errors = tp.run("close", address, "404")
     assert code == 1 and "no such session" in errors
-    assert [body for _, body in asked()] == [{"number": 17, "reason": "go"}, {"id": "alice"},
-                                             {"number": 404}]
+    assert [body for _, body in asked()] == [
+        {"number": 17, "reason": "go", "redial": False}, {"id": "alice", "redial": True},
+        {"number": 404, "redial": False}]
 
 
 # The manual

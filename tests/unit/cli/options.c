@@ -260,7 +260,7 @@ START_TEST(a_number_is_a_session_where_one_is_closed)
     ck_assert_int_eq(TP_OK, parse(&line, "close :9191 4711"));
     ck_assert_str_eq("127.0.0.1:9191", line.settings.address);
     ck_assert_int_eq(TP_OK, parse(&line, "close --id alice"));
-    ck_assert_str_eq("alice", line.settings.filter_id);
+    ck_assert_str_eq("alice", line.settings.target_id);
 }
 END_TEST
 
