@@ -1,15 +1,17 @@
 # auto/install.mk - what leaves the object directory: install, demo, the generated manual.
 
-.PHONY: install-libteleport
+.PHONY: install-libteleport install-tp
 
 INSTALL_SHARE := $(PREFIX)/share/doc/teleport
 INSTALL_INCLUDE := $(PREFIX)/include/teleport
 INSTALL_LIB := $(PREFIX)/lib
 INSTALL_UNIT := $(PREFIX)/lib/systemd/system
+INSTALL_BIN := $(PREFIX)/bin
+INSTALL_MAN := $(PREFIX)/share/man/man1
 reference := directives logs counters reasons variables
 to = $(DESTDIR)$(1)
 
-install: $(program) install-libteleport
+install: $(program) install-libteleport install-tp
 	@echo "Installing below $(DESTDIR)$(PREFIX)"
 	$(Q)install -d $(call to,$(dir $(SBIN_PATH))) $(call to,$(dir $(CONF_PATH))examples) \
 		$(call to,$(PREFIX)/logs) $(call to,$(INSTALL_SHARE)) $(call to,$(INSTALL_UNIT))
@@ -39,22 +41,37 @@ install-libteleport: libteleport
 		-e 's|@LIBS@|$(LIBRARY_LIBS)|g' auto/teleport.pc \
 		>$(call to,$(INSTALL_LIB)/pkgconfig/teleport.pc)
 
-demo: $(program)
+# The client, and its manual page.
+install-tp: $(client)
+	$(Q)install -d $(call to,$(INSTALL_BIN)) $(call to,$(INSTALL_MAN))
+	$(Q)install -m 755 $(client) $(call to,$(INSTALL_BIN)/tp).new
+	$(Q)mv -f $(call to,$(INSTALL_BIN)/tp).new $(call to,$(INSTALL_BIN)/tp)
+	$(Q)$(client) help man >$(OBJS)/tp.1
+	$(Q)install -m 644 $(OBJS)/tp.1 $(call to,$(INSTALL_MAN))
+
+demo: $(program) $(client)
 	$(Q)auto/demo $(OBJS)
 
-docs: $(program)
+# Pages of the server, then the client's two: what its tables say, in two forms.
+docs: $(program) $(client)
 	@mkdir -p docs/reference
 	$(Q)for page in $(reference); do \
 		$(program) -h $$page >$(OBJS)/page || exit 1; \
 		cp $(OBJS)/page docs/reference/$$page.md; done
 	$(Q)auto/headers >$(OBJS)/page
 	$(Q)cp $(OBJS)/page docs/reference/library.md
+	$(Q)$(client) help markdown >docs/reference/tp.md
+	$(Q)$(client) help man >docs/reference/tp.1
 
-docs-check: $(program)
+docs-check: $(program) $(client)
 	$(Q)for page in $(reference); do \
 		$(program) -h $$page >$(OBJS)/page || exit 1; \
 		diff -u docs/reference/$$page.md $(OBJS)/page || { \
 			echo "docs/reference/$$page.md is stale: run make docs"; exit 1; }; done
 	$(Q)auto/headers | diff -u docs/reference/library.md - || { \
 		echo "docs/reference/library.md is stale: run make docs"; exit 1; }
+	$(Q)for page in markdown:tp.md man:tp.1; do \
+		$(client) help $${page%:*} >$(OBJS)/page || exit 1; \
+		diff -u docs/reference/$${page#*:} $(OBJS)/page || { \
+			echo "docs/reference/$${page#*:} is stale: run make docs"; exit 1; }; done
 	@echo "docs/reference is what the tables say."

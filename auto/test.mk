@@ -17,7 +17,7 @@ fuzz_names := $(filter-out replay $(notdir $(absent_folders)),$(basename $(notdi
 replay_programs := $(patsubst %,$(OBJS)/tests/fuzz/%.replay,$(fuzz_names))
 fuzz_programs := $(patsubst %,$(OBJS)/tests/fuzz/%.fuzz,$(fuzz_names))
 
-test: test-needs $(program) $(unit_program) $(replay_programs)
+test: test-needs $(program) $(client) $(unit_program) $(replay_programs)
 	$(Q)auto/test $(abspath $(OBJS)) unit replay system
 
 unit: test-needs $(unit_program)
@@ -76,7 +76,7 @@ fuzz:
 		COVERAGE_FLAGS=-fsanitize=fuzzer-no-link
 	$(Q)auto/fuzz $(OBJS)/fuzz $(SECONDS) $(fuzz_names)
 
-# The load and the bare echo beside which the server is measured.
+# The bare echo beside which the server is measured, and the plain loop beside which tp bench is.
 bench_folder := $(OBJS)/tests/bench
 bench_programs := $(bench_folder)/load $(bench_folder)/rawecho
 
@@ -87,10 +87,7 @@ $(bench_programs):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
-# Its first PULL is sent by the load.
-demo: $(bench_folder)/load
-
-bench: $(program) $(bench_programs)
+bench: $(program) $(client) $(bench_programs)
 	$(Q)auto/bench $(abspath $(OBJS)) $(BENCH)
 
 tidy:

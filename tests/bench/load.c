@@ -1,11 +1,11 @@
 /*
- * load.c - a load for servers of Teleport 2.5, and a single PULL for people.
+ * load.c - a load for servers of Teleport 2.5, as plain as one can be: the loop beside which the
+ * cost of tp bench is shown, and sessions that are only held open.
  *
  *     load run ADDRESS --route /echo --size 581 --sessions 100 --depth 1 --seconds 2
- *     load once ADDRESS URI BODY
  *     load hold ADDRESS SESSIONS URI
  *
- * Runs in: a program of its own, built by `make bench` and `make demo`.
+ * Runs in: a program of its own, built by `make bench`.
  * Read next: engine.c.
  */
 #include "client.h"
@@ -21,13 +21,11 @@
 enum {
     LOAD_BODY_MAX = 64 * 1024 * 1024,
     LOAD_SESSIONS_MAX = 60000,
-    LOAD_ROOM_BYTES = 4 * 1024 * 1024,
     LOAD_SUM_LAST = 9, /* the numbers of a sum go round below it */
 };
 
 static const char load_usage[] =
     "usage: load run ADDRESS [options]      measures, and prints what it has found\n"
-    "       load once ADDRESS URI BODY      sends one PULL and prints its answer\n"
     "       load hold ADDRESS SESSIONS URI  opens sessions; each line on its input lets every\n"
     "                                       session PULL once; the end of input closes them\n"
     "\n"
@@ -49,7 +47,6 @@ static bool load_options_are_right(const struct tp_engine_options *options);
 static uint8_t *load_make_body(size_t len, uint8_t codec);
 static void load_print(const struct tp_engine_options *options,
                        const struct tp_engine_result *result);
-static int load_once(int argc, char **argv);
 static int load_hold(int argc, char **argv);
 static int load_pull_on_all(const int *sessions, unsigned count, const char *uri);
 static int load_complain(void);
@@ -74,9 +71,6 @@ main(int argc, char **argv)
     load_allow_descriptors();
     if (argc > 2 && strcmp(argv[1], "run") == 0) {
         return load_run(argc - 1, argv + 1);
-    }
-    if (argc == 5 && strcmp(argv[1], "once") == 0) {
-        return load_once(argc - 1, argv + 1);
     }
     if (argc == 5 && strcmp(argv[1], "hold") == 0) {
         return load_hold(argc - 1, argv + 1);
@@ -218,34 +212,6 @@ load_print(const struct tp_engine_options *options, const struct tp_engine_resul
     if (options->server_pid != 0 && result->pulls > 0) {
         printf("server_cpu_us_per_pull %.4f\n", (double) result->server_cpu_ns / 1e3 / pulls);
     }
-}
-
-static int
-load_once(int argc, char **argv)
-{
-    const char *body = argv[argc - 1];
-    const struct tp_wire_pull pull = {
-        .seq = 1,
-        .uri = argv[2],
-        .body_codec = TP_WIRE_CODEC_JSON,
-        .body = (const uint8_t *) body,
-        .body_len = strlen(body),
-    };
-    struct tp_client_room room = { malloc(LOAD_ROOM_BYTES), LOAD_ROOM_BYTES };
-    struct tp_wire_reply reply;
-    int fd = tp__client_connect(argv[1]);
-    int status = EXIT_FAILURE;
-
-    if (room.bytes != NULL && fd != -1 && tp__client_ask(fd, &pull, &room, &reply) == 0) {
-        printf("%d %.*s\n", reply.status_code, (int) reply.status_len, (const char *) reply.status);
-        printf("%.*s\n", (int) reply.body_len, (const char *) reply.body);
-        status = reply.status_code == TP_WIRE_STATUS_OK ? EXIT_SUCCESS : EXIT_FAILURE;
-    }
-    if (fd != -1) {
-        close(fd);
-    }
-    free(room.bytes);
-    return status;
 }
 
 /* Says "ready" when the sessions are open, and again whenever all have been answered. */

@@ -1,4 +1,7 @@
-"""What is measured of a server: a load, its system calls, its memory, its instructions."""
+"""What is measured of a server: a load, its system calls, its memory, its instructions; and what
+the load itself costs."""
+import json
+import os
 import re
 import resource
 import signal
@@ -17,6 +20,8 @@ IDLE_SECONDS = 0.05
 STRACE_SECONDS_MAX = 10
 STRACE_SETTLE_SECONDS = 0.3  # it says that it has attached before it counts
 CALLGRIND_PULLS = {1: 2000, 100: 10000}
+OWN_COST_PULLS = {1: 20000, 100: 400000}
+SUM_LAST = 9   # the numbers of a sum go round up to it
 
 
 class Unavailable(Exception):
@@ -29,19 +34,28 @@ def allow_descriptors():
 
 
 def run_load(objs, server, row, *options):
-    """One run of the load program; what it prints, by name."""
-    command = [str(objs / "tests/bench/load"), "run", server.address, "--route", f"/{row.route}",
-               "--size", str(row.size), "--sessions", str(row.sessions),
-               "--depth", str(row.depth), *options]
+    """One run of tp bench; what it found, by name."""
+    command = [str(objs / "tp"), "bench", server.address, f"/{row.route}", "--json",
+               "--sessions", str(row.sessions), "--depth", str(row.depth), *options]
     if row.route == "sum":
-        command.append("--numbers")
+        command.insert(4, numbers(row.size))
+    else:
+        command += ["--size", str(row.size)]
     if isinstance(server, BareEcho):
-        command.append("--bare")
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.decode()
-    found = {name: float(value) for name, value in (line.split() for line in output.splitlines())}
+        # It sends back what it gets: a PULL would come back as one, to be answered.
+        command.append("--push")
+    found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     if found["refused"] > 0:
-        raise RuntimeError(f"{row}: {found['refused']:.0f} pulls were refused")
-    return found
+        raise RuntimeError(f"{row}: {found['refused']} pulls were refused")
+    latency = found.pop("latency_us")
+    return {**found, **{f"{name}_us": value for name, value in latency.items()}}
+
+
+def numbers(size):
+    """A JSON array of numbers, of exactly that length: "[1,2,3,45]"."""
+    digits = [str(1 + at % SUM_LAST) for at in range((size - 1) // 2)]
+    digits[-1] += "1" * ((size - 1) % 2)
+    return "[" + ",".join(digits) + "]"
 
 
 def measure_row(objs, servers, row, rounds, seconds):
@@ -54,8 +68,10 @@ def measure_row(objs, servers, row, rounds, seconds):
         for server in servers if number % 2 == 0 else servers[::-1]:
             wait_until_idle(servers)
             runs[server.name].append(run_load(
-                objs, server, row, "--seconds", str(seconds), "--server-pid", str(server.pid)))
-    medians = {name: {figure: median(run[figure] for run in found) for figure in found[0]}
+                objs, server, row, "--duration", f"{seconds * 1000:.0f}ms",
+                "--server-pid", str(server.pid)))
+    medians = {name: {figure: median(run[figure] for run in found) for figure in found[0]
+                      if isinstance(found[0][figure], (int, float))}
                for name, found in runs.items()}
     medians["ratio"] = median(
         ours["server_cpu_us_per_pull"] / bare["server_cpu_us_per_pull"]
@@ -72,6 +88,36 @@ def wait_until_idle(servers):
     while before != now:
         time.sleep(IDLE_SECONDS)
         before, now = now, ran()
+
+
+def measure_own_cost(objs, server, row, rounds):
+    """Processor time of the client per PULL, and PULLs per second: the plain loop, tp bench."""
+    pulls = OWN_COST_PULLS[row.depth]
+    common = ["--sessions", str(row.sessions), "--depth", str(row.depth), "--size", str(row.size)]
+    commands = {
+        "plain loop": [str(objs / "tests/bench/load"), "run", server.address,
+                       "--route", f"/{row.route}", "--pulls", str(pulls), *common],
+        "tp bench": [str(objs / "tp"), "bench", server.address, f"/{row.route}",
+                     "--count", str(pulls), "--json", *common],
+    }
+    runs = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            wait_until_idle([server])
+            runs[name].append(run_and_account(command, pulls))
+    return {name: [median(figures) for figures in zip(*found)] for name, found in runs.items()}
+
+
+def run_and_account(command, pulls):
+    """(microseconds of processor time per pull, pulls per second), starting included."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    elapsed = time.monotonic() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+    return (usage.ru_utime + usage.ru_stime) * 1e6 / pulls, pulls / elapsed
 
 
 def measure_calls(objs, server, row):
@@ -96,7 +142,7 @@ def count_calls(objs, server, row, pulls):
                 raise Unavailable("strace may not attach: " + read_all(words).strip())
             time.sleep(0.02)
         time.sleep(STRACE_SETTLE_SECONDS)
-        run_load(objs, server, row, "--pulls", str(pulls))
+        run_load(objs, server, row, "--count", str(pulls))
         tracer.send_signal(signal.SIGINT)
         tracer.wait(STRACE_SECONDS_MAX)
         total = re.search(r"^100\.00\s+\S+\s+\S+\s+(\d+)\s.*total$", summary.read(), re.M)
@@ -152,7 +198,7 @@ def count_instructions(objs, row, pulls, folder):
         raise Unavailable("valgrind is not installed") from None
     with server:
         worker = server.pid
-        run_load(objs, server, row, "--pulls", str(pulls))
+        run_load(objs, server, row, "--count", str(pulls))
         server.stop(signal.SIGQUIT)
     output = (folder / f"callgrind.{worker}").rename(folder / "worker")
     return int(re.search(r"^(?:totals|summary): (\d+)", output.read_text(), re.M).group(1))

@@ -18,7 +18,9 @@ second and latencies are of both together.
 - One worker against one process; Teleport 2.5 with protobuf headers; the bare echo gets the same
   bytes. `echo` answers with the body, `sum` adds a JSON array of numbers. The access log is
   {access_log}.
-- Each session keeps `depth` PULLs in flight. Latency is from a PULL's sending to its answer.
+- The load is `tp bench`, a program with libteleport: each session keeps `depth` PULLs in flight, and
+  latency is from a PULL's sending to its answer. From the bare echo they come back as they are, so
+  there they are PUSHes (`--push`), which differ in one byte. What the load costs stands below.
 - Server CPU is what the worker ran, user and system, from the kernel's own count of nanoseconds.
 - Each row: {rounds} rounds of {seconds} s after 0.3 s of warming up, the two servers in turn;
   medians of the rounds. The ratio is the median of the rounds' own ratios.
@@ -76,6 +78,21 @@ def calls_text(rows):
              "| sessions | depth | teleport | bare echo |\n|--:|--:|--:|--:|\n"]
     lines += [f"| {row.sessions:,} | {row.depth} | {ours:.2f} | {bare:.2f} |\n"
               for row, ours, bare in rows]
+    return "".join(lines)
+
+
+def own_cost_text(rows):
+    lines = ["\n## The load's own cost\n\n",
+             "`tp bench` beside the plainest loop that can be written for it (`tests/bench/load.c`: "
+             "one epoll loop, PULLs encoded beforehand, headers hardly looked at), against the same "
+             "server; echo of 16 B. Processor time is the client's, starting and connecting "
+             "included.\n\n",
+             "| sessions | depth | plain loop: CPU µs/pull | pulls/s | tp bench: CPU µs/pull | "
+             "pulls/s |\n|--:|--:|--:|--:|--:|--:|\n"]
+    for row, found in rows:
+        plain, ours = found["plain loop"], found["tp bench"]
+        lines.append(f"| {row.sessions:,} | {row.depth} | {plain[0]:.2f} | {plain[1]:,.0f} | "
+                     f"{ours[0]:.2f} | {ours[1]:,.0f} |\n")
     return "".join(lines)
 
 
