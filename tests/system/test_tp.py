@@ -739,6 +739,48 @@ def test_close_by_number_and_by_id(tp, control):
         {"number": 404, "redial": False}]
 
 
+OPERATED = """
+worker_processes 2;
+peer {
+    server {
+        listen 127.0.0.1:$PORT;
+        pull /echo { echo; }
+    }
+    server {
+        listen unix:logs/control.sock;
+        pull /control/* { control; }
+    }
+}
+"""
+
+
+def test_an_operator_lists_and_closes_the_sessions_of_all_workers(tp, start_server):
+    server = start_server(OPERATED)
+    callers = [Caller(server) for _ in range(12)]
+    assert all(caller.is_well() for caller in callers)
+    tp.environment["TELEPORT_CONTROL"] = f"unix:{server.prefix}/logs/control.sock"
+
+    def sessions():
+        output = tp.run("sessions", "--page", "5", "--json")[1]
+        found = [json.loads(line) for line in output.splitlines()]
+        return [one for one in found if one["remote"] != "unix:"]
+
+    found = sessions()
+    assert len({one["number"] for one in found}) == len(found) == 12
+    ports = {caller.socket.getsockname()[1]: caller for caller in callers}
+    assert {int(one["remote"].rpartition(":")[2]) for one in found} == set(ports)
+    output = tp.run("sessions")[1].decode()
+    assert all(f" {one['remote']} " in output for one in found)
+
+    assert tp.run("close", found[3]["number"], "--reason", "enough") == (0, b"", "")
+    closed = ports[int(found[3]["remote"].rpartition(":")[2])]
+    assert [packet.uri.partition("?")[0] for packet in closed.receive_rest()] == \
+        ["/system/closed"]
+    wait_until(lambda: len(sessions()) == 11)
+    code, _, errors = tp.run("close", found[3]["number"])
+    assert code == 1 and errors.startswith("tp: /control/close: 4")
+
+
 # The manual
 
 
