@@ -33,6 +33,8 @@
     ROW("exchange-not-restored", \
         "An exchange came with its session from another process, but its handler cannot go on " \
         "with it here; it was answered with status 503.") \
+    ROW("id-not-restored", \
+        "A session that came from another process has lost its id, for the reason given.") \
     ROW("input-refused", \
         "A session sent something that cannot be taken, for the reason given; it is closed.") \
     ROW("lease-not-released", \

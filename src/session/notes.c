@@ -229,7 +229,8 @@ id_drop(struct tp_session *session)
         return;
     }
     tp__hash_table_remove(&sessions->by_id, &notes->by_id);
-    if (sessions->callbacks.release_id != NULL) {
+    /* One that moves takes its id along. */
+    if (sessions->callbacks.release_id != NULL && session->end_reason != TP_CLOSE_MOVED) {
         sessions->callbacks.release_id(sessions->callbacks.owner, session, tp_session_id(session));
     }
     notes->id_len = 0;

@@ -49,6 +49,11 @@ enum tp_saved_kind {
     ROW(STUCK_SINCE_MS,  12, NUMBER, SESSION)                                                      \
     ROW(END_REASON,      13, BYTES,  SESSION)  /* its word; only of one that is ending */          \
     ROW(END_WAITS,       14, NUMBER, SESSION)  /* …1: until its exchanges are answered */          \
+    ROW(ID,              15, BYTES,  SESSION)  /* only of one that has an id */                      \
+    ROW(BEGUN_MS,        16, NUMBER, SESSION)                                                      \
+    ROW(RECEIVED_COUNT,  17, NUMBER, SESSION)  /* packets */                                       \
+    ROW(SENT_COUNT,      18, NUMBER, SESSION)                                                      \
+    ROW(NEXT_SEQ,        19, NUMBER, SESSION)  /* of what is asked on our own account */           \
     ROW(EXCHANGE,        32, OPENER, EXCHANGE)                                                     \
     ROW(TYPE,            33, NUMBER, EXCHANGE) /* of the request, as all up to BODY */             \
     ROW(SEQ,             34, NUMBER, EXCHANGE)                                                     \

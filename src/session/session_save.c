@@ -38,6 +38,8 @@ static enum tp_result restoring_check_exchanges(struct restoring *restoring);
 static enum tp_result restoring_find_source(struct restoring *restoring);
 static void restoring_refuse(const struct restoring *restoring, int fd, enum tp_result result);
 static enum tp_result restoring_fill(const struct restoring *restoring, struct tp_session *session);
+static enum tp_result restoring_fill_id(const struct restoring *restoring,
+                                        struct tp_session *session);
 static enum tp_result restoring_fill_bytes(const struct restoring *restoring,
                                            struct tp_session *session);
 static enum tp_result restoring_fill_exchanges(const struct restoring *restoring,
@@ -117,6 +119,13 @@ session_save_fields(const struct tp_session *session, struct tp_saved_writer *wr
     tp__saved_put_number(writer, TP_SAVED_HEARD_MS, session->heard_ms);
     tp__saved_put_number(writer, TP_SAVED_PACKET_BEGUN_MS, session->packet_begun_ms);
     tp__saved_put_number(writer, TP_SAVED_STUCK_SINCE_MS, session->stuck_since_ms);
+    if (tp_session_id(session).len > 0) {
+        tp__saved_put_text(writer, TP_SAVED_ID, tp_session_id(session));
+    }
+    tp__saved_put_number(writer, TP_SAVED_BEGUN_MS, session->begun_ms);
+    tp__saved_put_number(writer, TP_SAVED_RECEIVED_COUNT, (int64_t) session->received_count);
+    tp__saved_put_number(writer, TP_SAVED_SENT_COUNT, (int64_t) session->sent_count);
+    tp__saved_put_number(writer, TP_SAVED_NEXT_SEQ, (int64_t) session->next_seq);
     if (session->is_ending) {
         tp__saved_put_text(writer, TP_SAVED_END_REASON,
                            tp__str(tp__close_reason_word(session->end_reason)));
@@ -157,8 +166,9 @@ restoring_check_session(struct restoring *restoring)
                             | TP_SAVED_BIT(UNSENT) | TP_SAVED_BIT(HEARD_MS)
                             | TP_SAVED_BIT(PACKET_BEGUN_MS) | TP_SAVED_BIT(STUCK_SINCE_MS);
     static const enum tp_saved_tag times[] = { TP_SAVED_HEARD_MS, TP_SAVED_PACKET_BEGUN_MS,
-                                               TP_SAVED_STUCK_SINCE_MS };
+                                               TP_SAVED_STUCK_SINCE_MS, TP_SAVED_BEGUN_MS };
     bool is_sane = session->opener == TP_SAVED_SESSION && (session->present & needed) == needed
+                   && tp__saved_get_text(session, TP_SAVED_ID).len <= TP_SESSION_ID_MAX
                    && restoring_read_remote(restoring) && restoring_read_end(restoring);
 
     for (size_t i = 0; i < TP_COUNT_OF(times); i++) {
@@ -286,10 +296,35 @@ restoring_fill(const struct restoring *restoring, struct tp_session *session)
 
         session->stuck_since_ms = since_ms != 0 ? since_ms : tp__clock_monotonic_ms();
     }
+    if (tp__saved_has(saved, TP_SAVED_BEGUN_MS)) {
+        session->begun_ms = tp__saved_get_number(saved, TP_SAVED_BEGUN_MS);
+    }
+    session->received_count = (uint64_t) tp__saved_get_number(saved, TP_SAVED_RECEIVED_COUNT);
+    session->sent_count = (uint64_t) tp__saved_get_number(saved, TP_SAVED_SENT_COUNT);
+    session->next_seq = (uint64_t) tp__saved_get_number(saved, TP_SAVED_NEXT_SEQ);
+    result = restoring_fill_id(restoring, session);
+    if (result != TP_OK) {
+        return result;
+    }
     session->is_ending = tp__saved_has(saved, TP_SAVED_END_REASON);
     session->end_reason = restoring->end_reason;
     session->waits_for_exchanges = tp__saved_get_number(saved, TP_SAVED_END_WAITS) != 0;
     return restoring_fill_exchanges(restoring, session);
+}
+
+/* Where somebody else has the id, or the directory has no room, the session goes on without. */
+static enum tp_result
+restoring_fill_id(const struct restoring *restoring, struct tp_session *session)
+{
+    struct tp_str id = tp__saved_get_text(&restoring->session, TP_SAVED_ID);
+    enum tp_result result = tp_session_set_id(session, id);
+
+    if (result != TP_OK && result != TP_NO_MEMORY) {
+        tp_log_warn(restoring->receiver->log, "id-not-restored", "number=%llu result=%s",
+                    (unsigned long long) session->number, tp_result_word(result));
+        return TP_OK;
+    }
+    return result;
 }
 
 static enum tp_result

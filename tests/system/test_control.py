@@ -582,3 +582,15 @@ def test_a_dialed_session_is_one_like_others(start_server):
         assert (reply.outcome(), reply.body) == ((200, "OK"), b"[7]")
     assert operator_of[0].ask("close", number=row["number"]).outcome() == (200, "OK")
     wait_until(lambda: not dialed())
+
+
+def test_another_size_of_the_directory_waits_for_a_restart(start_server):
+    server = start_server("session_directory 1000;\n" + CONF % "")
+    lamp = named(server, "lamp")
+    server.write_conf("session_directory 2000;\n" + CONF % "")
+
+    code, output = server.reload()
+
+    assert code == 0 and "session_directory: waits for" in output
+    assert Operator(server).ask("push", id="lamp", uri="/x").outcome() == (200, "OK")
+    assert lamp.receive().uri == "/x"

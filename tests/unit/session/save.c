@@ -262,6 +262,76 @@ START_TEST(a_session_goes_on_at_every_split_of_a_packet)
 END_TEST
 
 /* What the moved ones are held against. */
+static void
+count_release(void *owner, struct tp_session *session, struct tp_str id)
+{
+    (void) session;
+    (void) id;
+    ++*(int *) owner;
+}
+
+static void
+ignore_event(void *owner)
+{
+    (void) owner;
+}
+
+static void
+ignore_bytes(void *owner, size_t count)
+{
+    (void) owner;
+    (void) count;
+}
+
+START_TEST(an_id_and_what_is_counted_move_along)
+{
+    struct tp_test_stream stream = { 0 };
+    struct tp_test_client client;
+    struct tp_chain saved = { 0 };
+    struct tp_session_row row;
+    struct tp_slice flat;
+    struct place here;
+    struct place there;
+    int released_count = 0;
+
+    place_open(&here, routes);
+    place_open(&there, routes);
+    here.bench.sessions.callbacks = (struct tp_sessions_callbacks){
+        .on_count_changed = ignore_event,
+        .on_bytes = ignore_bytes,
+        .release_id = count_release,
+        .owner = &released_count,
+    };
+    tp__test_client_open(&client, &here.bench, &here.site);
+    tp__test_stream_add_pull(&stream, 1, "/echo", TP_STR("counted"));
+    tp__test_client_send(&client, &here.bench, &stream);
+    tp__test_bench_turn(&here.bench, 3);
+    ck_assert_int_eq(TP_OK, tp_session_set_id(client.session, TP_STR("lamp")));
+
+    ck_assert_int_eq(TP_OK, tp__session_save(client.session, &saved));
+    ck_assert_int_eq(TP_OK, tp_chain_flatten(&saved, &here.bench.sessions.pool, &flat));
+    ck_assert_int_eq(TP_OK,
+                     tp__session_restore(&there.bench.sessions, &there.receiver,
+                                         fcntl(tp__session_fd(client.session), F_DUPFD_CLOEXEC, 0),
+                                         (struct tp_str){ (const char *) flat.data, flat.len }));
+    tp_chain_clear(&saved);
+    tp__session_close(&client.session, TP_CLOSE_MOVED);
+    /* It has its id still, there: here nobody may give it back. */
+    ck_assert_int_eq(0, released_count);
+
+    struct tp_session *moved = tp__sessions_find_id(&there.bench.sessions, TP_STR("lamp"));
+
+    ck_assert_ptr_nonnull(moved);
+    tp__session_describe(moved, &row);
+    ck_assert_uint_eq(1, row.packets_received);
+    ck_assert_uint_eq(1, row.packets_sent);
+    tp__test_client_close(&client);
+    tp__test_stream_clear(&stream);
+    place_close(&there);
+    place_close(&here);
+}
+END_TEST
+
 START_TEST(an_unmoved_session_gives_the_same_bytes)
 {
     struct tp_test_client client;
@@ -677,6 +747,7 @@ tp_suite_session_save(void)
 
     tcase_set_timeout(moves, 30);
     tcase_add_test(moves, a_session_goes_on_at_every_split_of_a_packet);
+    tcase_add_test(moves, an_id_and_what_is_counted_move_along);
     tcase_add_test(moves, an_unmoved_session_gives_the_same_bytes);
     tcase_add_test(moves, a_held_exchange_is_answered_there_when_it_is_due);
     tcase_add_test(moves, the_state_of_a_handler_moves_along);
