@@ -145,7 +145,12 @@ tp__peer_routes_init(struct tp_peer_routes *routes, struct tp_router *router)
     *routes = (struct tp_peer_routes){ .router = router };
     tp__list_init(&routes->members);
     tp__arena_init(&routes->arena, ROUTER_ARENA_CHUNK_BYTES);
-    return tp__router_init(router, ROUTES_FIRST, &routes->arena);
+    enum tp_result result = tp__router_init(router, ROUTES_FIRST, &routes->arena);
+
+    if (result != TP_OK) {
+        tp__arena_fini(&routes->arena);
+    }
+    return result;
 }
 
 void

@@ -237,6 +237,13 @@ def test_without_leaks_under_valgrind(library, sanitized):
     assert "200 one" in library.run(program, before=valgrind, stdin="one\ntwo\n")
 
 
+def test_no_allocation_that_fails_ends_the_program(library, sanitized):
+    if sanitized:
+        pytest.skip("a sanitizer allocates by itself")
+    told = library.run(library.build(PROGRAMS / "no_memory.c"))
+    assert int(re.fullmatch(r"(\d+) allocations\n", told).group(1)) > 30
+
+
 def test_a_killed_server_is_found_again_each_time(library, programs):
     """20 times: it is back within the back-off's bound, and no PULL is left without an end."""
     program = library.build(EXAMPLES / "server.c")
