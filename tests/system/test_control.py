@@ -594,3 +594,40 @@ def test_another_size_of_the_directory_waits_for_a_restart(start_server):
     assert code == 0 and "session_directory: waits for" in output
     assert Operator(server).ask("push", id="lamp", uri="/x").outcome() == (200, "OK")
     assert lamp.receive().uri == "/x"
+
+
+def test_every_request_ends_once_however_many_workers_die(start_server):
+    server = start_server((CONF % "").replace("worker_processes 2", "worker_processes 3"))
+    operator = Operator(server)
+    at_home = operator.page()["sessions"][0]["worker"]
+    names = [f"device-{i}" for i in range(60)]
+    devices = {name: named(server, name) for name in names}
+    seqs = {}
+
+    def ask(action, name):
+        seqs[len(seqs) + 1] = None
+        operator.send(Packet(uri=f"/control/{action}", seq=len(seqs), body=json.dumps(
+            {"id": name, "uri": "/x"} if action != "sessions" else {"limit": 1000}).encode()))
+
+    for turn in range(8):
+        slot = [slot for slot in range(3) if slot != at_home][turn % 2]
+        pid = server.worker_pids()[slot]
+        for name in names:
+            ask("push", name)
+            ask("pull", name)
+        ask("sessions", "")
+        os.kill(pid, signal.SIGKILL)
+        for name in names:
+            ask("push", name)
+        server.wait_for_replacement(slot, pid)
+        for name in names[turn::8]:
+            devices[name].close()
+            devices[name] = named(server, name)
+    for device in devices.values():
+        device.close()
+    for _ in range(len(seqs)):
+        reply = operator.receive()
+        assert seqs.pop(reply.seq) is None
+        assert reply.status_code in (200, 404, 409, 502, 503, 504), reply
+    # A pull of its own comes back next: nothing was answered twice.
+    assert operator.pull("/echo", b"1", seq=10**6).seq == 10**6

@@ -301,7 +301,7 @@ START_TEST(ids_fill_a_small_directory_to_its_end)
 }
 END_TEST
 
-/* Claims and gives back ids of its own, in a directory so small that they stand in each other's way. */
+/* Claims ids of its own and gives them back, in a directory so small that all are in the way. */
 static void
 churn(struct child *self, void *argument)
 {
