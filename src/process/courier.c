@@ -345,25 +345,24 @@ courier_begin(struct tp_courier *courier, const struct tp_session_name *name,
     return result;
 }
 
-/* Sessions of ours are found without the directory, which may have had no room for them. */
+/*
+ * A session of ours is found by its number without the directory, which may have had no room for
+ * it.  Who has an id only the directory knows: one of ours may have lost it a moment ago.
+ */
 static enum tp_result
 courier_find(struct tp_courier *courier, const struct tp_session_name *name,
              struct tp_directory_entry *entry)
 {
     struct tp_directory *directory = &courier->cycle->shared.directory;
-    const struct tp_session *session = name->number != 0
-                                           ? courier_session_at(courier, name->number)
-                                           : tp__sessions_find_id(courier->sessions, name->id);
 
-    if (session != NULL) {
-        entry->number = tp_session_number(session);
-        entry->slot = courier->slot;
-        return TP_OK;
-    }
     if (name->number == 0) {
         return tp__directory_find_id(directory, name->id, entry);
     }
     entry->number = name->number;
+    if (courier_session_at(courier, name->number) != NULL) {
+        entry->slot = courier->slot;
+        return TP_OK;
+    }
     return tp__directory_find(directory, name->number, &entry->slot);
 }
 
