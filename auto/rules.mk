@@ -11,7 +11,7 @@ unexport CC CFLAGS LDFLAGS
 .PHONY: all libteleport install demo test unit replay tidy format asan fuzz bench docs docs-check clean help
 
 Q := $(if $(V),,@)
-say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)')
 
 # What each kind of source may include: a module sees the installed headers only.
 INCLUDE_SRC := -Isrc -Isrc/include -I$(OBJS)

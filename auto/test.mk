@@ -49,12 +49,13 @@ $(unit_main).c: always
 	@auto/unit-main $(suites) >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-$(OBJS)/tests/fuzz/%.replay: $(OBJS)/tests/fuzz/%.o $(OBJS)/tests/fuzz/replay.o $(server) $(library)
+$(OBJS)/tests/fuzz/%.replay: $(OBJS)/tests/fuzz/%.o $(OBJS)/tests/fuzz/replay.o $(client_parts) \
+		$(server) $(library)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -fno-lto $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # Only the object directory of `make fuzz` builds these: its objects are instrumented.
-$(OBJS)/tests/fuzz/%.fuzz: $(OBJS)/tests/fuzz/%.o $(server) $(library)
+$(OBJS)/tests/fuzz/%.fuzz: $(OBJS)/tests/fuzz/%.o $(client_parts) $(server) $(library)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
 

@@ -8,6 +8,11 @@
 
 #include <string.h>
 
+enum {
+    /* Deeper levels stand below each other, so that no body grows a thousandfold. */
+    PRINTER_INDENT_MAX = 64,
+};
+
 enum printer_state {
     AT_VALUE,
     AT_VALUE_OR_END, /* behind [ */
@@ -292,7 +297,10 @@ after_value(struct tp_json_printer *printer)
 static void
 new_line(struct tp_json_printer *printer)
 {
-    fprintf(printer->output->file, "\n%*s", (int) printer->depth * 2, "");
+    unsigned indent = 2 * printer->depth;
+
+    fprintf(printer->output->file, "\n%*s",
+            (int) (indent < PRINTER_INDENT_MAX ? indent : PRINTER_INDENT_MAX), "");
 }
 
 static void
