@@ -513,25 +513,21 @@ def test_a_command_that_takes_too_long_is_504(tp):
 
 
 def test_commands_are_bounded(tp, tmp_path):
-    """Two run, one waits, the fourth is refused; when one has ended the third runs."""
-    gate = tmp_path / "gate"
-    os.mkfifo(gate)
-    port = tp.listen_at("serve", "/x", "--exec", f"cat {gate}", "--jobs", "2", "--queue", "1")[1]
+    """Two run, one waits, the fourth is refused; when they may end, the third runs."""
+    gate, started = tmp_path / "gate", tmp_path / "started"
+    port = tp.listen_at("serve", "/x", "--jobs", "2", "--queue", "1", "--exec",
+                        f"echo $$ >>{started}; until test -e {gate}; do sleep 0.01; done")[1]
     caller = Caller(AtPort(port))
     for seq in range(1, 5):
         caller.send(Packet(uri="/x", seq=seq, body=b"1"))
 
     refused = caller.receive()
     assert (refused.seq, refused.status_code) == (4, 503)
-    answered = set()
-    while answered != {1, 2, 3}:
-        with open(gate, "w", encoding="ascii") as file:
-            file.write("go")
-        readable, _, _ = select.select([caller.socket], [], [], 0.2)
-        if readable:
-            reply = caller.receive()
-            assert reply.status_code == 200
-            answered.add(reply.seq)
+    wait_until(lambda: started.exists() and len(started.read_text().splitlines()) == 2)
+    gate.touch()
+    answers = caller.receive_many(3)
+    assert {reply.seq for reply in answers} == {1, 2, 3}
+    assert {reply.status_code for reply in answers} == {200}
 
 
 def test_serve_dials_and_answers_there(tp):
