@@ -35,6 +35,13 @@
         "with it here; it was answered with status 503.") \
     ROW("id-not-restored", \
         "A session that came from another process has lost its id, for the reason given.") \
+    ROW("hook-cannot-wait", \
+        "A module's hook has said later at a point that cannot wait for it, which is a mistake in " \
+        "the module; the process ends.") \
+    ROW("hook-refusal-ignored", \
+        "A hook has refused at a point where it may only watch; nothing comes of it.") \
+    ROW("hook-refused", \
+        "A hook has refused a session or an exchange.") \
     ROW("input-refused", \
         "A session sent something that cannot be taken, for the reason given; it is closed.") \
     ROW("lease-not-released", \

@@ -5,7 +5,7 @@
  * text and is handed what the master opened.
  *
  * Runs in: master and workers.
- * Read next: cycle_routes.c, cycle_logs.c, reload.c (the master's use), worker_cycle.c (a
+ * Read next: cycle_routes.c, cycle_hooks.c, cycle_logs.c, reload.c (the master's use), worker_cycle.c (a
  * worker's).
  */
 #include "cycle/cycle.h"
@@ -31,8 +31,6 @@ static void cycle_build_codecs(struct tp_cycle *cycle, const struct tp_program *
                                const struct tp_block *block, struct tp_server *server);
 static const struct tp_protocol *cycle_find_protocol(const struct tp_program *program);
 static struct tp_session_limits cycle_limits(const struct tp_block *block);
-static void cycle_build_hooks(struct tp_cycle *cycle, const struct tp_program *program,
-                              const struct tp_block *block, struct tp_server *server);
 static void cycle_build_listens(struct tp_cycle *cycle, const struct tp_program *program,
                                 const struct tp_block *block, struct tp_server *server);
 static void cycle_check_listens(const struct tp_cycle *cycle, struct tp_text *messages);
@@ -116,7 +114,8 @@ tp__cycle_attach(struct tp_cycle *cycle, const struct tp_descriptors *set, struc
         return result;
     }
     cycle->is_attached = true;
-    return tp__cycle_attach_logs(cycle, set, messages);
+    result = tp__cycle_attach_logs(cycle, set, messages);
+    return result == TP_OK ? tp__cycle_announce_listens(cycle, messages) : result;
 }
 
 void
@@ -269,7 +268,7 @@ cycle_build_server(struct tp_cycle *cycle, const struct tp_program *program,
 
     server->configuration = &cycle->counted;
     server->log = tp__cycle_log_of(cycle, tp_block_conf(block, &tp__module_core));
-    cycle_build_hooks(cycle, program, block, server);
+    tp__cycle_build_hooks(cycle, block, server);
     cycle_build_listens(cycle, program, block, server);
     cycle_build_codecs(cycle, program, block, server);
     server->limits = cycle_limits(block);
@@ -281,7 +280,7 @@ cycle_build_server(struct tp_cycle *cycle, const struct tp_program *program,
                         "--with-teleport\n",
                         tp__conf_origin(block, "server", 0));
     }
-    tp__cycle_build_routes(cycle, block, server);
+    tp__cycle_build_routes(cycle, block, server, messages);
     tp__cycle_build_dials(cycle, block, server);
 }
 
@@ -339,24 +338,6 @@ cycle_limits(const struct tp_block *block)
         .exchange_timeout = conf->exchange_timeout,
         .pull_timeout = conf->pull_timeout,
     };
-}
-
-static void
-cycle_build_hooks(struct tp_cycle *cycle, const struct tp_program *program,
-                  const struct tp_block *block, struct tp_server *server)
-{
-    server->accept_hooks =
-        tp__arena_new_array(&cycle->arena, struct tp_accept_hook, program->modules.count);
-    for (size_t i = 0; i < program->modules.count; i++) {
-        const struct tp_module *module = program->modules.modules[i];
-
-        if (module->post_accept != NULL) {
-            server->accept_hooks[server->accept_hook_count++] = (struct tp_accept_hook){
-                .run = module->post_accept,
-                .conf = tp_block_conf(block, module),
-            };
-        }
-    }
 }
 
 static void

@@ -121,9 +121,28 @@ void tp__cycle_report_error(struct tp_text *messages, const char *origin, const 
 /* Where a file could not be made because its folder is not there: says what to do about it. */
 void tp__cycle_advise_folder(struct tp_text *messages, const char *path, enum tp_result result);
 
-/* Builds the routers of `server`, whose block is `block`. */
+/* Builds the routers of `server`, whose block is `block`, and complains of what is refused. */
 void tp__cycle_build_routes(struct tp_cycle *cycle, const struct tp_block *block,
-                            struct tp_server *server);
+                            struct tp_server *server, struct tp_text *messages);
+
+/* Builds the hooks of `server`, whose block is `block`; and those of a route of it. */
+void tp__cycle_build_hooks(struct tp_cycle *cycle, const struct tp_block *block,
+                           struct tp_server *server);
+const struct tp_hook_set *tp__cycle_route_hooks(struct tp_cycle *cycle,
+                                                const struct tp_block *server,
+                                                const struct tp_block *route);
+
+/* Runs the hooks of post_reg for a route of the server, and complains where one refuses it. */
+void tp__cycle_register_route(struct tp_cycle *cycle, const struct tp_block *server,
+                              const struct tp_block *route, struct tp_str uri,
+                              struct tp_text *messages);
+
+/*
+ * Runs the hooks of post_listen, in each process that is to use the cycle.  TP_DENIED: one
+ * refuses, and `messages` says why.
+ */
+enum tp_result tp__cycle_announce_listens(const struct tp_cycle *cycle,
+                                          struct tp_text *messages) TP_MUST_CHECK;
 
 /*
  * The name of the descriptor on which the worker in `slot` accepts for `listen`, written

@@ -13,12 +13,14 @@
 struct route_list {
     struct tp_cycle *cycle;
     struct tp_arena *arena;
+    const struct tp_block *server;
+    struct tp_text *messages;
     const struct tp_route **routes;
     size_t count;
 };
 
-static void routes_build(struct route_list *list, const struct tp_block *server,
-                         enum tp_context context, struct tp_router *router);
+static void routes_build(struct route_list *list, enum tp_context context,
+                         struct tp_router *router);
 static size_t routes_count(const struct tp_block *parent, enum tp_context context);
 static void routes_collect(struct route_list *list, const struct tp_block *parent,
                            enum tp_context context);
@@ -26,18 +28,23 @@ static const struct tp_route *route_make(struct route_list *list, const struct t
 
 void
 tp__cycle_build_routes(struct tp_cycle *cycle, const struct tp_block *block,
-                       struct tp_server *server)
+                       struct tp_server *server, struct tp_text *messages)
 {
-    struct route_list list = { .cycle = cycle, .arena = &cycle->arena };
+    struct route_list list = {
+        .cycle = cycle,
+        .arena = &cycle->arena,
+        .server = block,
+        .messages = messages,
+    };
 
-    routes_build(&list, block, TP_IN_PULL, &server->pulls);
-    routes_build(&list, block, TP_IN_PUSH, &server->pushes);
+    routes_build(&list, TP_IN_PULL, &server->pulls);
+    routes_build(&list, TP_IN_PUSH, &server->pushes);
 }
 
 static void
-routes_build(struct route_list *list, const struct tp_block *server, enum tp_context context,
-             struct tp_router *router)
+routes_build(struct route_list *list, enum tp_context context, struct tp_router *router)
 {
+    const struct tp_block *server = list->server;
     const struct tp_block *peer = tp_block_parent(server);
     bool has_peer = tp_block_context(server) == TP_IN_SERVER;
     size_t count_max = routes_count(server, context) + (has_peer ? routes_count(peer, context) : 0);
@@ -85,5 +92,7 @@ route_make(struct route_list *list, const struct tp_block *block)
     route->logging = tp__cycle_logging_of(list->cycle, block);
     route->handler = handler;
     route->conf = tp_block_conf(block, handler);
+    route->hooks = tp__cycle_route_hooks(list->cycle, list->server, block);
+    tp__cycle_register_route(list->cycle, list->server, block, conf->uri, list->messages);
     return route;
 }

@@ -316,8 +316,13 @@ worker_start_pool(struct tp_worker *worker)
 static enum tp_result
 worker_start_serving(struct tp_worker *worker)
 {
+    struct tp_text messages = { 0 }; /* the log has it, too */
     enum tp_result result = tp__fault("worker-start");
 
+    if (result == TP_OK) {
+        result = tp__cycle_announce_listens(worker->cycle, &messages);
+    }
+    tp__text_fini(&messages);
     if (result != TP_OK) {
         return result;
     }

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "session/exchange_log.h"
+#include "session/hooks.h"
 
 /* What one `pull` or `push` block says. */
 struct tp_route {
@@ -19,6 +20,7 @@ struct tp_route {
     const void *conf; /* the handler's */
     bool is_ordered;  /* replies leave in the order of the pulls */
     struct tp_exchange_logging logging;
+    const struct tp_hook_set *hooks; /* NULL: none */
 };
 
 /* A slot of a hash table; an empty one has no route. */

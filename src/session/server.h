@@ -13,12 +13,6 @@
 #include "os/socket.h"
 #include "session/router.h"
 
-/* A module's hook with the conf it gets. */
-struct tp_accept_hook {
-    enum tp_result (*run)(struct tp_session *session, const void *conf);
-    const void *conf;
-};
-
 /* The bounds of a session; a time of 0 ms means none. */
 struct tp_session_limits {
     struct tp_size packet;
@@ -51,8 +45,12 @@ struct tp_server {
     struct tp_log log;
     const struct tp_protocol *protocol;
     struct tp_session_limits limits;
-    struct tp_accept_hook *accept_hooks; /* in the order they run */
-    size_t accept_hook_count;
+
+    /* Of sessions, of what we ask, and of headers before their route is looked for. */
+    const struct tp_hook_set *hooks;
+    const struct tp_hook_set *unrouted_hooks; /* instead of a route's, for what has none */
+    struct tp_peer *peer;                     /* hooks are told; NULL in the server */
+
     struct tp_exchange_logging logging; /* of exchanges without a route */
     struct tp_router pulls;
     struct tp_router pushes;

@@ -483,12 +483,15 @@ static enum tp_result
 session_run_accept_hooks(struct tp_session *session)
 {
     const struct tp_server *server = session->source->server;
-    enum tp_result result = TP_OK;
+    struct tp_hook_call call = {
+        .point = TP_HOOK_POST_ACCEPT,
+        .peer = server->peer,
+        .session = session,
+    };
+    enum tp_verdict verdict =
+        tp__hooks_ask(tp__hooks_at(server->hooks, call.point), &call, &server->log, NULL);
 
-    for (size_t i = 0; i < server->accept_hook_count && result == TP_OK; i++) {
-        result = server->accept_hooks[i].run(session, server->accept_hooks[i].conf);
-    }
-    return result;
+    return verdict == TP_REFUSE ? TP_DENIED : TP_OK;
 }
 
 /* Setting options fails on a connection that was reset before it was accepted. */

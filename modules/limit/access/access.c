@@ -21,7 +21,8 @@ struct access_conf {
     struct tp_items deny;
 };
 
-static enum tp_result access_post_accept(struct tp_session *session, const void *module_conf);
+static enum tp_verdict access_on_accept(struct tp_hook_call *call, const void *module_conf);
+static bool access_wants_hooks(const void *module_conf);
 static int access_best_match(const struct tp_items *rules, const struct tp_address *remote);
 static bool access_matches(const struct access_network *network, const struct tp_address *remote);
 static void access_validate(const struct tp_block *block, void *module_conf);
@@ -69,22 +70,32 @@ const struct tp_module tp_module_access = {
     TP_LOG_IDS(access_log_ids),
     .run_after = "",
     .validate = access_validate,
-    .post_accept = access_post_accept,
+    .hooks = { .at = { [TP_HOOK_POST_ACCEPT] = access_on_accept } },
+    .wants_hooks = access_wants_hooks,
 };
 
-static enum tp_result
-access_post_accept(struct tp_session *session, const void *module_conf)
+static enum tp_verdict
+access_on_accept(struct tp_hook_call *call, const void *module_conf)
 {
     const struct access_conf *conf = module_conf;
-    const struct tp_address *remote = tp_session_remote(session);
+    const struct tp_address *remote = tp_session_remote(call->session);
     char text[TP_ADDRESS_TEXT_MAX];
 
     if (access_best_match(&conf->deny, remote) <= access_best_match(&conf->allow, remote)) {
-        return TP_OK;
+        return TP_PASS;
     }
-    tp_log_info(tp_session_log(session), "access-denied", "remote=%s",
+    tp_log_info(tp_session_log(call->session), "access-denied", "remote=%s",
                 tp_address_format(remote, text));
-    return TP_DENIED;
+    return TP_REFUSE;
+}
+
+/* Without a deny everybody may come in. */
+static bool
+access_wants_hooks(const void *module_conf)
+{
+    const struct access_conf *conf = module_conf;
+
+    return conf->deny.count > 0;
 }
 
 /* How specific the most specific matching rule is; -1 when none matches. */

@@ -23,6 +23,9 @@ extern "C" {
 struct tp_exchange;
 struct tp_session;
 
+/* Answers an exchange, now or later; a PUSH is ended the same way.  `owner` came with it. */
+typedef void (*tp_handler_fn)(struct tp_exchange *exchange, void *owner);
+
 /* TP_PACKET_PULL or TP_PACKET_PUSH; for a PULL somebody waits for the answer. */
 int32_t tp_exchange_type(const struct tp_exchange *exchange);
 static inline bool
@@ -36,7 +39,10 @@ bool tp_exchange_is_ours(const struct tp_exchange *exchange);
 
 uint64_t tp_exchange_seq(const struct tp_exchange *exchange);
 
-/* The uri as it is on the wire; its path, percent-decoded; the query behind '?'.  Borrowed. */
+/*
+ * The uri as it is on the wire, or as a hook has set it; its path, percent-decoded; the query
+ * behind '?'.  Borrowed.
+ */
 struct tp_str tp_exchange_uri(const struct tp_exchange *exchange);
 struct tp_str tp_exchange_path(const struct tp_exchange *exchange);
 struct tp_str tp_exchange_query(const struct tp_exchange *exchange);

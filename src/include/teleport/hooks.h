@@ -6,6 +6,15 @@
  * point run in their order, and the first that does not let pass ends the round.  Points
  * and names are those of Teleport 2.5 (plugins), and the later ones that proved needed.
  *
+ * In the server a hook gets its module's conf of the block it stands in.  Those of the points
+ * that a route has stand on the routes if the module has directives there, and are run with
+ * the route's conf (for what has no route, with the server's); all others stand on the server.
+ * So each hook is run once for each event.
+ *
+ * A hook that is given an exchange may answer a PULL itself, before its handler is run (say,
+ * from a cache); what was answered passes no further hook or handler but pre_write_reply and
+ * post_write_reply.  A hook ends a session with tp_session_close().
+ *
  * Threads: the peer's loop.
  */
 #ifndef TELEPORT_HOOKS_H
@@ -57,7 +66,7 @@ enum tp_hook_power {
     ROW(PRE_WRITE_PULL,        "pre_write_pull",        EXCHANGE, POSTPONES, false,                \
         "A PULL of ours is about to be queued; refusing ends it with that status.")                \
     ROW(POST_WRITE_PULL,       "post_write_pull",       EXCHANGE, WATCHES,   false,                \
-        "A PULL of ours has been written.")                                                        \
+        "A PULL of ours is encoded and leaves with what is written next.")                         \
     ROW(POST_READ_REPLY_HEADER,"post_read_reply_header",EXCHANGE, POSTPONES, false,                \
         "The REPLY to a PULL of ours has come; refusing replaces its status.")                     \
     ROW(PRE_READ_REPLY_BODY,   "pre_read_reply_body",   EXCHANGE, POSTPONES, false,                \
@@ -65,9 +74,9 @@ enum tp_hook_power {
     ROW(POST_READ_REPLY_BODY,  "post_read_reply_body",  EXCHANGE, POSTPONES, false,                \
         "The body of a REPLY may be read; refusing replaces the REPLY's status.")                  \
     ROW(PRE_WRITE_PUSH,        "pre_write_push",        EXCHANGE, POSTPONES, false,                \
-        "A PUSH of ours is about to be queued; refusing drops it.")                                \
+        "A PUSH of ours is about to be queued; refusing drops it, which its sender is told.")      \
     ROW(POST_WRITE_PUSH,       "post_write_push",       EXCHANGE, WATCHES,   false,                \
-        "A PUSH of ours has been written.")                                                        \
+        "A PUSH of ours is encoded and leaves with what is written next.")                         \
     ROW(PRE_READ_HEADER,       "pre_read_header",       SESSION,  POSTPONES, false,                \
         "A packet is about to be taken from what has come; refusing ends the session.")            \
     ROW(POST_READ_PULL_HEADER, "post_read_pull_header", EXCHANGE, POSTPONES, true,                 \
@@ -79,7 +88,7 @@ enum tp_hook_power {
     ROW(PRE_WRITE_REPLY,       "pre_write_reply",       EXCHANGE, POSTPONES, true,                 \
         "A PULL has its outcome; refusing replaces it.")                                           \
     ROW(POST_WRITE_REPLY,      "post_write_reply",      EXCHANGE, WATCHES,   true,                 \
-        "The REPLY has been written.")                                                             \
+        "The REPLY is encoded and leaves with what is written next.")                              \
     ROW(POST_READ_PUSH_HEADER, "post_read_push_header", EXCHANGE, POSTPONES, true,                 \
         "A PUSH has come; on a peer or server before its route is looked for, on a route behind.") \
     ROW(PRE_READ_PUSH_BODY,    "pre_read_push_body",    EXCHANGE, POSTPONES, true,                 \
@@ -99,7 +108,7 @@ enum tp_hook_point {
 enum tp_verdict {
     TP_PASS,
     TP_REFUSE, /* with the call's `refusal` */
-    TP_LATER,  /* it calls tp_exchange_resume() or tp_session_resume(), once */
+    TP_LATER,  /* it calls tp_exchange_resume() or tp_session_resume(), once it has returned */
 };
 
 /* What a hook is given: what the table says its point has to do with, and NULL for the rest. */
@@ -108,7 +117,8 @@ struct tp_hook_call {
     struct tp_peer *peer; /* NULL in the server */
     struct tp_session *session;
     struct tp_exchange *exchange;
-    struct tp_str text; /* post_reg: the uri; post_listen: the address */
+    struct tp_str
+        text; /* post_reg: the uri; post_listen: the address; post_disconnect: the reason */
 
     /* Why it refuses: 403 "Forbidden" unless the hook writes another; its texts are copied. */
     struct tp_status refusal;
@@ -127,16 +137,28 @@ const char *tp_hook_point_word(enum tp_hook_point point);
 const char *tp_hook_point_sentence(enum tp_hook_point point);
 
 /*
- * Goes on with an exchange for which a hook has said later; an exchange that waits for a hook
- * stays until then, whatever becomes of its session.  `refusal` says why for TP_REFUSE (its
- * texts are copied) and may be NULL otherwise, or for 403.
+ * Goes on with an exchange for which a hook has said later: lets it pass to the next hook, or
+ * refuses it.  This call must come, because the exchange stays until then, whatever becomes of
+ * its session; where its time has run out meanwhile, or its session has ended, it does nothing
+ * else.  `refusal` says why for TP_REFUSE (its texts are copied); NULL is 403.
  */
 void tp_exchange_resume(struct tp_exchange *exchange, enum tp_verdict verdict,
                         const struct tp_status *refusal);
 
-/* The same for a session; found again by its handle, because it may end meanwhile. */
+/*
+ * The same for a session, which may end meanwhile: find it again by its handle.  Does nothing
+ * when no hook has it, as when its connection has ended.
+ */
 void tp_session_resume(struct tp_session *session, enum tp_verdict verdict,
                        const struct tp_status *refusal);
+
+/*
+ * Gives a PULL or PUSH that has come another uri, which is copied, before its route is looked
+ * for: at post_read_pull_header and post_read_push_header of a peer or server.  The REPLY
+ * repeats the one that came, all the same.  TP_INVALID: it is no uri; TP_DENIED: the route is
+ * known already; TP_TOO_LARGE: more than the packet limit; TP_NO_MEMORY.  The uri is as it was.
+ */
+enum tp_result tp_exchange_set_uri(struct tp_exchange *exchange, struct tp_str uri) TP_MUST_CHECK;
 
 #ifdef __cplusplus
 }

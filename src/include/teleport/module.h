@@ -17,6 +17,7 @@
 #include <teleport/directive.h>
 #include <teleport/filter.h>
 #include <teleport/handler.h>
+#include <teleport/hooks.h>
 #include <teleport/log.h>
 #include <teleport/protocol.h>
 #include <teleport/remote.h>
@@ -51,11 +52,13 @@ struct tp_module {
     void (*validate)(const struct tp_block *block, void *conf);
 
     /*
-     * Hook post_accept: runs when a connection was accepted, before a byte is
-     * read, with the conf of the server's block.  TP_OK lets it pass, TP_DENIED
-     * closes it with the reason "refused".
+     * What it has to say at points in the life of sessions and exchanges, with its conf of
+     * the block (see teleport/hooks.h): `.hooks = { .at = { [TP_HOOK_POST_ACCEPT] = … } }`.
+     * `wants_hooks` tells whether it has anything to say with this conf, so that what nobody
+     * has configured costs nothing; NULL: it always has.
      */
-    enum tp_result (*post_accept)(struct tp_session *session, const void *conf);
+    struct tp_hooks hooks;
+    bool (*wants_hooks)(const void *conf);
 
     /*
      * A handler: `handle` answers the exchanges of routes in whose block the directive

@@ -14,6 +14,7 @@
 #define TELEPORT_SESSION_H
 
 #include <teleport/address.h>
+#include <teleport/exchange.h>
 #include <teleport/log.h>
 #include <teleport/status.h>
 
@@ -68,6 +69,7 @@ struct tp_send_options {
     bool has_gzip;          /* gzip_level counts */
     int8_t gzip_level;      /* -2..9; 0: the body is not deflated */
     bool fails_at_once;     /* do not wait while a dialed session is not connected */
+    bool is_early;          /* of a hook that holds back a session: do not wait for that, either */
     struct tp_msec timeout; /* of a PULL, from now to its REPLY; 0: pull_timeout */
 };
 
@@ -129,6 +131,13 @@ enum tp_result tp_session_pull_async(struct tp_session *session, struct tp_str u
 /* Tells the other end.  TP_OK: it is queued, in the order of the calls; else as above. */
 enum tp_result tp_session_push(struct tp_session *session, struct tp_str uri, struct tp_str body,
                                const struct tp_send_options *options) TP_MUST_CHECK;
+
+/*
+ * The next PULL or PUSH of the other end goes to `handler` instead of a route, once, and no
+ * hook runs for it; it comes also while a hook holds the session back.  So a hook may ask the
+ * other end to say first who it is.  `handler` is not called when the session ends before.
+ */
+void tp_session_expect(struct tp_session *session, tp_handler_fn handler, void *owner);
 
 /*
  * Ends the session gracefully: it takes nothing more in, what is in flight in either direction

@@ -110,8 +110,6 @@ const char *tp_peer_last_error(const struct tp_peer *peer);
 
 /* ---- Routes: who answers what.  Exact beats the longest prefix ("/math/...*") beats "*". ---- */
 
-typedef void (*tp_handler_fn)(struct tp_exchange *exchange, void *owner);
-
 /*
  * From here on PULLs (PUSHes) to `uri` are the handler's; "*" are those that nobody else has.
  * TP_EXISTS: the uri has a handler; TP_INVALID: it is no uri; TP_DENIED: a post_reg hook.

@@ -411,22 +411,24 @@ START_TEST(who_leaves_with_a_reply_under_way_has_broken_the_connection)
 }
 END_TEST
 
-static enum tp_result
-deny(struct tp_session *session, const void *conf)
+static enum tp_verdict
+deny(struct tp_hook_call *call, const void *conf)
 {
-    (void) session;
+    (void) call;
     (void) conf;
-    return TP_DENIED;
+    return TP_REFUSE;
 }
 
 START_TEST(a_hook_may_refuse_a_session)
 {
-    struct tp_accept_hook hook = { .run = deny };
+    const struct tp_hooks hooks = { .at = { [TP_HOOK_POST_ACCEPT] = deny } };
+    struct tp_hook_source source = { .hooks = &hooks, .owner = "deny" };
+    struct tp_hook_set *set = NULL;
     struct fixture fixture;
 
     fixture_open(&fixture);
-    fixture.site.server.accept_hooks = &hook;
-    fixture.site.server.accept_hook_count = 1;
+    tp__hooks_add(&set, &source, TP_HOOK_BIT(TP_HOOK_POST_ACCEPT), &fixture.site.arena);
+    fixture.site.server.hooks = set;
     fixture_connect(&fixture);
     ck_assert_ptr_null(fixture.client.session);
     fixture_expect_end(&fixture, "refused");

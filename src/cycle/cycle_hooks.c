@@ -1,0 +1,158 @@
+/*
+ * cycle_hooks.c - from modules with hooks to chains of servers and routes.
+ *
+ * Hooks run with the conf of the innermost block in which their module has directives: those
+ * of the points that a route has on the routes, if the module has directives there, and all
+ * others on the server.  So each is run once for each event.
+ *
+ * Runs in: master and workers, while a cycle is built.  Read next: session/hooks.h.
+ */
+#include "cycle/cycle.h"
+
+#include "base/str.h"
+#include "conf/conf.h"
+
+/* The points of a PULL and of a PUSH, as far as routes have them. */
+#define HOOKS_OF_PULLS                                                                             \
+    (TP_HOOK_BIT(TP_HOOK_POST_READ_PULL_HEADER) | TP_HOOK_BIT(TP_HOOK_PRE_READ_PULL_BODY)          \
+     | TP_HOOK_BIT(TP_HOOK_POST_READ_PULL_BODY) | TP_HOOKS_OF_REPLIES)
+#define HOOKS_OF_PUSHES                                                                            \
+    (TP_HOOK_BIT(TP_HOOK_POST_READ_PUSH_HEADER) | TP_HOOK_BIT(TP_HOOK_PRE_READ_PUSH_BODY)          \
+     | TP_HOOK_BIT(TP_HOOK_POST_READ_PUSH_BODY))
+
+static unsigned module_contexts(const struct tp_module *module);
+static bool hooks_of(const struct tp_module *module, const struct tp_block *block,
+                     struct tp_hook_source *source);
+static const struct tp_block *hooks_block(const struct tp_module *module,
+                                          const struct tp_block *server,
+                                          const struct tp_block *route);
+
+void
+tp__cycle_build_hooks(struct tp_cycle *cycle, const struct tp_block *block,
+                      struct tp_server *server)
+{
+    struct tp_module_list list = tp__conf_modules(block);
+    uint32_t all = TP_HOOK_BIT(TP_HOOK_POINT_COUNT) - 1;
+    struct tp_hook_set *hooks = NULL;
+    struct tp_hook_set *unrouted = NULL;
+
+    for (size_t i = 0; i < list.count; i++) {
+        unsigned contexts = module_contexts(list.modules[i]);
+        uint32_t headers_of_routes =
+            (contexts & TP_IN_PULL ? TP_HOOK_BIT(TP_HOOK_POST_READ_PULL_HEADER) : 0)
+            | (contexts & TP_IN_PUSH ? TP_HOOK_BIT(TP_HOOK_POST_READ_PUSH_HEADER) : 0);
+        uint32_t headers_of_server = TP_HOOKS_OF_HEADERS & ~headers_of_routes;
+        struct tp_hook_source source;
+
+        if (hooks_of(list.modules[i], block, &source)) {
+            tp__hooks_add(&hooks, &source, (all & ~TP_HOOKS_OF_ROUTES) | headers_of_server,
+                          &cycle->arena);
+            tp__hooks_add(&unrouted, &source, TP_HOOKS_OF_REPLIES | headers_of_routes,
+                          &cycle->arena);
+        }
+    }
+    server->hooks = hooks;
+    server->unrouted_hooks = unrouted;
+}
+
+const struct tp_hook_set *
+tp__cycle_route_hooks(struct tp_cycle *cycle, const struct tp_block *server,
+                      const struct tp_block *route)
+{
+    struct tp_module_list list = tp__conf_modules(route);
+    uint32_t points = tp_block_context(route) == TP_IN_PULL ? HOOKS_OF_PULLS : HOOKS_OF_PUSHES;
+    struct tp_hook_set *hooks = NULL;
+
+    for (size_t i = 0; i < list.count; i++) {
+        const struct tp_block *block = hooks_block(list.modules[i], server, route);
+        struct tp_hook_source source;
+
+        if (hooks_of(list.modules[i], block, &source)) {
+            tp__hooks_add(&hooks, &source, block == route ? points : points & ~TP_HOOKS_OF_HEADERS,
+                          &cycle->arena);
+        }
+    }
+    return hooks;
+}
+
+void
+tp__cycle_register_route(struct tp_cycle *cycle, const struct tp_block *server,
+                         const struct tp_block *route, struct tp_str uri, struct tp_text *messages)
+{
+    struct tp_module_list list = tp__conf_modules(route);
+    const char *word = tp_block_context(route) == TP_IN_PULL ? "pull" : "push";
+    struct tp_hook_set *hooks = NULL;
+
+    for (size_t i = 0; i < list.count; i++) {
+        struct tp_hook_source source;
+
+        if (hooks_of(list.modules[i], hooks_block(list.modules[i], server, route), &source)) {
+            tp__hooks_add(&hooks, &source, TP_HOOK_BIT(TP_HOOK_POST_REG), &cycle->arena);
+        }
+    }
+    struct tp_hook_call call = { .point = TP_HOOK_POST_REG, .text = uri };
+    const char *refused_by;
+
+    if (tp__hooks_ask(tp__hooks_at(hooks, call.point), &call, NULL, &refused_by) == TP_REFUSE) {
+        tp__text_printf(messages, "%s: error: the module %s refuses the route %s %.*s: %.*s\n",
+                        tp__conf_origin(route, word, 0), refused_by, word, (int) uri.len, uri.data,
+                        (int) call.refusal.text.len, call.refusal.text.data);
+    }
+}
+
+enum tp_result
+tp__cycle_announce_listens(const struct tp_cycle *cycle, struct tp_text *messages)
+{
+    enum tp_result result = TP_OK;
+
+    for (size_t i = 0; i < cycle->listen_count; i++) {
+        const struct tp_source *source = &cycle->listens[i].source;
+        struct tp_hook_call call = { .point = TP_HOOK_POST_LISTEN, .text = tp__str(source->name) };
+        const char *refused_by;
+
+        if (tp__hooks_ask(tp__hooks_at(source->server->hooks, call.point), &call,
+                          &source->server->log, &refused_by)
+            == TP_REFUSE) {
+            tp__text_printf(messages, "%s: error: the module %s refuses to listen on %s: %.*s\n",
+                            source->origin, refused_by, source->name, (int) call.refusal.text.len,
+                            call.refusal.text.data);
+            result = TP_DENIED;
+        }
+    }
+    return result;
+}
+
+/* Where the module has directives. */
+static unsigned
+module_contexts(const struct tp_module *module)
+{
+    unsigned contexts = 0;
+
+    for (size_t i = 0; i < module->directive_count; i++) {
+        contexts |= module->directives[i].where;
+    }
+    return contexts;
+}
+
+/* False when it has nothing to say with its conf of `block`. */
+static bool
+hooks_of(const struct tp_module *module, const struct tp_block *block,
+         struct tp_hook_source *source)
+{
+    const void *conf = tp_block_conf(block, module);
+
+    *source = (struct tp_hook_source){
+        .hooks = &module->hooks,
+        .conf = conf,
+        .owner = module->name,
+    };
+    return module->wants_hooks == NULL || module->wants_hooks(conf);
+}
+
+/* The block whose conf the module's hooks of a route get. */
+static const struct tp_block *
+hooks_block(const struct tp_module *module, const struct tp_block *server,
+            const struct tp_block *route)
+{
+    return (module_contexts(module) & tp_block_context(route)) != 0 ? route : server;
+}

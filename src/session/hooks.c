@@ -1,0 +1,178 @@
+/*
+ * hooks.c - the table of points, chains of hooks, and the call of one hook.
+ *
+ * Runs in: worker; a program's thread with the library; the loading process, for post_reg.
+ * Read next: exchange_hooks.c and session_hooks.c, which know what a verdict does.
+ */
+#include "session/hooks.h"
+
+#include "base/str.h"
+
+#include <string.h>
+
+/* A row of the table, as data. */
+struct hook_row {
+    const char *word;
+    const char *sentence;
+    enum tp_hook_subject subject;
+    enum tp_hook_power power;
+    bool is_of_routes;
+};
+
+static void hook_log_refusal(const struct tp_hook_use *use, const struct tp_hook_call *call,
+                             const struct tp_log *log);
+
+static const struct hook_row hook_rows[TP_HOOK_POINT_COUNT] = {
+#define HOOK_ROW(name, word, subject, power, on_route, sentence) \
+    [TP_HOOK_##name] = { word, sentence, TP_HOOK_OF_##subject, TP_HOOK_##power, on_route },
+    TP_HOOK_TABLE(HOOK_ROW)
+#undef HOOK_ROW
+};
+
+const char *
+tp_hook_point_word(enum tp_hook_point point)
+{
+    return hook_rows[point].word;
+}
+
+const char *
+tp_hook_point_sentence(enum tp_hook_point point)
+{
+    return hook_rows[point].sentence;
+}
+
+enum tp_hook_subject
+tp__hook_point_subject(enum tp_hook_point point)
+{
+    return hook_rows[point].subject;
+}
+
+enum tp_hook_power
+tp__hook_point_power(enum tp_hook_point point)
+{
+    return hook_rows[point].power;
+}
+
+uint32_t
+tp__hook_points_of_routes(void)
+{
+    uint32_t points = 0;
+
+    for (int point = 0; point < TP_HOOK_POINT_COUNT; point++) {
+        points |= hook_rows[point].is_of_routes ? TP_HOOK_BIT(point) : 0;
+    }
+    return points;
+}
+
+bool
+tp__hook_point_find(struct tp_str word, enum tp_hook_point *point)
+{
+    for (int i = 0; i < TP_HOOK_POINT_COUNT; i++) {
+        if (tp__str_equal(word, tp__str(hook_rows[i].word))) {
+            *point = (enum tp_hook_point) i;
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+tp__hooks_add(struct tp_hook_set **set, const struct tp_hook_source *source, uint32_t points,
+              struct tp_arena *arena)
+{
+    for (int point = 0; source->hooks != NULL && point < TP_HOOK_POINT_COUNT; point++) {
+        if ((points & TP_HOOK_BIT(point)) == 0 || source->hooks->at[point] == NULL) {
+            continue;
+        }
+        if (*set == NULL) {
+            *set = tp__arena_new(arena, struct tp_hook_set);
+        }
+        struct tp_hook_chain *chain = &(*set)->at[point];
+        struct tp_hook_use *uses = tp__arena_new_array(arena, struct tp_hook_use, chain->count + 1);
+
+        if (chain->count > 0) {
+            memcpy(uses, chain->uses, chain->count * sizeof(*uses));
+        }
+        uses[chain->count] = (struct tp_hook_use){
+            .run = source->hooks->at[point],
+            .conf = source->conf,
+            .owner = source->owner,
+        };
+        chain->uses = uses;
+        chain->count++;
+    }
+}
+
+enum tp_result
+tp__hooks_check_route(const struct tp_hooks *hooks, enum tp_hook_point *wrong)
+{
+    for (int point = 0; point < TP_HOOK_POINT_COUNT; point++) {
+        if (hooks->at[point] != NULL && !hook_rows[point].is_of_routes) {
+            *wrong = (enum tp_hook_point) point;
+            return TP_INVALID;
+        }
+    }
+    return TP_OK;
+}
+
+size_t
+tp__hook_chain_find(const struct tp_hook_chain *chain, struct tp_str owner)
+{
+    for (size_t i = 0; chain != NULL && i < chain->count; i++) {
+        if (tp__str_equal(tp__str(chain->uses[i].owner), owner)) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+enum tp_verdict
+tp__hook_call(const struct tp_hook_use *use, struct tp_hook_call *call, const struct tp_log *log)
+{
+    enum tp_hook_power power = hook_rows[call->point].power;
+
+    call->refusal = tp_status_of(TP_STATUS_FORBIDDEN);
+    enum tp_verdict verdict = use->run(call, use->conf);
+
+    if (verdict == TP_LATER && power != TP_HOOK_POSTPONES && log != NULL) {
+        tp_log_alert(log, "hook-cannot-wait", "point=%s module=%s", hook_rows[call->point].word,
+                     use->owner);
+    }
+    /* Who says later there waits for something that never comes. */
+    TP_ASSERT(verdict != TP_LATER || power == TP_HOOK_POSTPONES);
+    if (verdict == TP_REFUSE && log != NULL) {
+        hook_log_refusal(use, call, log);
+    }
+    return power == TP_HOOK_WATCHES ? TP_PASS : verdict;
+}
+
+enum tp_verdict
+tp__hooks_ask(const struct tp_hook_chain *chain, struct tp_hook_call *call,
+              const struct tp_log *log, const char **refused_by)
+{
+    for (size_t i = 0; chain != NULL && i < chain->count; i++) {
+        if (tp__hook_call(&chain->uses[i], call, log) == TP_REFUSE) {
+            if (refused_by != NULL) {
+                *refused_by = chain->uses[i].owner;
+            }
+            return TP_REFUSE;
+        }
+    }
+    return TP_PASS;
+}
+
+static void
+hook_log_refusal(const struct tp_hook_use *use, const struct tp_hook_call *call,
+                 const struct tp_log *log)
+{
+    const char *word = hook_rows[call->point].word;
+    const struct tp_status *refusal = &call->refusal;
+
+    if (hook_rows[call->point].power == TP_HOOK_WATCHES) {
+        tp_log_warn(log, "hook-refusal-ignored", "point=%s module=%s status=%d", word, use->owner,
+                    (int) refusal->code);
+    } else {
+        tp_log_info(log, "hook-refused", "point=%s module=%s status=%d text=\"%.*s\"", word,
+                    use->owner, (int) refusal->code, (int) refusal->text.len, refusal->text.data);
+    }
+}
