@@ -3,7 +3,8 @@
  *
  * An exchange of ours waits in the session's queue like a reply until its packet is encoded.
  * A PUSH has ended then; a PULL waits, known by session and seq, and ends exactly once: with
- * its REPLY, its time-out, or the end of the connection it was sent on.
+ * its REPLY, its time-out, or the end of the connection it was sent on.  While it is at a hook,
+ * before it is queued or with its REPLY, it is among those that wait.
  *
  * Runs in: worker; a program's thread with the library.
  * Read next: exchange.c (what the other end asks), session_write.c.
@@ -20,7 +21,14 @@
 static enum tp_result ask_send(struct tp_session *session, struct tp_packet *packet,
                                const struct tp_asking *asking);
 static enum tp_result ask_may_send(const struct tp_session *session, const struct tp_packet *packet,
-                                   bool fails_at_once);
+                                   const struct tp_asking *asking);
+static void ask_await(struct tp_exchange *exchange, struct tp_msec timeout);
+static enum tp_result ask_pass(struct tp_exchange *exchange);
+static void ask_queue(struct tp_exchange *exchange);
+static void ask_refuse(struct tp_exchange *exchange, const struct tp_status *refusal);
+static bool ask_has_reply_hooks(const struct tp_exchange *exchange);
+static void ask_read_reply(struct tp_exchange *exchange);
+static bool ask_is_spared(const struct tp_exchange *exchange);
 static void ask_on_timeout(struct tp_timer *timer);
 static uint64_t ask_hash(const struct tp_session *session, uint64_t seq);
 static struct tp_exchange *ask_find(const struct tp_session *session, uint64_t seq);
@@ -39,6 +47,10 @@ static void packet_deflate(const struct tp_session *session, int level, struct t
 
 static const struct tp_send_options no_options;
 
+/* A REPLY's way is the order of the table. */
+_Static_assert(TP_HOOK_PRE_READ_REPLY_BODY == TP_HOOK_POST_READ_REPLY_HEADER + 1, "in a row");
+_Static_assert(TP_HOOK_POST_READ_REPLY_BODY == TP_HOOK_PRE_READ_REPLY_BODY + 1, "in a row");
+
 enum tp_result
 tp_session_pull_async(struct tp_session *session, struct tp_str uri, struct tp_str body,
                       const struct tp_send_options *options, tp_reply_fn on_reply, void *owner)
@@ -49,6 +61,7 @@ tp_session_pull_async(struct tp_session *session, struct tp_str uri, struct tp_s
         .owner = owner,
         .timeout = options->timeout,
         .fails_at_once = options->fails_at_once,
+        .is_early = options->is_early,
     };
     struct tp_packet packet = { 0 };
     enum tp_result result = packet_fill(session, TP_PACKET_PULL, uri, body, options, &packet);
@@ -61,7 +74,10 @@ tp_session_push(struct tp_session *session, struct tp_str uri, struct tp_str bod
                 const struct tp_send_options *options)
 {
     options = options == NULL ? &no_options : options;
-    struct tp_asking asking = { .fails_at_once = options->fails_at_once };
+    struct tp_asking asking = {
+        .fails_at_once = options->fails_at_once,
+        .is_early = options->is_early,
+    };
     struct tp_packet packet = { 0 };
     enum tp_result result = packet_fill(session, TP_PACKET_PUSH, uri, body, options, &packet);
 
@@ -73,7 +89,7 @@ tp__session_ask(struct tp_session *session, struct tp_packet *packet,
                 const struct tp_asking *asking)
 {
     tp__sessions_check_thread(session->sessions);
-    enum tp_result result = ask_may_send(session, packet, asking->fails_at_once);
+    enum tp_result result = ask_may_send(session, packet, asking);
 
     if (result == TP_OK) {
         result = ask_send(session, packet, asking);
@@ -143,13 +159,20 @@ void
 tp__own_exchange_on_sent(struct tp_exchange *exchange)
 {
     struct tp_session *session = exchange->session;
+    bool is_pull = tp_exchange_wants_reply(exchange);
 
     exchange->is_queued = false;
+    exchange->is_sent = true;
     tp__list_remove(&exchange->node);
     tp__exchange_log_sent(exchange);
-    if (tp_exchange_wants_reply(exchange)) {
+    if (is_pull) {
         tp__list_append(&session->asked, &exchange->node);
-    } else {
+    }
+    if (exchange->server->hooks != NULL) {
+        tp__exchange_tell_hooks(exchange,
+                                is_pull ? TP_HOOK_POST_WRITE_PULL : TP_HOOK_POST_WRITE_PUSH);
+    }
+    if (!is_pull) {
         exchange->is_finished = true;
         exchange->reply.status = tp_status_of(TP_STATUS_OK);
         tp__exchange_free(exchange);
@@ -165,14 +188,42 @@ tp__session_take_reply(struct tp_session *session, struct tp_packet *reply)
         tp_packet_clear(reply);
         return;
     }
-    ask_leave(exchange);
     exchange->reply = *reply;
     *reply = (struct tp_packet){ 0 };
-    ask_tell(exchange);
+    if (ask_has_reply_hooks(exchange)) {
+        /* It can be answered only once. */
+        tp__hash_table_remove(&session->sessions->asked, &exchange->by_seq);
+        exchange->has_reply = true;
+        exchange->hook_point = TP_HOOK_POST_READ_REPLY_HEADER;
+        exchange->hook_at = 0;
+        ask_read_reply(exchange);
+    } else {
+        ask_leave(exchange);
+        ask_tell(exchange);
+    }
 }
 
 void
-tp__session_end_asked(struct tp_session *session, const struct tp_status *status)
+tp__own_exchange_resume(struct tp_exchange *exchange, enum tp_verdict verdict,
+                        const struct tp_status *refusal)
+{
+    if (exchange->has_reply) {
+        if (verdict == TP_PASS) {
+            ask_read_reply(exchange);
+            return;
+        }
+        tp__exchange_replace_outcome(exchange, refusal);
+        ask_leave(exchange);
+        ask_tell(exchange);
+    } else if (verdict == TP_REFUSE) {
+        ask_end(exchange, refusal);
+    } else if (ask_pass(exchange) == TP_DENIED) {
+        tp__exchange_free(exchange);
+    }
+}
+
+void
+tp__session_end_asked(struct tp_session *session, const struct tp_status *status, bool lives_on)
 {
     struct tp_list_node ended;
 
@@ -180,7 +231,14 @@ tp__session_end_asked(struct tp_session *session, const struct tp_status *status
     tp__list_init(&ended);
     tp__list_move_all(&ended, &session->asked);
     while (!tp__list_is_empty(&ended)) {
-        ask_end(TP_CONTAINER_OF(ended.next, struct tp_exchange, node), status);
+        struct tp_exchange *exchange = TP_CONTAINER_OF(ended.next, struct tp_exchange, node);
+
+        if (lives_on && ask_is_spared(exchange)) {
+            tp__list_remove(&exchange->node);
+            tp__list_append(&session->asked, &exchange->node);
+        } else {
+            ask_end(exchange, status);
+        }
     }
 }
 
@@ -213,10 +271,6 @@ tp__session_end_unsent(struct tp_session *session, const struct tp_status *statu
 static enum tp_result
 ask_send(struct tp_session *session, struct tp_packet *packet, const struct tp_asking *asking)
 {
-    struct tp_sessions *sessions = session->sessions;
-    int64_t pull_timeout_ms = session->source->server->limits.pull_timeout.ms;
-    int64_t timeout_ms = asking->timeout.ms != 0 ? asking->timeout.ms : pull_timeout_ms;
-
     packet->seq = session->next_seq;
     struct tp_exchange *exchange = tp__exchange_new(session, packet, tp__clock_monotonic_us());
 
@@ -225,38 +279,152 @@ ask_send(struct tp_session *session, struct tp_packet *packet, const struct tp_a
     }
     session->next_seq++;
     exchange->is_ours = true;
-    exchange->is_queued = true;
     exchange->fails_at_once = asking->fails_at_once;
+    exchange->is_early = asking->is_early;
     exchange->on_reply = asking->on_reply;
     exchange->owner = asking->owner;
-    tp__list_append(&session->outgoing, &exchange->node);
-    session->queued_bytes += tp__exchange_queue_cost(&exchange->request);
+    tp__timer_init(&exchange->timer, ask_on_timeout);
     if (tp_exchange_wants_reply(exchange)) {
-        session->own_pull_count++;
-        tp__hash_table_add(&sessions->asked, &exchange->by_seq,
-                           ask_hash(session, exchange->request.seq));
-        tp__timer_init(&exchange->timer, ask_on_timeout);
-        if (timeout_ms > 0) {
-            tp__loop_start_timer(sessions->loop, &exchange->timer, timeout_ms);
-        }
+        ask_await(exchange, asking->timeout);
     }
-    tp__session_want_turn_end(session);
+    if (exchange->server->hooks == NULL) {
+        ask_queue(exchange);
+        return TP_OK;
+    }
+    tp__list_append(&session->asked, &exchange->node);
+    exchange->hook_point = (uint8_t) (tp_exchange_wants_reply(exchange) ? TP_HOOK_PRE_WRITE_PULL
+                                                                        : TP_HOOK_PRE_WRITE_PUSH);
+    enum tp_result result = ask_pass(exchange);
+
+    if (result == TP_DENIED) {
+        tp__exchange_free(exchange);
+    }
+    return result;
+}
+
+/* A PULL: its REPLY can be told from now on, and is waited for. */
+static void
+ask_await(struct tp_exchange *exchange, struct tp_msec timeout)
+{
+    struct tp_session *session = exchange->session;
+    int64_t timeout_ms = timeout.ms != 0 ? timeout.ms : exchange->server->limits.pull_timeout.ms;
+
+    session->own_pull_count++;
+    tp__hash_table_add(&session->sessions->asked, &exchange->by_seq,
+                       ask_hash(session, exchange->request.seq));
+    if (timeout_ms > 0) {
+        tp__loop_start_timer(session->sessions->loop, &exchange->timer, timeout_ms);
+    }
+}
+
+/* Past the hooks from where it is, to the queue.  TP_DENIED: a PUSH was refused; it is nowhere. */
+static enum tp_result
+ask_pass(struct tp_exchange *exchange)
+{
+    struct tp_loop *loop = exchange->sessions->loop;
+    int64_t timeout_ms = exchange->server->limits.pull_timeout.ms;
+    bool is_pull = tp_exchange_wants_reply(exchange);
+    struct tp_status refusal;
+
+    switch (tp__exchange_ask_hooks(exchange, &refusal)) {
+    case TP_PASS:
+        tp__list_remove(&exchange->node);
+        ask_queue(exchange);
+        break;
+    case TP_LATER:
+        if (!is_pull && !exchange->timer.is_running && timeout_ms > 0) {
+            tp__loop_start_timer(loop, &exchange->timer, timeout_ms);
+        }
+        break;
+    case TP_REFUSE:
+        if (!is_pull) {
+            return TP_DENIED;
+        }
+        ask_refuse(exchange, &refusal);
+        break;
+    }
     return TP_OK;
 }
 
+static void
+ask_queue(struct tp_exchange *exchange)
+{
+    struct tp_session *session = exchange->session;
+
+    exchange->is_queued = true;
+    tp__list_append(&session->outgoing, &exchange->node);
+    session->queued_bytes += tp__exchange_queue_cost(&exchange->request);
+    if (!tp_exchange_wants_reply(exchange) && exchange->timer.is_running) {
+        tp__loop_stop_timer(session->sessions->loop, &exchange->timer);
+    }
+    tp__session_want_turn_end(session);
+}
+
+/* Its owner is told from the loop, as always: in the next millisecond. */
+static void
+ask_refuse(struct tp_exchange *exchange, const struct tp_status *refusal)
+{
+    exchange->is_refused = true;
+    tp__exchange_replace_outcome(exchange, refusal);
+    tp__loop_start_timer(exchange->sessions->loop, &exchange->timer, 0);
+}
+
+static bool
+ask_has_reply_hooks(const struct tp_exchange *exchange)
+{
+    const struct tp_hook_set *hooks = exchange->server->hooks;
+
+    return hooks != NULL
+           && (hooks->at[TP_HOOK_POST_READ_REPLY_HEADER].count > 0
+               || hooks->at[TP_HOOK_PRE_READ_REPLY_BODY].count > 0
+               || hooks->at[TP_HOOK_POST_READ_REPLY_BODY].count > 0);
+}
+
+/* Its REPLY passes the hooks, from where it is. */
+static void
+ask_read_reply(struct tp_exchange *exchange)
+{
+    struct tp_status refusal;
+    enum tp_verdict verdict = tp__exchange_ask_hooks(exchange, &refusal);
+
+    while (verdict == TP_PASS && exchange->hook_point != TP_HOOK_POST_READ_REPLY_BODY) {
+        exchange->hook_point++;
+        exchange->hook_at = 0;
+        verdict = tp__exchange_ask_hooks(exchange, &refusal);
+    }
+    if (verdict == TP_LATER) {
+        return;
+    }
+    if (verdict == TP_REFUSE) {
+        tp__exchange_replace_outcome(exchange, &refusal);
+    }
+    ask_leave(exchange);
+    ask_tell(exchange);
+}
+
+/* What has its outcome, or can have one over the next connection. */
+static bool
+ask_is_spared(const struct tp_exchange *exchange)
+{
+    bool may_be_sent = !exchange->is_sent && !exchange->fails_at_once;
+
+    return exchange->has_reply || exchange->is_refused || may_be_sent;
+}
+
 static enum tp_result
-ask_may_send(const struct tp_session *session, const struct tp_packet *packet, bool fails_at_once)
+ask_may_send(const struct tp_session *session, const struct tp_packet *packet,
+             const struct tp_asking *asking)
 {
     const struct tp_session_limits *limits = &session->source->server->limits;
 
-    if (session->is_ending || (fails_at_once && !tp__session_is_connected(session))) {
+    if (session->is_ending || (asking->fails_at_once && !tp__session_is_connected(session))) {
         return TP_GONE;
     }
     if (packet->uri.len + packet->body.len > limits->packet.bytes) {
         return TP_TOO_LARGE;
     }
     if (session->queued_bytes + tp__exchange_queue_cost(packet) > limits->send_queue.bytes
-        && session->queued_bytes > 0) {
+        && session->queued_bytes > 0 && !(session->is_greeting && asking->is_early)) {
         return TP_FULL;
     }
     if (packet->type == TP_PACKET_PULL && session->own_pull_count >= limits->sent_pulls) {
@@ -294,7 +462,7 @@ ask_find(const struct tp_session *session, uint64_t seq)
          node != NULL; node = tp__hash_table_next(node)) {
         struct tp_exchange *exchange = TP_CONTAINER_OF(node, struct tp_exchange, by_seq);
 
-        if (exchange->session == session && exchange->request.seq == seq && !exchange->is_queued) {
+        if (exchange->session == session && exchange->request.seq == seq && exchange->is_sent) {
             return exchange;
         }
     }
@@ -308,7 +476,9 @@ ask_leave(struct tp_exchange *exchange)
     tp__list_remove(&exchange->node);
     tp__loop_stop_timer(exchange->sessions->loop, &exchange->timer);
     if (tp_exchange_wants_reply(exchange)) {
-        tp__hash_table_remove(&exchange->sessions->asked, &exchange->by_seq);
+        if (!exchange->has_reply) {
+            tp__hash_table_remove(&exchange->sessions->asked, &exchange->by_seq);
+        }
         exchange->session->own_pull_count--;
     }
     if (exchange->session->is_ending) {
@@ -321,7 +491,9 @@ static void
 ask_end(struct tp_exchange *exchange, const struct tp_status *status)
 {
     ask_leave(exchange);
-    exchange->reply.status = *status;
+    if (!exchange->is_refused) {
+        tp__exchange_replace_outcome(exchange, status);
+    }
     if (tp_exchange_wants_reply(exchange)) {
         ask_tell(exchange);
     } else {
@@ -333,7 +505,7 @@ static void
 ask_tell(struct tp_exchange *exchange)
 {
     struct tp_reply reply = { .body_codec = exchange->reply.body_codec };
-    enum tp_result result = tp__exchange_read_reply(exchange, &reply.body);
+    enum tp_result result = tp_exchange_read_reply(exchange, &reply.body);
 
     exchange->is_finished = true;
     exchange->finished_us = tp__clock_monotonic_us();

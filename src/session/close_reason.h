@@ -11,7 +11,8 @@
 #define TP_CLOSE_TABLE(ROW)                                                                        \
     ROW(PEER_CLOSED,       "peer-closed",       "The other end closed the connection.")            \
     ROW(CONNECTION_BROKEN, "connection-broken", "The connection failed: a reset or a time-out.")   \
-    ROW(REFUSED,           "refused",           "A module's post_accept hook refused it.")         \
+    ROW(REFUSED,           "refused",           "A module's hook refused it.")                     \
+    ROW(HOOK_TIMEOUT,      "hook-timeout",      "A hook that had said later did not go on within exchange_timeout.") \
     ROW(LISTEN_REMOVED,    "listen-removed",    "A reload removed its listening address.")         \
     ROW(CLOSED,            "closed",            "This end closed it, when all was done.")          \
     ROW(KICKED,            "kicked",            "It was closed on request, from this server's side.") \

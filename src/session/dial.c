@@ -32,6 +32,7 @@ struct tp_dialed {
     char target[];
 };
 
+static enum tp_result dialed_begin(struct tp_dialed *dialed);
 static void dialed_try(struct tp_dialed *dialed);
 static void dialed_on_end(struct tp_dialer *dialer, enum tp_result result, int fd,
                           const struct tp_address *remote);
@@ -64,8 +65,13 @@ tp__session_dial(struct tp_sessions *sessions, const struct tp_source *source, u
     tp__dialer_init(&dialed->dialer, sessions->loop, sessions->threads, dialed_on_end);
     tp__timer_init(&dialed->pause, dialed_on_pause_end);
     session->dialed = dialed;
-    enum tp_result result = tp__dialer_start(&dialed->dialer, dialing->target, dialed->timeout);
+    enum tp_result result = dialed_begin(dialed);
 
+    if (result == TP_DENIED && dialed->redial.times != 0) {
+        /* A hook may let the next attempt pass. */
+        dialed_on_failure(dialed, result);
+        result = TP_OK;
+    }
     if (result != TP_OK) {
         tp__session_close(&session, TP_CLOSE_DIAL_FAILED);
     }
@@ -131,11 +137,30 @@ tp__dialed_free(struct tp_dialed **freed)
     }
 }
 
+/* TP_DENIED: a hook of pre_dial. */
+static enum tp_result
+dialed_begin(struct tp_dialed *dialed)
+{
+    struct tp_session *session = dialed->session;
+    const struct tp_server *server = session->source->server;
+    struct tp_hook_call call = {
+        .point = TP_HOOK_PRE_DIAL,
+        .peer = server->peer,
+        .session = session,
+        .text = { dialed->target, dialed->target_len },
+    };
+
+    if (tp__hooks_ask(tp__hooks_at(server->hooks, call.point), &call, &server->log, NULL)
+        == TP_REFUSE) {
+        return TP_DENIED;
+    }
+    return tp__dialer_start(&dialed->dialer, call.text, dialed->timeout);
+}
+
 static void
 dialed_try(struct tp_dialed *dialed)
 {
-    enum tp_result result = tp__dialer_start(
-        &dialed->dialer, (struct tp_str){ dialed->target, dialed->target_len }, dialed->timeout);
+    enum tp_result result = dialed_begin(dialed);
 
     if (result != TP_OK) {
         dialed_on_failure(dialed, result);
@@ -159,7 +184,9 @@ dialed_on_end(struct tp_dialer *dialer, enum tp_result result, int fd,
                 tp_address_format(remote, remote_text));
     result = tp__session_connect(session, fd, remote);
     dialed->connected_ms = session->heard_ms;
-    if (result != TP_OK) {
+    if (result == TP_DENIED) {
+        tp__session_refuse(&session);
+    } else if (result != TP_OK) {
         tp__session_close(&session, TP_CLOSE_NO_RESOURCES);
     }
 }

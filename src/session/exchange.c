@@ -7,7 +7,8 @@
  * it; one whose handler is running, or has kept it, goes on alone until that ends it.
  *
  * Runs in: worker.  Owns: request, reply and the timer.
- * Read next: router.c, session_write.c; asking.c has the exchanges that are ours.
+ * Read next: router.c, session_write.c; exchange_hooks.c; asking.c has the exchanges that are
+ * ours.
  */
 #include "session/record.h"
 
@@ -21,12 +22,9 @@ enum {
     EXCHANGES_KEPT_MAX = 256, /* free records kept for the next exchange */
 };
 
-static void exchange_run(struct tp_exchange *exchange);
 static void exchange_destroy(struct tp_exchange *exchange);
-static void exchange_let_go(struct tp_exchange *exchange);
 static void exchange_call(struct tp_exchange *exchange,
                           void (*call)(struct tp_exchange *exchange, const void *conf));
-static void exchange_check_answer(struct tp_exchange *exchange);
 static void exchange_refuse_code(struct tp_exchange *exchange, enum tp_status_code code,
                                  struct tp_str text);
 static void exchange_detach(struct tp_exchange *exchange);
@@ -34,7 +32,7 @@ static void exchange_stop_timer(struct tp_exchange *exchange);
 static void exchange_release_packet(struct tp_packet *packet);
 static bool exchange_take_recent_route(struct tp_exchange *exchange);
 static void exchange_note_recent_route(const struct tp_exchange *exchange);
-static enum tp_result exchange_read_uri(struct tp_exchange *exchange);
+static enum tp_result exchange_parse_uri(struct tp_exchange *exchange);
 static struct tp_str uri_without_host(struct tp_str uri);
 static enum tp_result exchange_decode_path(struct tp_exchange *exchange);
 static enum tp_result exchange_answer(struct tp_exchange *exchange, struct tp_chain *body,
@@ -43,7 +41,9 @@ static bool exchange_is_too_late(const struct tp_exchange *exchange);
 static void exchange_complete(struct tp_exchange *exchange);
 static void exchange_take_status(struct tp_exchange *exchange, const struct tp_status *status);
 static void exchanges_release_ordered(struct tp_session *session, const struct tp_route *route);
+static void exchange_release_if_first(struct tp_exchange *exchange);
 static void exchange_leave(struct tp_exchange *exchange);
+static bool exchange_is_somebodys(const struct tp_exchange *exchange);
 static void exchange_queue(struct tp_exchange *exchange);
 static void exchange_on_time(struct tp_timer *timer);
 
@@ -71,7 +71,11 @@ tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_
         tp__session_end(session, TP_CLOSE_NO_RESOURCES, false);
         return;
     }
-    exchange_run(exchange);
+    if (session->is_greeting || session->on_expected != NULL) {
+        tp__session_meet(session, exchange);
+    } else {
+        tp__exchange_run(exchange);
+    }
 }
 
 struct tp_exchange *
@@ -125,7 +129,7 @@ tp__exchange_find_route(struct tp_exchange *exchange)
     enum tp_result result = TP_OK;
 
     if (!exchange_take_recent_route(exchange)) {
-        result = exchange_read_uri(exchange);
+        result = tp__exchange_read_uri(exchange);
         if (result == TP_OK) {
             exchange->route = tp__router_find(tp_exchange_wants_reply(exchange) ? &server->pulls
                                                                                 : &server->pushes,
@@ -144,9 +148,14 @@ tp__exchange_settle(struct tp_exchange *exchange)
 {
     bool is_left = exchange->session == NULL;
 
-    if (is_left || (exchange->is_finished && !exchange->is_queued && !exchange->is_parked)) {
+    /* At pre_write_reply it has its outcome, and waits all the same. */
+    bool is_out = exchange->is_finished && !exchange->is_queued && !exchange->is_parked
+                  && (!exchange->is_postponed || exchange->is_overdue);
+
+    if (is_left || is_out) {
         tp__exchange_free(exchange);
-    } else if (exchange->is_held || exchange->is_kept || exchange->is_parked) {
+    } else if (exchange->is_held || exchange->is_kept || exchange->is_parked
+               || exchange->is_postponed || exchange->is_unbegun) {
         exchange_detach(exchange);
     }
 }
@@ -160,7 +169,7 @@ tp__exchange_free(struct tp_exchange *exchange)
     tp__exchange_log_end(exchange);
     exchange_stop_timer(exchange);
     tp__list_remove(&exchange->node);
-    if (exchange->is_kept) {
+    if (exchange->is_kept || exchange->is_postponed) {
         exchange->session = NULL;
         tp__list_append(&sessions->orphans, &exchange->node);
     } else {
@@ -188,6 +197,7 @@ exchange_destroy(struct tp_exchange *exchange)
     exchange_release_packet(&exchange->reply);
     tp_chain_clear(&exchange->plain_body);
     tp_buf_release(exchange->decoded_path);
+    tp_buf_release(exchange->set_uri);
     free(exchange->state);
     tp__counted_release(exchange->server->configuration);
     exchange->magic = 0;
@@ -385,10 +395,51 @@ tp_exchange_finish_copy(struct tp_exchange *exchange, const struct tp_status *st
     return tp_exchange_finish(exchange, status, &copy, codec);
 }
 
+enum tp_result
+tp_exchange_set_uri(struct tp_exchange *exchange, struct tp_str uri)
+{
+    struct tp_exchange before = *exchange;
+    struct tp_str came = tp__exchange_wire_uri(exchange);
+
+    if (!exchange->is_unrouted) {
+        return TP_DENIED;
+    }
+    if (uri.len > exchange->server->limits.packet.bytes) {
+        return TP_TOO_LARGE;
+    }
+    exchange->set_uri = tp_buf_make(&exchange->sessions->pool, uri.len + came.len);
+    if (exchange->set_uri == NULL) {
+        exchange->set_uri = before.set_uri;
+        return TP_NO_MEMORY;
+    }
+    memcpy(exchange->set_uri->bytes, uri.data, uri.len);
+    memcpy(exchange->set_uri->bytes + uri.len, came.data, came.len);
+    exchange->request.uri = (struct tp_str){ (const char *) exchange->set_uri->bytes, uri.len };
+    exchange->decoded_path = NULL;
+    exchange->query = TP_STR("");
+    enum tp_result result = exchange_parse_uri(exchange);
+    struct tp_exchange *unused = result == TP_OK ? &before : exchange;
+
+    tp_buf_release(unused->set_uri);
+    tp_buf_release(unused->decoded_path);
+    if (result == TP_OK) {
+        exchange->reply.uri.data = exchange->request.uri.data + uri.len;
+        exchange->reply.uri.len = came.len;
+        return TP_OK;
+    }
+    exchange->request.uri = before.request.uri;
+    exchange->set_uri = before.set_uri;
+    exchange->decoded_path = before.decoded_path;
+    exchange->path = before.path;
+    exchange->query = before.query;
+    return result;
+}
+
 void
 tp_exchange_keep(struct tp_exchange *exchange)
 {
     TP_ASSERT(exchange->is_running && !exchange->is_finished && !exchange->is_kept);
+    TP_ASSERT(!exchange->is_at_hook); /* a hook says later */
     tp__exchange_hold_until(exchange, INT64_MAX);
     exchange->is_held = false;
     exchange->is_kept = true;
@@ -397,7 +448,8 @@ tp_exchange_keep(struct tp_exchange *exchange)
 void
 tp_exchange_hold(struct tp_exchange *exchange, struct tp_msec delay)
 {
-    TP_ASSERT(!exchange->is_finished && exchange->route->handler->on_time != NULL);
+    TP_ASSERT(!exchange->is_finished && !exchange->is_at_hook && exchange->route != NULL);
+    TP_ASSERT(exchange->route->handler->on_time != NULL);
     tp__exchange_hold_until(exchange, tp__loop_now_ms(exchange->sessions->loop) + delay.ms);
 }
 
@@ -428,10 +480,35 @@ tp_exchange_state(struct tp_exchange *exchange)
     return exchange->state;
 }
 
-static void
-exchange_run(struct tp_exchange *exchange)
+void
+tp__exchange_run(struct tp_exchange *exchange)
+{
+    if (exchange->server->hooks == NULL || !tp__exchange_begin_hooks(exchange)) {
+        tp__exchange_run_route(exchange);
+    }
+}
+
+void
+tp__exchange_run_expected(struct tp_exchange *exchange, tp_handler_fn handler, void *owner)
+{
+    enum tp_result result = tp__exchange_read_uri(exchange);
+
+    exchange->is_expected = true;
+    tp__exchange_log_begin(exchange);
+    if (result != TP_OK) {
+        tp_exchange_refuse_result(exchange, result);
+    } else {
+        exchange->is_running = true;
+        handler(exchange, owner);
+    }
+    tp__exchange_check_answer(exchange);
+}
+
+void
+tp__exchange_run_route(struct tp_exchange *exchange)
 {
     enum tp_result result = tp__exchange_find_route(exchange);
+    const struct tp_hook_set *hooks = tp__exchange_hooks(exchange);
 
     tp__exchange_log_begin(exchange);
     if (exchange->session->dialed != NULL && result == TP_OK) {
@@ -441,12 +518,26 @@ exchange_run(struct tp_exchange *exchange)
         exchange_refuse_code(exchange, TP_STATUS_BAD_REQUEST, TP_STR("Bad URI"));
     } else if (result != TP_OK) {
         tp_exchange_refuse_result(exchange, result);
-    } else if (exchange->route == NULL) {
+    } else if (hooks != NULL) {
+        exchange->hook_point = tp_exchange_wants_reply(exchange) ? TP_HOOK_POST_READ_PULL_HEADER
+                                                                 : TP_HOOK_POST_READ_PUSH_HEADER;
+        exchange->hook_at = 0;
+        tp__exchange_go_on(exchange);
+        return;
+    } else {
+        tp__exchange_handle(exchange);
+    }
+    tp__exchange_check_answer(exchange);
+}
+
+void
+tp__exchange_handle(struct tp_exchange *exchange)
+{
+    if (exchange->route == NULL) {
         exchange_refuse_code(exchange, TP_STATUS_NOT_FOUND, tp_status_text(TP_STATUS_NOT_FOUND));
     } else {
         exchange_call(exchange, exchange->route->handler->handle);
     }
-    exchange_check_answer(exchange);
 }
 
 /* Calls its handler.  Whose is running is known to the report of a crash, too. */
@@ -463,12 +554,12 @@ exchange_call(struct tp_exchange *exchange,
     sessions->running = outer;
 }
 
-/* A handler that has neither answered nor said that it will answers 500. */
-static void
-exchange_check_answer(struct tp_exchange *exchange)
+void
+tp__exchange_check_answer(struct tp_exchange *exchange)
 {
     exchange->is_running = false;
-    if (!exchange->is_finished && !exchange->is_held && !exchange->is_kept) {
+    if (!exchange->is_finished && !exchange->is_held && !exchange->is_kept
+        && !exchange->is_postponed) {
         exchange_refuse_code(exchange, TP_STATUS_INTERNAL_ERROR,
                              tp_status_text(TP_STATUS_INTERNAL_ERROR));
     }
@@ -484,12 +575,13 @@ exchange_refuse_code(struct tp_exchange *exchange, enum tp_status_code code, str
     tp_exchange_refuse(exchange, &status);
 }
 
-/* Its handler has ended what it kept; while that is on the stack, its caller sees to the rest. */
-static void
-exchange_let_go(struct tp_exchange *exchange)
+/* While it is on the stack, its caller sees to the rest; and two may have it, one after the other. */
+void
+tp__exchange_let_go(struct tp_exchange *exchange)
 {
-    exchange->is_kept = false;
-    if (exchange->is_running) {
+    bool has_owner = exchange->is_kept || exchange->is_postponed;
+
+    if (exchange->is_running || (exchange->session == NULL && has_owner)) {
         return;
     }
     if (exchange->session == NULL) {
@@ -566,9 +658,25 @@ exchange_note_recent_route(const struct tp_exchange *exchange)
     }
 }
 
+enum tp_result
+tp__exchange_read_uri(struct tp_exchange *exchange)
+{
+    if (exchange->has_path) {
+        return TP_OK;
+    }
+    enum tp_result result = exchange_parse_uri(exchange);
+
+    exchange->has_path = result == TP_OK;
+    if (result != TP_OK) {
+        tp_buf_release(exchange->decoded_path);
+        exchange->decoded_path = NULL;
+    }
+    return result;
+}
+
 /* Path and query; scheme and host of an absolute uri are ignored (WIRE: routing). */
 static enum tp_result
-exchange_read_uri(struct tp_exchange *exchange)
+exchange_parse_uri(struct tp_exchange *exchange)
 {
     struct tp_str uri = exchange->request.uri;
     bool has_escapes = false;
@@ -658,9 +766,18 @@ exchange_answer(struct tp_exchange *exchange, struct tp_chain *body, uint8_t cod
     TP_ASSERT(exchange->magic == TP_EXCHANGE_MAGIC && !exchange->is_ours);
     if (exchange_is_too_late(exchange)) {
         tp_chain_clear(body);
-        exchange_let_go(exchange);
+        exchange->is_postponed = exchange->is_postponed && exchange->is_kept;
+        exchange->is_kept = false;
+        tp__exchange_let_go(exchange);
         return TP_GONE;
     }
+    bool is_somebodys = exchange_is_somebodys(exchange);
+    bool is_hooks = is_somebodys && !exchange->is_kept;
+    bool was_unrouted = exchange->is_unrouted;
+    struct tp_session *session = exchange->session;
+
+    /* pre_write_reply may postpone it anew. */
+    exchange->is_postponed = exchange->is_postponed && !is_hooks;
     reply->body = *body;
     *body = (struct tp_chain){ 0 };
     reply->body_codec = codec;
@@ -669,20 +786,36 @@ exchange_answer(struct tp_exchange *exchange, struct tp_chain *body, uint8_t cod
     enum tp_result result = exchange->session == NULL ? TP_GONE : TP_OK;
 
     if (exchange->is_kept) {
-        exchange_let_go(exchange);
+        exchange->is_kept = false;
+        tp__exchange_let_go(exchange);
+    } else if (is_hooks && !exchange->is_running) {
+        tp__exchange_settle(exchange);
+    }
+    if (is_hooks && was_unrouted) {
+        tp__exchanges_release_parked(session);
     }
     return result;
 }
 
-/* Its handler has kept it for longer than its session lived, or than it was waited for. */
+/* Its handler has kept it, or a hook has it, before it has an outcome or too late for one. */
+static bool
+exchange_is_somebodys(const struct tp_exchange *exchange)
+{
+    return exchange->is_kept
+           || (exchange->is_postponed && exchange->hook_point != TP_HOOK_PRE_WRITE_REPLY);
+}
+
+/* Somebody has had it for longer than its session lived, or than it was waited for. */
 static bool
 exchange_is_too_late(const struct tp_exchange *exchange)
 {
-    TP_ASSERT(!exchange->is_finished || exchange->is_kept);
-    if (exchange->is_kept) {
+    bool is_somebodys = exchange_is_somebodys(exchange);
+
+    TP_ASSERT(!exchange->is_finished || is_somebodys);
+    if (is_somebodys) {
         tp__sessions_check_thread(exchange->sessions);
     }
-    return exchange->is_kept && (exchange->session == NULL || exchange->is_finished);
+    return is_somebodys && (exchange->session == NULL || exchange->is_finished);
 }
 
 /* The exchange has its outcome. */
@@ -692,6 +825,7 @@ exchange_complete(struct tp_exchange *exchange)
     struct tp_session *session = exchange->session;
 
     exchange->is_finished = true;
+    exchange->is_unrouted = false;
     if (tp__exchange_logging_is_timed(exchange->logging)) {
         exchange->finished_us = tp__clock_monotonic_us();
     }
@@ -700,6 +834,18 @@ exchange_complete(struct tp_exchange *exchange)
     if (session == NULL) {
         return;
     }
+    if (tp__exchange_hooks(exchange) != NULL && tp_exchange_wants_reply(exchange)
+        && !tp__exchange_pass_reply(exchange)) {
+        return;
+    }
+    tp__exchange_go_out(exchange);
+}
+
+void
+tp__exchange_go_out(struct tp_exchange *exchange)
+{
+    struct tp_session *session = exchange->session;
+
     if (exchange->route != NULL && exchange->route->is_ordered
         && tp_exchange_wants_reply(exchange)) {
         exchange->is_parked = true;
@@ -717,6 +863,9 @@ exchanges_release_ordered(struct tp_session *session, const struct tp_route *rou
     TP_LIST_EACH (node, &session->exchanges) {
         struct tp_exchange *exchange = TP_CONTAINER_OF(node, struct tp_exchange, node);
 
+        if (exchange->is_unrouted && tp_exchange_wants_reply(exchange)) {
+            return; /* It may become one of this route. */
+        }
         if (exchange->route == route && tp_exchange_wants_reply(exchange)) {
             if (!exchange->is_parked) {
                 return;
@@ -725,6 +874,57 @@ exchanges_release_ordered(struct tp_session *session, const struct tp_route *rou
             exchange_leave(exchange);
         }
     }
+}
+
+void
+tp__exchanges_release_parked(struct tp_session *session)
+{
+    TP_LIST_EACH (node, &session->exchanges) {
+        struct tp_exchange *exchange = TP_CONTAINER_OF(node, struct tp_exchange, node);
+
+        if (exchange->is_unrouted && tp_exchange_wants_reply(exchange)) {
+            return;
+        }
+        if (exchange->is_parked) {
+            exchange_release_if_first(exchange);
+        }
+    }
+}
+
+/* It leaves unless one of its route that came before is open yet. */
+static void
+exchange_release_if_first(struct tp_exchange *exchange)
+{
+    TP_LIST_EACH (node, &exchange->session->exchanges) {
+        const struct tp_exchange *earlier = TP_CONTAINER_OF(node, struct tp_exchange, node);
+
+        if (earlier == exchange) {
+            exchange->is_parked = false;
+            exchange_leave(exchange);
+            return;
+        }
+        if (earlier->route == exchange->route && tp_exchange_wants_reply(earlier)) {
+            return;
+        }
+    }
+}
+
+void
+tp__exchange_replace_outcome(struct tp_exchange *exchange, const struct tp_status *status)
+{
+    struct tp_packet *reply = &exchange->reply;
+    struct tp_buf *head = reply->head;
+
+    tp_chain_clear(&reply->body);
+    reply->gzip_level = 0;
+    reply->body_codec = TP_CODEC_NONE;
+    reply->has_body_codec = false;
+    reply->head = NULL;
+    if (exchange->is_ours) {
+        reply->uri = exchange->request.uri;
+    }
+    exchange_take_status(exchange, status);
+    tp_buf_release(head);
 }
 
 /* It is open no more: a PULL's reply goes to the session's queue. */
@@ -775,7 +975,7 @@ exchange_queue(struct tp_exchange *exchange)
 
     reply->type = TP_PACKET_REPLY;
     reply->seq = request->seq;
-    reply->uri = request->uri;
+    reply->uri = tp__exchange_wire_uri(exchange);
     reply->header_codec = request->header_codec;
     exchange->is_queued = true;
     if (request->gzip_level != 0) {
@@ -791,6 +991,10 @@ exchange_on_time(struct tp_timer *timer)
     struct tp_exchange *exchange = TP_CONTAINER_OF(timer, struct tp_exchange, timer);
 
     exchange->is_held = false;
+    if (exchange->is_postponed) {
+        tp__exchange_overdue(exchange);
+        return;
+    }
     if (tp__loop_now_ms(exchange->sessions->loop) < exchange->due_ms) {
         struct tp_status status = tp_status_of(TP_STATUS_GATEWAY_TIMEOUT);
 
@@ -800,5 +1004,5 @@ exchange_on_time(struct tp_timer *timer)
     } else {
         exchange_call(exchange, exchange->route->handler->on_time);
     }
-    exchange_check_answer(exchange);
+    tp__exchange_check_answer(exchange);
 }

@@ -23,6 +23,8 @@ tp_exchange_read_body(struct tp_exchange *exchange, struct tp_str *body)
     bool is_plain = exchange->request.gzip_level == 0;
 
     if (!is_plain && !exchange->has_plain_body) {
+        tp_chain_clear(&exchange->plain_body);
+        exchange->has_plain_reply = false;
         result = body_inflate(exchange);
     }
     if (result == TP_OK) {
@@ -34,24 +36,28 @@ tp_exchange_read_body(struct tp_exchange *exchange, struct tp_str *body)
 }
 
 enum tp_result
-tp__exchange_read_reply(struct tp_exchange *exchange, struct tp_str *body)
+tp_exchange_read_reply(struct tp_exchange *exchange, struct tp_str *body)
 {
     const struct tp_server *server = exchange->server;
     struct tp_packet *reply = &exchange->reply;
     struct tp_slice flat = { 0 };
     enum tp_result result = TP_OK;
 
-    if (reply->gzip_level != 0 && reply->body.len > 0) {
+    bool is_plain = reply->gzip_level == 0 || reply->body.len == 0;
+
+    if (!is_plain && !exchange->has_plain_reply) {
+        tp_chain_clear(&exchange->plain_body);
+        exchange->has_plain_body = false;
         result = server->gzip == NULL
                      ? TP_INVALID
                      : server->gzip->undo(exchange->sessions->gzip_state, &reply->body,
                                           server->limits.packet, &exchange->sessions->pool,
                                           &exchange->plain_body);
-        if (result == TP_OK) {
-            result = tp_chain_flatten(&exchange->plain_body, &exchange->sessions->pool, &flat);
-        }
-    } else {
-        result = tp_chain_flatten(&reply->body, &exchange->sessions->pool, &flat);
+        exchange->has_plain_reply = result == TP_OK;
+    }
+    if (result == TP_OK) {
+        result = tp_chain_flatten(is_plain ? &reply->body : &exchange->plain_body,
+                                  &exchange->sessions->pool, &flat);
     }
     *body = (struct tp_str){ (const char *) flat.data, flat.len };
     return result;
@@ -131,6 +137,12 @@ tp__exchange_deflate_reply(struct tp_exchange *exchange)
     tp_chain_clear(&reply->body);
     reply->body = deflated;
     reply->gzip_level = level;
+}
+
+uint8_t
+tp_exchange_reply_codec(const struct tp_exchange *exchange)
+{
+    return exchange->reply.body_codec;
 }
 
 static enum tp_result

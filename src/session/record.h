@@ -59,6 +59,19 @@ struct tp_session {
     enum tp_close_reason end_reason;
     struct tp_session_notes *notes; /* id and variables; NULL without any */
     struct tp_dialed *dialed;       /* NULL for an accepted one */
+
+    /* Greeting: a hook holds back its packets. */
+    bool is_greeting;
+    bool is_postponed;      /* …and has not called tp_session_resume() yet */
+    bool is_released;       /* all hooks have let it pass: it opens at the turn's end */
+    bool is_meeting_due;    /* the turn's end has to look at what was held back */
+    bool has_unbegun;       /* of its exchanges some wait to be begun */
+    bool has_passed_header; /* the packet that `input` begins with may be taken */
+    uint8_t hook_point;     /* while it greets: the point, and the place in its chain */
+    uint16_t hook_at;
+    int64_t greeting_since_ms; /* since a hook has it; 0: none has */
+    tp_handler_fn on_expected; /* takes the next PULL or PUSH; NULL: its route does */
+    void *expected_owner;
 };
 
 /* Its record serves many exchanges: all but the first members begin as zeros in each. */
@@ -85,12 +98,28 @@ struct tp_exchange {
     bool is_queued;   /* its reply waits to be encoded */
     bool is_parked;   /* its reply waits for earlier ones of an ordered route */
     bool has_plain_body;
+    bool has_plain_reply; /* …the REPLY's */
+    bool is_unbegun;      /* it waits until its session has been greeted */
+    bool is_expected;     /* a hook's handler has it instead of a route's, and no hook runs */
+    bool is_unrouted;     /* at hooks that run before its route is looked for */
+    bool has_path;        /* its uri has been read */
+    bool is_postponed;    /* a hook has it: it stays until tp_exchange_resume() */
+    bool is_overdue;      /* …and that would come too late */
+    bool is_at_hook;      /* a hook has been called and has not returned */
+    bool is_early;        /* of ours: it does not wait until its session has been greeted */
+    bool is_sent;         /* of ours: it was encoded, so that a REPLY may come */
+    bool is_refused;      /* of ours: a hook has refused it, which its owner is told soon */
+    bool has_reply;       /* of ours: its REPLY has come and is at a hook */
+    bool fails_at_once;   /* of ours: it does not wait for a connection */
+    uint8_t hook_point;   /* where it is, or was last: the point, and the place in its chain */
+    uint16_t hook_at;
     const struct tp_route *route;
     struct tp_packet reply;
     struct tp_str path;
     struct tp_str query;
     struct tp_buf *decoded_path; /* holds `path` when it had escapes */
-    struct tp_chain plain_body;  /* the request's body inflated, once asked for */
+    struct tp_buf *set_uri;      /* holds a hook's uri, and behind it the one that came */
+    struct tp_chain plain_body;  /* the body inflated, once asked for: the request's, or… */
     int64_t finished_us;         /* of its outcome, where somebody wants to know; else 0 */
     int64_t due_ms;              /* when its handler goes on, while it is held */
     void *state;                 /* the handler's, once asked for */
@@ -99,7 +128,6 @@ struct tp_exchange {
     struct tp_hash_node by_seq; /* in sessions->asked */
     tp_reply_fn on_reply;
     void *owner; /* on_reply's */
-    bool fails_at_once;
 };
 
 _Static_assert(sizeof(struct tp_session) <= 512, "an idle session is one small record");
@@ -122,6 +150,20 @@ static inline bool
 tp__session_is_connected(const struct tp_session *session)
 {
     return session->watcher.fd != -1;
+}
+
+/* The hooks of what the other end asks, once its route has been looked for; NULL: none. */
+static inline const struct tp_hook_set *
+tp__exchange_hooks(const struct tp_exchange *exchange)
+{
+    return exchange->route != NULL ? exchange->route->hooks : exchange->server->unrouted_hooks;
+}
+
+/* The uri as it came, whatever hooks have made of it. */
+static inline struct tp_str
+tp__exchange_wire_uri(const struct tp_exchange *exchange)
+{
+    return exchange->set_uri != NULL ? exchange->reply.uri : exchange->request.uri;
 }
 
 /*
@@ -149,6 +191,40 @@ enum tp_result tp__session_write(struct tp_session *session) TP_MUST_CHECK;
  * the session has to end.
  */
 enum tp_result tp__session_encode_all(struct tp_session *session) TP_MUST_CHECK;
+
+/* The next exchange whose packet may leave; NULL when there is none, though some may wait. */
+struct tp_exchange *tp__session_next_outgoing(const struct tp_session *session);
+
+/*
+ * Runs the hooks of a point of the session.  TP_OK: they let it pass, or one has said later and
+ * the session greets; TP_DENIED: one refuses it.
+ */
+enum tp_result tp__session_pass(struct tp_session *session, enum tp_hook_point point) TP_MUST_CHECK;
+
+/* Ends a session that was refused: what its hooks have told the other end leaves first. */
+void tp__session_refuse(struct tp_session **session);
+
+/* May the packet that its input begins with be taken?  The hooks are asked once for each. */
+bool tp__session_pass_header(struct tp_session *session);
+
+/* While it greets: does it read for the sake of the hook that holds it back? */
+bool tp__session_reads_early(const struct tp_session *session);
+
+/* A packet that no route may have yet: a hook waits for it, or it waits. */
+void tp__session_meet(struct tp_session *session, struct tp_exchange *exchange);
+
+/* At the turn's end: opens a session that has been greeted, and gives what a hook waits for. */
+void tp__session_settle_greeting(struct tp_session *session);
+
+/* Forgets the greeting of a connection that has ended. */
+void tp__session_drop_greeting(struct tp_session *session);
+
+/*
+ * Greets a session that came from another process, where the hook of `owner` had it: that hook
+ * is called again.  TP_NOT_FOUND: it is not there any more; TP_DENIED: it refuses.
+ */
+enum tp_result tp__session_greet_again(struct tp_session *session, enum tp_hook_point point,
+                                       struct tp_str owner) TP_MUST_CHECK;
 
 /* At the end of this turn the session sends, goes on reading, or closes, as it is then. */
 void tp__session_want_turn_end(struct tp_session *session);
@@ -185,21 +261,18 @@ void tp__session_on_boundary(struct tp_session *session);
 /* Lets the deadline timer run for whichever time-out comes first. */
 void tp__session_arm_deadline(struct tp_session *session);
 
-/*
- * The plain body of the REPLY to a PULL of ours, borrowed from the exchange; empty unless
- * TP_OK is returned: see tp_exchange_read_body().
- */
-enum tp_result tp__exchange_read_reply(struct tp_exchange *exchange,
-                                       struct tp_str *body) TP_MUST_CHECK;
-
 /* The REPLY to a PULL of ours, which is taken; one that nobody waits for is dropped. */
 void tp__session_take_reply(struct tp_session *session, struct tp_packet *reply);
 
 /* The packet of an exchange of ours was encoded: a PUSH has ended, a PULL waits for its REPLY. */
 void tp__own_exchange_on_sent(struct tp_exchange *exchange);
 
-/* No REPLY can come any more: the PULLs that were sent end with `status`. */
-void tp__session_end_asked(struct tp_session *session, const struct tp_status *status);
+/*
+ * No REPLY can come any more: the PULLs that were sent end with `status`.  Where the session
+ * lives on, those that are at a hook with their REPLY, or before they are sent, are spared.
+ */
+void tp__session_end_asked(struct tp_session *session, const struct tp_status *status,
+                           bool lives_on);
 
 /* The same for what has not been sent; `may_wait` spares what may wait for the next connection. */
 void tp__session_end_unsent(struct tp_session *session, const struct tp_status *status,
@@ -207,6 +280,71 @@ void tp__session_end_unsent(struct tp_session *session, const struct tp_status *
 
 /* Takes the packet and runs its handler, or answers for it. */
 void tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_t begun_us);
+
+/* Runs hooks and handler of one that was made. */
+void tp__exchange_run(struct tp_exchange *exchange);
+
+/* Hands it to this handler instead of a route's. */
+void tp__exchange_run_expected(struct tp_exchange *exchange, tp_handler_fn handler, void *owner);
+
+/* Reads its uri unless that was done: path and query.  TP_INVALID, TP_NO_MEMORY. */
+enum tp_result tp__exchange_read_uri(struct tp_exchange *exchange) TP_MUST_CHECK;
+
+/* Looks for its route, and runs the hooks there and the handler. */
+void tp__exchange_run_route(struct tp_exchange *exchange);
+
+/* Runs its handler, or answers 404. */
+void tp__exchange_handle(struct tp_exchange *exchange);
+
+/* After handler or hooks: who has neither answered nor said that he will answers 500. */
+void tp__exchange_check_answer(struct tp_exchange *exchange);
+
+/* It has its outcome, which passes no further hook: to the queue, or behind its predecessors. */
+void tp__exchange_go_out(struct tp_exchange *exchange);
+
+/* Its outcome is this status (the texts are copied) without a body, whatever it was. */
+void tp__exchange_replace_outcome(struct tp_exchange *exchange, const struct tp_status *status);
+
+/* Lets go those replies whose predecessors need not be waited for any more. */
+void tp__exchanges_release_parked(struct tp_session *session);
+
+/* One of those who had it has it no more: it goes on alone, or is freed when it was the last. */
+void tp__exchange_let_go(struct tp_exchange *exchange);
+
+/* Begins with the hooks of the server at its header, if there are any: false otherwise. */
+bool tp__exchange_begin_hooks(struct tp_exchange *exchange);
+
+/* Runs the hooks from where it is; behind the last comes its handler. */
+void tp__exchange_go_on(struct tp_exchange *exchange);
+
+/* Calls its handler's hooks of pre_write_reply.  False: one has said later. */
+bool tp__exchange_pass_reply(struct tp_exchange *exchange);
+
+/* Its time has run out while a hook had it. */
+void tp__exchange_overdue(struct tp_exchange *exchange);
+
+/*
+ * Calls the hooks of exchange->hook_point from hook_at on; TP_REFUSE: one refuses, *refusal
+ * says why; TP_LATER: it waits for one, or has ended in one.
+ */
+enum tp_verdict tp__exchange_ask_hooks(struct tp_exchange *exchange, struct tp_status *refusal);
+
+/* Calls the hooks of a point that may only watch. */
+void tp__exchange_tell_hooks(struct tp_exchange *exchange, enum tp_hook_point point);
+
+/*
+ * One that waits for a hook came from another process: finds its place in the chain again.
+ * TP_NOT_FOUND: the hook is not there any more.
+ */
+enum tp_result tp__exchange_find_hook(struct tp_exchange *exchange, enum tp_hook_point point,
+                                      struct tp_str owner) TP_MUST_CHECK;
+
+/* The name of the module whose hook it waits for. */
+const char *tp__exchange_hook_owner(const struct tp_exchange *exchange);
+
+/* Of ours: goes on behind the hook that had it, with what that has said. */
+void tp__own_exchange_resume(struct tp_exchange *exchange, enum tp_verdict verdict,
+                             const struct tp_status *refusal);
 
 /*
  * An exchange of this request, which is taken, in no list of the session yet.  NULL when

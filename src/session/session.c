@@ -22,8 +22,8 @@ enum {
     BUFS_KEPT_MAX = 64, /* idle buffers of a worker */
 };
 
-static enum tp_result session_run_accept_hooks(struct tp_session *session);
 static enum tp_close_reason session_why_not_started(enum tp_result result);
+static void session_tell_disconnect(struct tp_session *session, enum tp_close_reason reason);
 static void session_on_event(struct tp_watcher *watcher, unsigned events);
 static void session_on_turn_end(struct tp_work *work);
 static void session_disconnect(struct tp_session *session, enum tp_close_reason reason,
@@ -102,10 +102,14 @@ tp__session_start(struct tp_sessions *sessions, const struct tp_source *source, 
     enum tp_result result = tp__socket_set_options(fd, remote, &source->socket_options);
 
     if (result == TP_OK) {
-        result = session_run_accept_hooks(session);
+        result = tp__session_pass(session, TP_HOOK_POST_ACCEPT);
     }
     if (result == TP_OK) {
         result = session_update_interest(session);
+    }
+    if (result == TP_DENIED) {
+        tp__session_refuse(&session);
+        return result;
     }
     if (result != TP_OK) {
         tp__session_close(&session, session_why_not_started(result));
@@ -197,6 +201,9 @@ tp__session_connect(struct tp_session *session, int fd, const struct tp_address 
     enum tp_result result = tp__socket_set_options(fd, remote, &session->source->socket_options);
 
     if (result == TP_OK) {
+        result = tp__session_pass(session, TP_HOOK_POST_DIAL);
+    }
+    if (result == TP_OK) {
         result = session_update_interest(session);
     }
     if (result == TP_OK) {
@@ -219,6 +226,7 @@ static void
 session_disconnect(struct tp_session *session, enum tp_close_reason reason, bool comes_back)
 {
     struct tp_status status = tp_status_of(TP_STATUS_CONNECTION_CLOSED);
+    bool was_connected = tp__session_is_connected(session);
 
     tp__loop_stop_timer(session->sessions->loop, &session->deadline);
     tp__loop_unwatch(session->sessions->loop, &session->watcher);
@@ -228,10 +236,28 @@ session_disconnect(struct tp_session *session, enum tp_close_reason reason, bool
     tp_chain_clear(&session->input);
     tp__exchanges_abandon(session, reason);
     tp__session_end_unsent(session, &status, comes_back);
-    tp__session_end_asked(session, &status);
+    tp__session_end_asked(session, &status, comes_back);
     session->packet_begun_ms = 0;
     session->stuck_since_ms = 0;
     session->is_behind = false;
+    tp__session_drop_greeting(session);
+    if (was_connected && reason != TP_CLOSE_MOVED) {
+        session_tell_disconnect(session, reason);
+    }
+}
+
+static void
+session_tell_disconnect(struct tp_session *session, enum tp_close_reason reason)
+{
+    const struct tp_server *server = session->source->server;
+    struct tp_hook_call call = {
+        .point = TP_HOOK_POST_DISCONNECT,
+        .peer = server->peer,
+        .session = session,
+        .text = tp__str(tp__close_reason_word(reason)),
+    };
+
+    tp__hooks_ask(tp__hooks_at(server->hooks, call.point), &call, &server->log, NULL);
 }
 
 void
@@ -383,7 +409,10 @@ tp_session_get_state(const struct tp_session *session)
     if (session->is_ending) {
         return TP_SESSION_ENDING;
     }
-    return tp__session_is_connected(session) ? TP_SESSION_OPEN : TP_SESSION_CONNECTING;
+    if (!tp__session_is_connected(session)) {
+        return TP_SESSION_CONNECTING;
+    }
+    return session->is_greeting ? TP_SESSION_GREETING : TP_SESSION_OPEN;
 }
 
 void
@@ -437,6 +466,7 @@ tp__close_reason_is_final(enum tp_close_reason reason)
     case TP_CLOSE_READ_TIMEOUT:
     case TP_CLOSE_PACKET_TIMEOUT:
     case TP_CLOSE_WRITE_TIMEOUT:
+    case TP_CLOSE_HOOK_TIMEOUT:
         return false;
     case TP_CLOSE_REFUSED:
     case TP_CLOSE_LISTEN_REMOVED:
@@ -479,28 +509,11 @@ tp__close_reason_sentence(enum tp_close_reason reason)
     return "This reason is not in the table.";
 }
 
-static enum tp_result
-session_run_accept_hooks(struct tp_session *session)
-{
-    const struct tp_server *server = session->source->server;
-    struct tp_hook_call call = {
-        .point = TP_HOOK_POST_ACCEPT,
-        .peer = server->peer,
-        .session = session,
-    };
-    enum tp_verdict verdict =
-        tp__hooks_ask(tp__hooks_at(server->hooks, call.point), &call, &server->log, NULL);
-
-    return verdict == TP_REFUSE ? TP_DENIED : TP_OK;
-}
-
 /* Setting options fails on a connection that was reset before it was accepted. */
 static enum tp_close_reason
 session_why_not_started(enum tp_result result)
 {
     switch (result) {
-    case TP_DENIED:
-        return TP_CLOSE_REFUSED;
     case TP_NO_MEMORY:
     case TP_NO_DESCRIPTORS:
     case TP_FULL:
@@ -534,6 +547,10 @@ static void
 session_on_turn_end(struct tp_work *work)
 {
     struct tp_session *session = TP_CONTAINER_OF(work, struct tp_session, turn_end);
+
+    if (session->is_meeting_due) {
+        tp__session_settle_greeting(session);
+    }
     enum tp_result result = tp__session_write(session);
 
     if (result == TP_OK && session->input.len > 0 && tp__session_reads(session)) {
@@ -555,7 +572,7 @@ session_on_turn_end(struct tp_work *work)
 static bool
 session_is_done(const struct tp_session *session)
 {
-    bool has_output = tp__session_has_output(session);
+    bool has_output = session->unsent.len > 0 || tp__session_next_outgoing(session) != NULL;
     bool has_open = session->exchange_count > 0 || session->own_pull_count > 0;
 
     if (!session->is_ending) {
@@ -563,6 +580,13 @@ session_is_done(const struct tp_session *session)
     }
     if (!tp__session_is_connected(session)) {
         return !has_output || !tp__dialed_is_trying(session);
+    }
+    if (session->is_greeting) {
+        /* Who was told to go does not wait for a hook; who has said all may yet be answered. */
+        bool waits_for_hook =
+            session->waits_for_exchanges && !tp__close_reason_is_final(session->end_reason);
+
+        return !has_output && !waits_for_hook;
     }
     return !has_output && (!has_open || !session->waits_for_exchanges);
 }
@@ -606,6 +630,10 @@ session_close_if_overdue(struct tp_session *session, int64_t now_ms)
         tp__session_close(&session, TP_CLOSE_WRITE_TIMEOUT);
         return true;
     }
+    if (session_is_overdue(session->greeting_since_ms, limits->exchange_timeout, now_ms)) {
+        tp__session_close(&session, TP_CLOSE_HOOK_TIMEOUT);
+        return true;
+    }
     if (session_is_overdue(session->packet_begun_ms, limits->packet_timeout, now_ms)) {
         tp__session_close(&session, TP_CLOSE_PACKET_TIMEOUT);
         return true;
@@ -628,6 +656,7 @@ session_next_deadline_ms(const struct tp_session *session)
     int64_t deadline_ms = INT64_MAX;
 
     session_earlier(&deadline_ms, session->heard_ms, limits->read_timeout);
+    session_earlier(&deadline_ms, session->greeting_since_ms, limits->exchange_timeout);
     session_earlier(&deadline_ms, session->packet_begun_ms, limits->packet_timeout);
     session_earlier(&deadline_ms, session->stuck_since_ms, limits->write_timeout);
     return deadline_ms;

@@ -141,6 +141,7 @@ struct tp_asking {
     void *owner;
     struct tp_msec timeout; /* 0: pull_timeout */
     bool fails_at_once;     /* does not wait for a connection */
+    bool is_early;          /* does not wait until the session has been greeted */
 };
 
 /*

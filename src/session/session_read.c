@@ -24,6 +24,7 @@ static enum tp_result session_fill(struct tp_session *session, size_t *count);
 static enum tp_result session_fill_once(struct tp_session *session, size_t *room, size_t *count);
 static void session_on_heard_all(struct tp_session *session);
 static void session_flush_early(struct tp_session *session);
+static bool session_may_take(struct tp_session *session);
 static bool session_take_one(struct tp_session *session, int64_t now_us);
 static void session_refuse_input(struct tp_session *session, enum tp_close_reason reason,
                                  const char *why);
@@ -69,7 +70,7 @@ session_on_heard_all(struct tp_session *session)
         return;
     }
     session->has_heard_all = true;
-    tp__session_end_asked(session, &status);
+    tp__session_end_asked(session, &status, true);
     tp__session_end(session, TP_CLOSE_PEER_CLOSED, true);
 }
 
@@ -80,9 +81,11 @@ tp__session_take_packets(struct tp_session *session)
     int taken = 0;
 
     while (taken < PACKETS_PER_READ_MAX && session->input.len > 0 && tp__session_reads(session)
-           && !tp__session_must_pause(session) && session_take_one(session, now_us)) {
+           && !tp__session_must_pause(session) && session_may_take(session)
+           && session_take_one(session, now_us)) {
         taken++;
         session->packet_begun_ms = 0;
+        session->has_passed_header = false;
         if (session->is_move_due) {
             tp__session_on_boundary(session);
         }
@@ -107,8 +110,20 @@ tp__session_must_pause(const struct tp_session *session)
 {
     const struct tp_session_limits *limits = &session->source->server->limits;
 
+    if (session->is_greeting) {
+        return session->exchange_count >= limits->pending_pulls
+               || !tp__session_reads_early(session);
+    }
     return session->exchange_count >= limits->pending_pulls
            || session->queued_bytes > limits->send_queue.bytes;
+}
+
+/* What comes while a session greets is its hook's. */
+static bool
+session_may_take(struct tp_session *session)
+{
+    return session->source->server->hooks == NULL || session->is_greeting
+           || tp__session_pass_header(session);
 }
 
 /* Reads on while there is more than a read had room for. */

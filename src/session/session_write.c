@@ -38,7 +38,7 @@ tp__session_encode_all(struct tp_session *session)
     struct tp_output *output = &session->sessions->output;
     enum tp_result result = TP_OK;
 
-    while (result == TP_OK && !tp__list_is_empty(&session->outgoing)) {
+    while (result == TP_OK && tp__session_next_outgoing(session) != NULL) {
         result = session_encode(session);
         size_t len = tp__output_len(output);
         enum tp_result kept = tp__output_rest(output, 0, &session->unsent);
@@ -50,6 +50,20 @@ tp__session_encode_all(struct tp_session *session)
     }
     session_note_progress(session, 0);
     return result;
+}
+
+/* While a session greets, only replies and what is early leaves. */
+struct tp_exchange *
+tp__session_next_outgoing(const struct tp_session *session)
+{
+    TP_LIST_EACH (node, &session->outgoing) {
+        struct tp_exchange *exchange = TP_CONTAINER_OF(node, struct tp_exchange, node);
+
+        if (!session->is_greeting || !exchange->is_ours || exchange->is_early) {
+            return exchange;
+        }
+    }
+    return NULL;
 }
 
 static enum tp_result
@@ -78,7 +92,7 @@ session_write_unsent(struct tp_session *session)
 static enum tp_result
 session_write_outgoing(struct tp_session *session)
 {
-    while (!tp__list_is_empty(&session->outgoing) && session->unsent.len == 0) {
+    while (tp__session_next_outgoing(session) != NULL && session->unsent.len == 0) {
         enum tp_result result = session_encode(session);
 
         if (result == TP_OK) {
@@ -98,10 +112,11 @@ session_encode(struct tp_session *session)
     struct tp_sessions *sessions = session->sessions;
     const struct tp_protocol *protocol = session->source->server->protocol;
 
+    struct tp_exchange *exchange;
+
     tp__output_reset(&sessions->output);
-    while (!tp__list_is_empty(&session->outgoing) && !tp__output_is_full(&sessions->output)) {
-        struct tp_exchange *exchange =
-            TP_CONTAINER_OF(session->outgoing.next, struct tp_exchange, node);
+    while (!tp__output_is_full(&sessions->output)
+           && (exchange = tp__session_next_outgoing(session)) != NULL) {
         size_t len_before = tp__output_len(&sessions->output);
         struct tp_packet *packet = tp__exchange_sent_packet(exchange);
         enum tp_result result = protocol->encode(packet, &sessions->output);
@@ -115,6 +130,9 @@ session_encode(struct tp_session *session)
         if (exchange->is_ours) {
             tp__own_exchange_on_sent(exchange);
         } else {
+            if (tp__exchange_hooks(exchange) != NULL) {
+                tp__exchange_tell_hooks(exchange, TP_HOOK_POST_WRITE_REPLY);
+            }
             tp__exchange_free(exchange);
         }
     }

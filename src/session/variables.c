@@ -26,7 +26,7 @@ enum {
  */
 /* clang-format off */
 #define VARIABLE_TABLE(ROW)                                                                       \
-    ROW(uri, false, write_text(writer, next, exchange->request.uri),                              \
+    ROW(uri, false, write_text(writer, next, tp__exchange_wire_uri(exchange)),                              \
         "The uri of the packet, as it came.")                                                     \
     ROW(path, false, write_text(writer, next, exchange->path),                                    \
         "The path of the uri, percent-decoded.")                                                  \
@@ -254,7 +254,7 @@ static size_t
 text_bytes_max(const struct tp_exchange *exchange)
 {
     const size_t lens[] = {
-        exchange->request.uri.len,
+        tp__exchange_wire_uri(exchange).len,
         exchange->reply.status.text.len,
         strlen(exchange->source->name),
         exchange->route == NULL ? 0 : exchange->route->uri.len,

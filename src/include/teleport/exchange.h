@@ -59,6 +59,11 @@ enum tp_result tp_exchange_read_body(struct tp_exchange *exchange,
                                      struct tp_str *body) TP_MUST_CHECK;
 uint8_t tp_exchange_body_codec(const struct tp_exchange *exchange);
 
+/* The same for the body of the REPLY, ours or the other end's, once there is one: for hooks. */
+enum tp_result tp_exchange_read_reply(struct tp_exchange *exchange,
+                                      struct tp_str *body) TP_MUST_CHECK;
+uint8_t tp_exchange_reply_codec(const struct tp_exchange *exchange);
+
 /* Its outcome so far, borrowed: code 0 until it has one. */
 const struct tp_status *tp_exchange_status(const struct tp_exchange *exchange);
 

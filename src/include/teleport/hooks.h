@@ -111,14 +111,17 @@ enum tp_verdict {
     TP_LATER,  /* it calls tp_exchange_resume() or tp_session_resume(), once it has returned */
 };
 
-/* What a hook is given: what the table says its point has to do with, and NULL for the rest. */
+/*
+ * What a hook is given: what the table says its point has to do with, and NULL for the rest.
+ * `text` is the uri at post_reg, the address at post_listen, the target at pre_dial, the word
+ * of the reason at post_disconnect, and empty elsewhere.
+ */
 struct tp_hook_call {
     enum tp_hook_point point;
     struct tp_peer *peer; /* NULL in the server */
     struct tp_session *session;
     struct tp_exchange *exchange;
-    struct tp_str
-        text; /* post_reg: the uri; post_listen: the address; post_disconnect: the reason */
+    struct tp_str text; /* uri, address, target or reason: see above */
 
     /* Why it refuses: 403 "Forbidden" unless the hook writes another; its texts are copied. */
     struct tp_status refusal;
