@@ -84,8 +84,11 @@ tp__exchange_pass_reply(struct tp_exchange *exchange)
     if (exchange->is_expected || exchange->is_overdue) {
         return true;
     }
-    exchange->hook_point = TP_HOOK_PRE_WRITE_REPLY;
-    exchange->hook_at = 0;
+    if (exchange->hook_point != TP_HOOK_PRE_WRITE_REPLY) {
+        /* Else it is restored, and begins where it was. */
+        exchange->hook_point = TP_HOOK_PRE_WRITE_REPLY;
+        exchange->hook_at = 0;
+    }
     enum tp_verdict verdict = tp__exchange_ask_hooks(exchange, &refusal);
 
     if (verdict == TP_REFUSE) {

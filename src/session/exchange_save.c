@@ -3,8 +3,9 @@
  * ordered route whose replies wait for their turn.
  *
  * A held exchange takes its request along, when it is due, and what its handler keeps of
- * it; in the other process the route of the same path must have the same handler.  Where
- * it has not, the exchange ends with status 503: nobody is left without an answer.
+ * it; in the other process the route of the same path must have the same handler.  One that
+ * waits for a hook takes along which, and that is called again.  Where they are not there,
+ * the exchange ends with status 503: nobody is left without an answer.
  *
  * Runs in: worker.  Read next: session_save.c, saved.h (the fields).
  */
@@ -33,6 +34,15 @@ static enum tp_result exchange_restore_state(struct tp_exchange *exchange, struc
 static enum tp_result exchange_restore_reply(struct tp_exchange *exchange,
                                              const struct tp_saved_section *section);
 static void exchange_refuse(struct tp_exchange *exchange, enum tp_result result);
+static bool exchange_hook_is_sane(const struct tp_saved_section *section);
+static bool hook_point_is_sane(const struct tp_saved_section *section, enum tp_hook_point *point);
+static enum tp_result exchange_restore_hook(struct tp_exchange *exchange,
+                                            const struct tp_saved_section *section);
+static enum tp_result exchange_restore_reply_hook(struct tp_exchange *exchange,
+                                                  const struct tp_saved_section *section,
+                                                  struct tp_str owner);
+static enum tp_result exchange_restore_uri(struct tp_exchange *exchange,
+                                           const struct tp_saved_section *section);
 
 void
 tp__exchanges_save(const struct tp_session *session, struct tp_saved_writer *writer)
@@ -47,7 +57,7 @@ tp__exchange_is_sane(const struct tp_saved_section *section, const char **why)
 {
     *why = "an exchange is not one that could have been saved";
     return section->opener == TP_SAVED_EXCHANGE && exchange_request_is_sane(section)
-           && exchange_outcome_is_sane(section);
+           && exchange_outcome_is_sane(section) && exchange_hook_is_sane(section);
 }
 
 enum tp_result
@@ -65,7 +75,26 @@ tp__exchange_restore(struct tp_session *session, const struct tp_saved_section *
         tp_packet_clear(&request);
         return TP_NO_MEMORY;
     }
-    if (tp__saved_has(section, TP_SAVED_REPLY_CODE)) {
+    if (tp__saved_has(section, TP_SAVED_UNBEGUN)) {
+        exchange->is_unbegun = true;
+        session->has_unbegun = true;
+        tp__exchange_settle(exchange);
+        return TP_OK;
+    }
+    result = exchange_restore_uri(exchange, section);
+    if (result != TP_OK) {
+        exchange_refuse(exchange, result);
+        tp__exchange_settle(exchange);
+        return TP_OK;
+    }
+    if (tp__saved_has(section, TP_SAVED_HOOK_POINT)) {
+        result = exchange_restore_hook(exchange, section);
+        if (result == TP_OK) {
+            return TP_OK; /* It goes on, and may be gone. */
+        }
+    } else if (tp__saved_has(section, TP_SAVED_REPLY_CODE)) {
+        exchange->hook_point = TP_HOOK_PRE_WRITE_REPLY;
+        exchange->hook_at = UINT16_MAX; /* It has passed them all. */
         result = exchange_restore_reply(exchange, section);
     } else {
         result = exchange_bind(exchange, section);
@@ -80,14 +109,30 @@ tp__exchange_restore(struct tp_session *session, const struct tp_saved_section *
 static void
 exchange_save(const struct tp_exchange *exchange, struct tp_saved_writer *writer)
 {
-    const struct tp_module *handler = exchange->route->handler;
+    const char *handler = exchange->route == NULL ? "" : exchange->route->handler->name;
 
-    TP_ASSERT(exchange->is_held || exchange->is_parked);
+    TP_ASSERT(exchange->is_held || exchange->is_parked || exchange->is_postponed
+              || exchange->is_unbegun);
     tp__saved_put_opener(writer, TP_SAVED_EXCHANGE);
     exchange_save_request(exchange, writer);
-    tp__saved_put_text(writer, TP_SAVED_HANDLER, tp__str(handler->name));
-    if (exchange->is_parked) {
+    tp__saved_put_text(writer, TP_SAVED_HANDLER, tp__str(handler));
+    if (exchange->is_unbegun) {
+        tp__saved_put_number(writer, TP_SAVED_UNBEGUN, 1);
+        return;
+    }
+    bool is_at_hook = exchange->is_postponed && !exchange->is_overdue;
+
+    if (is_at_hook) {
+        const char *word = tp_hook_point_word((enum tp_hook_point) exchange->hook_point);
+
+        tp__saved_put_text(writer, TP_SAVED_HOOK_POINT, tp__str(word));
+        tp__saved_put_text(writer, TP_SAVED_HOOK_OWNER, tp__str(tp__exchange_hook_owner(exchange)));
+    }
+    if (exchange->is_parked || (is_at_hook && exchange->is_finished)) {
         exchange_save_reply(exchange, writer);
+        return;
+    }
+    if (is_at_hook) {
         return;
     }
     tp__saved_put_number(writer, TP_SAVED_DUE_MS, exchange->due_ms);
@@ -104,7 +149,10 @@ exchange_save_request(const struct tp_exchange *exchange, struct tp_saved_writer
     tp__saved_put_number(writer, TP_SAVED_TYPE, request->type);
     tp__saved_put_number(writer, TP_SAVED_SEQ, (int64_t) request->seq);
     tp__saved_put_number(writer, TP_SAVED_HEADER_CODEC, request->header_codec);
-    tp__saved_put_text(writer, TP_SAVED_URI, request->uri);
+    tp__saved_put_text(writer, TP_SAVED_URI, tp__exchange_wire_uri(exchange));
+    if (exchange->set_uri != NULL) {
+        tp__saved_put_text(writer, TP_SAVED_SET_URI, request->uri);
+    }
     tp__saved_put_number(writer, TP_SAVED_GZIP_LEVEL, request->gzip_level);
     if (request->has_body_codec) {
         tp__saved_put_number(writer, TP_SAVED_BODY_CODEC, request->body_codec);
@@ -162,7 +210,7 @@ exchange_request_is_sane(const struct tp_saved_section *section)
            && number_is_within(section, TP_SAVED_BEGUN_US, 0, tp__clock_monotonic_us());
 }
 
-/* It is held, or it has a reply that waits, and not both. */
+/* It is held, or it has a reply that waits, and not both; or neither, for a hook's sake. */
 static bool
 exchange_outcome_is_sane(const struct tp_saved_section *section)
 {
@@ -172,6 +220,10 @@ exchange_outcome_is_sane(const struct tp_saved_section *section)
     const uint64_t codec = TP_SAVED_BIT(REPLY_CODEC);
     uint64_t present = section->present & (reply | held);
 
+    if (present == 0) {
+        return tp__saved_has(section, TP_SAVED_HOOK_POINT)
+               || tp__saved_has(section, TP_SAVED_UNBEGUN);
+    }
     if (present == held) {
         return (section->present & codec) == 0
                && number_is_within(section, TP_SAVED_DUE_MS, 0, INT64_MAX);
@@ -180,6 +232,51 @@ exchange_outcome_is_sane(const struct tp_saved_section *section)
            && number_is_within(section, TP_SAVED_REPLY_CODE, INT32_MIN, INT32_MAX)
            && number_is_within(section, TP_SAVED_REPLY_GZIP, INT32_MIN, INT32_MAX)
            && number_is_within(section, TP_SAVED_REPLY_CODEC, 0, UINT8_MAX);
+}
+
+/* It waits for one hook, of a point that goes with its outcome; or for its session's. */
+static bool
+exchange_hook_is_sane(const struct tp_saved_section *section)
+{
+    const uint64_t hook = TP_SAVED_BIT(HOOK_POINT) | TP_SAVED_BIT(HOOK_OWNER);
+    enum tp_hook_point point;
+
+    if (tp__saved_has(section, TP_SAVED_UNBEGUN)) {
+        const uint64_t none = hook | TP_SAVED_BIT(DUE_MS) | TP_SAVED_BIT(REPLY_CODE)
+                              | TP_SAVED_BIT(STATE) | TP_SAVED_BIT(SET_URI);
+
+        return (section->present & none) == 0 && number_is_within(section, TP_SAVED_UNBEGUN, 1, 1);
+    }
+    if ((section->present & hook) == 0) {
+        return true;
+    }
+    return (section->present & hook) == hook && !tp__saved_has(section, TP_SAVED_DUE_MS)
+           && hook_point_is_sane(section, &point);
+}
+
+static bool
+hook_point_is_sane(const struct tp_saved_section *section, enum tp_hook_point *point)
+{
+    bool is_pull = tp__saved_get_number(section, TP_SAVED_TYPE) == TP_PACKET_PULL;
+    bool has_reply = tp__saved_has(section, TP_SAVED_REPLY_CODE);
+
+    if (!tp__hook_point_find(tp__saved_get_text(section, TP_SAVED_HOOK_POINT), point)) {
+        return false;
+    }
+    switch (*point) {
+    case TP_HOOK_POST_READ_PULL_HEADER:
+    case TP_HOOK_PRE_READ_PULL_BODY:
+    case TP_HOOK_POST_READ_PULL_BODY:
+        return is_pull && !has_reply;
+    case TP_HOOK_POST_READ_PUSH_HEADER:
+    case TP_HOOK_PRE_READ_PUSH_BODY:
+    case TP_HOOK_POST_READ_PUSH_BODY:
+        return !is_pull && !has_reply;
+    case TP_HOOK_PRE_WRITE_REPLY:
+        return is_pull && has_reply;
+    default:
+        return false;
+    }
 }
 
 static bool
@@ -222,6 +319,69 @@ exchange_read_request(struct tp_sessions *sessions, const struct tp_saved_sectio
         tp_packet_clear(request);
     }
     return result;
+}
+
+/* The uri that a hook had given it. */
+static enum tp_result
+exchange_restore_uri(struct tp_exchange *exchange, const struct tp_saved_section *section)
+{
+    if (!tp__saved_has(section, TP_SAVED_SET_URI)) {
+        return TP_OK;
+    }
+    exchange->is_unrouted = true;
+    enum tp_result result =
+        tp_exchange_set_uri(exchange, tp__saved_get_text(section, TP_SAVED_SET_URI));
+
+    exchange->is_unrouted = false;
+    exchange->has_path = result == TP_OK;
+    return result;
+}
+
+/*
+ * The hook that had it is called again.  On a server and on a route there may be hooks of one
+ * point: it was before its route was looked for where the server has that module's there.
+ */
+static enum tp_result
+exchange_restore_hook(struct tp_exchange *exchange, const struct tp_saved_section *section)
+{
+    struct tp_str owner = tp__saved_get_text(section, TP_SAVED_HOOK_OWNER);
+    enum tp_hook_point point = TP_HOOK_POINT_COUNT;
+    enum tp_result result = tp__exchange_read_uri(exchange);
+
+    hook_point_is_sane(section, &point);
+    if (result == TP_OK && point == TP_HOOK_PRE_WRITE_REPLY) {
+        return exchange_restore_reply_hook(exchange, section, owner);
+    }
+    exchange->is_unrouted = true;
+    if (result == TP_OK && tp__exchange_find_hook(exchange, point, owner) != TP_OK) {
+        exchange->is_unrouted = false;
+        result = tp__exchange_find_route(exchange);
+        if (result == TP_OK) {
+            result = tp__exchange_find_hook(exchange, point, owner);
+        }
+    }
+    if (result != TP_OK) {
+        exchange->is_unrouted = false;
+        return result;
+    }
+    tp__exchange_go_on(exchange);
+    return TP_OK;
+}
+
+/* The same at pre_write_reply. */
+static enum tp_result
+exchange_restore_reply_hook(struct tp_exchange *exchange, const struct tp_saved_section *section,
+                            struct tp_str owner)
+{
+    enum tp_result result = tp__exchange_find_route(exchange);
+
+    if (result == TP_OK) {
+        result = tp__exchange_find_hook(exchange, TP_HOOK_PRE_WRITE_REPLY, owner);
+    }
+    if (result != TP_OK) {
+        return result;
+    }
+    return exchange_restore_reply(exchange, section);
 }
 
 /* Gives it to the handler it had, which goes on with it when it is due. */

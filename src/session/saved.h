@@ -54,6 +54,9 @@ enum tp_saved_kind {
     ROW(RECEIVED_COUNT,  17, NUMBER, SESSION)  /* packets */                                       \
     ROW(SENT_COUNT,      18, NUMBER, SESSION)                                                      \
     ROW(NEXT_SEQ,        19, NUMBER, SESSION)  /* of what is asked on our own account */           \
+    ROW(GREETING_POINT,  20, BYTES,  SESSION)  /* the hook that has it: its point's word… */       \
+    ROW(GREETING_OWNER,  21, BYTES,  SESSION)  /* …and its module's name */                        \
+    ROW(HEADER_PASSED,   22, NUMBER, SESSION)  /* only where it is so: pre_read_header was run */  \
     ROW(EXCHANGE,        32, OPENER, EXCHANGE)                                                     \
     ROW(TYPE,            33, NUMBER, EXCHANGE) /* of the request, as all up to BODY */             \
     ROW(SEQ,             34, NUMBER, EXCHANGE)                                                     \
@@ -67,6 +70,10 @@ enum tp_saved_kind {
     ROW(HANDLER,         42, BYTES,  EXCHANGE) /* the module's name */                             \
     ROW(DUE_MS,          43, NUMBER, EXCHANGE) /* when the handler goes on with it */              \
     ROW(STATE,           44, BYTES,  EXCHANGE) /* the handler's */                                 \
+    ROW(SET_URI,         45, BYTES,  EXCHANGE) /* only of one to which a hook gave another */      \
+    ROW(UNBEGUN,         46, NUMBER, EXCHANGE) /* only of one that waits for its session's hook */ \
+    ROW(HOOK_POINT,      53, BYTES,  EXCHANGE) /* the hook that has it: its point's word… */       \
+    ROW(HOOK_OWNER,      54, BYTES,  EXCHANGE) /* …and its module's name */                        \
     ROW(REPLY_CODE,      48, NUMBER, EXCHANGE) /* only of one that waits for its turn, as below */ \
     ROW(REPLY_TEXT,      49, BYTES,  EXCHANGE)                                                     \
     ROW(REPLY_GZIP,      50, NUMBER, EXCHANGE)                                                     \

@@ -692,7 +692,8 @@ sessions_on_move_work(struct tp_work *work)
         tp__list_remove(&session->node);
         tp__list_append(&sessions->members, &session->node);
         session->is_move_due = true;
-        if (session->input.len == 0) {
+        /* The hook that has a greeting session is one of its configuration. */
+        if (session->input.len == 0 && !session->is_greeting) {
             tp__session_on_boundary(session);
         }
     }

@@ -86,7 +86,7 @@ tp__session_take_packets(struct tp_session *session)
         taken++;
         session->packet_begun_ms = 0;
         session->has_passed_header = false;
-        if (session->is_move_due) {
+        if (session->is_move_due && !session->is_greeting) {
             tp__session_on_boundary(session);
         }
     }

@@ -25,7 +25,8 @@ struct restoring {
     const struct tp_source *source;
     struct tp_address remote;
     enum tp_close_reason end_reason;
-    enum tp_close_reason refused; /* why it cannot be restored, if it cannot */
+    enum tp_hook_point greeting_point; /* where it has one */
+    enum tp_close_reason refused;      /* why it cannot be restored, if it cannot */
     const char *why;
 };
 
@@ -34,6 +35,8 @@ static enum tp_result restoring_read(struct restoring *restoring, struct tp_str 
 static enum tp_result restoring_check_session(struct restoring *restoring);
 static bool restoring_read_remote(struct restoring *restoring);
 static bool restoring_read_end(struct restoring *restoring);
+static bool restoring_read_greeting(struct restoring *restoring);
+static void restoring_greet(const struct restoring *restoring, struct tp_session *session);
 static enum tp_result restoring_check_exchanges(struct restoring *restoring);
 static enum tp_result restoring_find_source(struct restoring *restoring);
 static void restoring_refuse(const struct restoring *restoring, int fd, enum tp_result result);
@@ -95,6 +98,7 @@ tp__session_restore(struct tp_sessions *sessions, const struct tp_session_receiv
         tp__session_close(&session, TP_CLOSE_NO_RESOURCES);
         return result;
     }
+    restoring_greet(&restoring, session);
     tp__session_arm_deadline(session);
     tp__session_want_turn_end(session);
     return TP_OK;
@@ -126,6 +130,19 @@ session_save_fields(const struct tp_session *session, struct tp_saved_writer *wr
     tp__saved_put_number(writer, TP_SAVED_RECEIVED_COUNT, (int64_t) session->received_count);
     tp__saved_put_number(writer, TP_SAVED_SENT_COUNT, (int64_t) session->sent_count);
     tp__saved_put_number(writer, TP_SAVED_NEXT_SEQ, (int64_t) session->next_seq);
+    if (session->is_postponed) {
+        const struct tp_hook_chain *chain =
+            tp__hooks_at(source->server->hooks, (enum tp_hook_point) session->hook_point);
+
+        tp__saved_put_text(writer, TP_SAVED_GREETING_POINT,
+                           tp__str(tp_hook_point_word((enum tp_hook_point) session->hook_point)));
+        tp__saved_put_text(writer, TP_SAVED_GREETING_OWNER,
+                           tp__str(chain->uses[session->hook_at].owner));
+    }
+    if (session->has_passed_header
+        || (session->is_released && session->hook_point == TP_HOOK_PRE_READ_HEADER)) {
+        tp__saved_put_number(writer, TP_SAVED_HEADER_PASSED, 1);
+    }
     if (session->is_ending) {
         tp__saved_put_text(writer, TP_SAVED_END_REASON,
                            tp__str(tp__close_reason_word(session->end_reason)));
@@ -169,7 +186,8 @@ restoring_check_session(struct restoring *restoring)
                                                TP_SAVED_STUCK_SINCE_MS, TP_SAVED_BEGUN_MS };
     bool is_sane = session->opener == TP_SAVED_SESSION && (session->present & needed) == needed
                    && tp__saved_get_text(session, TP_SAVED_ID).len <= TP_SESSION_ID_MAX
-                   && restoring_read_remote(restoring) && restoring_read_end(restoring);
+                   && restoring_read_remote(restoring) && restoring_read_end(restoring)
+                   && restoring_read_greeting(restoring);
 
     for (size_t i = 0; i < TP_COUNT_OF(times); i++) {
         int64_t since_ms = tp__saved_get_number(session, times[i]);
@@ -215,6 +233,24 @@ restoring_read_end(struct restoring *restoring)
     return !is_ending
            || tp__close_reason_find(tp__saved_get_text(session, TP_SAVED_END_REASON),
                                     &restoring->end_reason);
+}
+
+static bool
+restoring_read_greeting(struct restoring *restoring)
+{
+    const struct tp_saved_section *session = &restoring->session;
+    enum tp_hook_point *point = &restoring->greeting_point;
+    bool is_greeting = tp__saved_has(session, TP_SAVED_GREETING_POINT);
+    int64_t passed = tp__saved_get_number(session, TP_SAVED_HEADER_PASSED);
+
+    if (is_greeting != tp__saved_has(session, TP_SAVED_GREETING_OWNER) || passed < 0
+        || passed > 1) {
+        return false;
+    }
+    return !is_greeting
+           || (tp__hook_point_find(tp__saved_get_text(session, TP_SAVED_GREETING_POINT), point)
+               && tp__hook_point_subject(*point) == TP_HOOK_OF_SESSION
+               && tp__hook_point_power(*point) == TP_HOOK_POSTPONES);
 }
 
 static enum tp_result
@@ -325,6 +361,35 @@ restoring_fill_id(const struct restoring *restoring, struct tp_session *session)
         return TP_OK;
     }
     return result;
+}
+
+/* The hook that held it back is asked anew, and what it held back waits on. */
+static void
+restoring_greet(const struct restoring *restoring, struct tp_session *session)
+{
+    const struct tp_saved_section *saved = &restoring->session;
+    struct tp_str owner = tp__saved_get_text(saved, TP_SAVED_GREETING_OWNER);
+
+    session->has_passed_header = tp__saved_has(saved, TP_SAVED_HEADER_PASSED);
+    if (!tp__saved_has(saved, TP_SAVED_GREETING_POINT)) {
+        session->is_greeting = session->has_unbegun;
+        session->is_released = session->has_unbegun;
+        session->is_meeting_due = session->has_unbegun;
+        return;
+    }
+    enum tp_result result = tp__session_greet_again(session, restoring->greeting_point, owner);
+
+    if (result == TP_NOT_FOUND) {
+        tp_log_error(restoring->receiver->log, "session-not-restored",
+                     "number=%llu reason=%s why=\"the hook of %.*s that had it is not there\"",
+                     (unsigned long long) session->number,
+                     tp__close_reason_word(TP_CLOSE_NOT_RESTORED), (int) owner.len, owner.data);
+    }
+    if (result != TP_OK) {
+        session->is_greeting = true;
+        tp__session_end(session, result == TP_DENIED ? TP_CLOSE_REFUSED : TP_CLOSE_NOT_RESTORED,
+                        false);
+    }
 }
 
 static enum tp_result

@@ -135,7 +135,8 @@ enum tp_result tp_session_push(struct tp_session *session, struct tp_str uri, st
 /*
  * The next PULL or PUSH of the other end goes to `handler` instead of a route, once, and no
  * hook runs for it; it comes also while a hook holds the session back.  So a hook may ask the
- * other end to say first who it is.  `handler` is not called when the session ends before.
+ * other end to say first who it is.  `handler` is not called when the session ends before, or
+ * moves to another process.
  */
 void tp_session_expect(struct tp_session *session, tp_handler_fn handler, void *owner);
 
