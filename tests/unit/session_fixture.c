@@ -34,7 +34,8 @@ struct test_count {
 
 static const struct tp_module *test_find_handler(const char *name);
 static const struct tp_protocol *test_find_protocol(void);
-static struct tp_route *test_make_route(struct tp_arena *arena, const struct tp_test_route *from);
+static struct tp_route *test_make_route(struct tp_test_site *site,
+                                        const struct tp_test_route *from);
 static void test_build_router(struct tp_test_site *site, const struct tp_test_route *routes,
                               enum tp_packet_type type, struct tp_router *router);
 static void test_on_site_unused(struct tp_counted *counted);
@@ -167,6 +168,14 @@ tp__test_site_close(struct tp_test_site *site)
     tp__counted_release(&site->configuration);
     ck_assert(site->is_unused);
     tp__arena_fini(&site->arena);
+}
+
+void
+tp__test_site_hook_routes(struct tp_test_site *site, const struct tp_hook_set *hooks)
+{
+    for (size_t i = 0; i < site->route_count; i++) {
+        site->routes[i]->hooks = hooks;
+    }
 }
 
 struct tp_exchange *
@@ -389,8 +398,9 @@ test_find_protocol(void)
 }
 
 static struct tp_route *
-test_make_route(struct tp_arena *arena, const struct tp_test_route *from)
+test_make_route(struct tp_test_site *site, const struct tp_test_route *from)
 {
+    struct tp_arena *arena = &site->arena;
     struct tp_route *route = tp__arena_new(arena, struct tp_route);
     struct test_handler_conf *conf = tp__arena_new(arena, struct test_handler_conf);
 
@@ -399,6 +409,8 @@ test_make_route(struct tp_arena *arena, const struct tp_test_route *from)
     route->handler = test_find_handler(from->handler);
     route->conf = conf;
     route->is_ordered = from->is_ordered;
+    ck_assert_uint_lt(site->route_count, TP_TEST_ROUTES_MAX);
+    site->routes[site->route_count++] = route;
     return route;
 }
 
@@ -412,7 +424,7 @@ test_build_router(struct tp_test_site *site, const struct tp_test_route *routes,
     for (; routes->uri != NULL; routes++) {
         if (routes->type == type) {
             ck_assert_uint_lt(count, TP_TEST_ROUTES_MAX);
-            chosen[count++] = test_make_route(&site->arena, routes);
+            chosen[count++] = test_make_route(site, routes);
         }
     }
     tp__router_build(router, chosen, count, &site->arena);

@@ -43,6 +43,8 @@ struct tp_test_site {
     struct tp_server server;
     struct tp_source source;
     bool is_unused; /* nobody holds it any more */
+    struct tp_route *routes[TP_TEST_ROUTES_MAX];
+    size_t route_count;
 };
 
 /* A loop with sessions, and what they have logged. */
@@ -89,6 +91,9 @@ void tp__test_bench_run(struct tp_test_bench *bench, int64_t ms);
 /* A site with generous limits and these routes, ended by one without a uri. */
 void tp__test_site_open(struct tp_test_site *site, struct tp_test_bench *bench,
                         const struct tp_test_route *routes);
+
+/* All routes have these hooks from here on. */
+void tp__test_site_hook_routes(struct tp_test_site *site, const struct tp_hook_set *hooks);
 
 /* Lets go of it; fails where somebody holds it yet. */
 void tp__test_site_close(struct tp_test_site *site);
