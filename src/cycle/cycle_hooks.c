@@ -20,6 +20,8 @@
     (TP_HOOK_BIT(TP_HOOK_POST_READ_PUSH_HEADER) | TP_HOOK_BIT(TP_HOOK_PRE_READ_PUSH_BODY)          \
      | TP_HOOK_BIT(TP_HOOK_POST_READ_PUSH_BODY))
 
+static void hooks_add(struct tp_cycle *cycle, struct tp_hook_set **set,
+                      const struct tp_hook_source *source, uint32_t points);
 static unsigned module_contexts(const struct tp_module *module);
 static bool hooks_of(const struct tp_module *module, const struct tp_block *block,
                      struct tp_hook_source *source);
@@ -45,10 +47,8 @@ tp__cycle_build_hooks(struct tp_cycle *cycle, const struct tp_block *block,
         struct tp_hook_source source;
 
         if (hooks_of(list.modules[i], block, &source)) {
-            tp__hooks_add(&hooks, &source, (all & ~TP_HOOKS_OF_ROUTES) | headers_of_server,
-                          &cycle->arena);
-            tp__hooks_add(&unrouted, &source, TP_HOOKS_OF_REPLIES | headers_of_routes,
-                          &cycle->arena);
+            hooks_add(cycle, &hooks, &source, (all & ~TP_HOOKS_OF_ROUTES) | headers_of_server);
+            hooks_add(cycle, &unrouted, &source, TP_HOOKS_OF_REPLIES | headers_of_routes);
         }
     }
     server->hooks = hooks;
@@ -68,8 +68,8 @@ tp__cycle_route_hooks(struct tp_cycle *cycle, const struct tp_block *server,
         struct tp_hook_source source;
 
         if (hooks_of(list.modules[i], block, &source)) {
-            tp__hooks_add(&hooks, &source, block == route ? points : points & ~TP_HOOKS_OF_HEADERS,
-                          &cycle->arena);
+            hooks_add(cycle, &hooks, &source,
+                      block == route ? points : points & ~TP_HOOKS_OF_HEADERS);
         }
     }
     return hooks;
@@ -87,7 +87,7 @@ tp__cycle_register_route(struct tp_cycle *cycle, const struct tp_block *server,
         struct tp_hook_source source;
 
         if (hooks_of(list.modules[i], hooks_block(list.modules[i], server, route), &source)) {
-            tp__hooks_add(&hooks, &source, TP_HOOK_BIT(TP_HOOK_POST_REG), &cycle->arena);
+            hooks_add(cycle, &hooks, &source, TP_HOOK_BIT(TP_HOOK_POST_REG));
         }
     }
     struct tp_hook_call call = { .point = TP_HOOK_POST_REG, .text = uri };
@@ -120,6 +120,16 @@ tp__cycle_announce_listens(const struct tp_cycle *cycle, struct tp_text *message
         }
     }
     return result;
+}
+
+/* Of a size that the configuration chose, so it is there. */
+static void
+hooks_add(struct tp_cycle *cycle, struct tp_hook_set **set, const struct tp_hook_source *source,
+          uint32_t points)
+{
+    enum tp_result result = tp__hooks_add(set, source, points, &cycle->arena);
+
+    TP_ASSERT(result == TP_OK);
 }
 
 /* Where the module has directives. */

@@ -164,8 +164,11 @@ listen_start(struct peer_listen *listen, int fd)
 {
     struct tp_peer *peer = listen->peer;
     enum tp_result result =
-        tp__listener_start(&listen->listener, peer->loop, fd, false, &listen_handler);
+        tp__peer_ask_hooks(peer, peer->server.hooks, TP_HOOK_POST_LISTEN, tp__str(listen->name));
 
+    if (result == TP_OK) {
+        result = tp__listener_start(&listen->listener, peer->loop, fd, false, &listen_handler);
+    }
     if (result != TP_OK) {
         tp__descriptor_close(&fd);
         return result;

@@ -91,6 +91,7 @@ tp_peer_destroy(struct tp_peer **destroyed)
     tp__peer_routes_fini(&peer->pulls);
     tp__peer_routes_fini(&peer->pushes);
     tp__peer_groups_fini(peer);
+    tp__peer_hooks_fini(peer);
     peer_close_loop(peer);
     peer->magic = 0;
     free(peer);
@@ -219,10 +220,14 @@ peer_open(struct tp_peer *peer)
     if (peer->server.protocol == NULL) {
         return TP_MISMATCH;
     }
-    enum tp_result result = tp__peer_routes_init(&peer->pulls, &peer->server.pulls);
+    enum tp_result result = tp__peer_hooks_init(peer);
 
     if (result != TP_OK) {
         return result;
+    }
+    result = tp__peer_routes_init(&peer->pulls, &peer->server.pulls);
+    if (result != TP_OK) {
+        goto free_hooks;
     }
     result = tp__peer_routes_init(&peer->pushes, &peer->server.pushes);
     if (result != TP_OK) {
@@ -242,6 +247,8 @@ free_pushes:
     tp__peer_routes_fini(&peer->pushes);
 free_pulls:
     tp__peer_routes_fini(&peer->pulls);
+free_hooks:
+    tp__peer_hooks_fini(peer);
     return result;
 }
 

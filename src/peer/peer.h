@@ -56,6 +56,7 @@ struct tp_peer {
     struct tp_peer_routes pulls;
     struct tp_peer_routes pushes;
     struct tp_list_node groups;
+    struct tp_arena hooks_arena; /* chains of hooks */
     struct tp_list_node listens;
     struct tp_peer_timers timers;
     struct tp_source dials;  /* what dialed sessions come from */
@@ -97,6 +98,17 @@ enum tp_result tp__peer_routes_init(struct tp_peer_routes *routes,
                                     struct tp_router *router) TP_MUST_CHECK;
 void tp__peer_routes_fini(struct tp_peer_routes *routes);
 void tp__peer_groups_fini(struct tp_peer *peer);
+
+/* The hooks of the options, on the server; and on a route, where those of groups follow. */
+enum tp_result tp__peer_hooks_init(struct tp_peer *peer) TP_MUST_CHECK;
+void tp__peer_hooks_fini(struct tp_peer *peer);
+enum tp_result tp__peer_route_hooks(struct tp_peer *peer, struct tp_hook_set **hooks) TP_MUST_CHECK;
+enum tp_result tp__peer_group_hooks(struct tp_peer *peer, const struct tp_hooks *group,
+                                    const void *conf, struct tp_hook_set **hooks) TP_MUST_CHECK;
+
+/* Asks the hooks of post_reg or post_listen.  TP_DENIED: one refuses. */
+enum tp_result tp__peer_ask_hooks(struct tp_peer *peer, const struct tp_hook_set *hooks,
+                                  enum tp_hook_point point, struct tp_str text) TP_MUST_CHECK;
 
 /* Stops accepting and closes what is listened on; the records stay for sessions that name them. */
 void tp__peer_listens_stop(struct tp_peer *peer);

@@ -55,6 +55,9 @@ static enum tp_result routes_on(struct tp_peer *peer, struct tp_peer_routes *rou
                                 const struct route_request *request);
 static struct peer_route *route_make(const struct tp_peer *peer,
                                      const struct route_request *request);
+static enum tp_result route_add_hooks(struct tp_peer *peer, struct peer_route *route);
+static enum tp_result route_add_group_hooks(struct tp_peer *peer, const struct tp_group *group,
+                                            struct tp_hook_set **hooks);
 static enum tp_result routes_add(struct tp_peer_routes *routes, struct peer_route *route);
 static enum tp_result routes_grow(struct tp_peer_routes *routes);
 static void route_handle(struct tp_exchange *exchange, const void *conf);
@@ -112,9 +115,15 @@ tp_peer_group(struct tp_peer *peer, struct tp_group *parent, const char *prefix,
     struct tp_str outer = parent == NULL ? TP_STR("") : parent->prefix;
     struct tp_str own = tp__str(prefix);
 
+    enum tp_hook_point misplaced;
+
     tp__peer_check(peer);
     TP_ASSERT(parent == NULL || parent->peer == peer);
     *made = NULL;
+    if (hooks != NULL && tp__hooks_check_route(hooks, &misplaced) != TP_OK) {
+        return tp__peer_fail(peer, TP_INVALID, "group \"%s\": no route has a hook of %s", prefix,
+                             tp_hook_point_word(misplaced));
+    }
     if (!prefix_is_good(own) || outer.len + own.len > GROUP_PREFIX_MAX) {
         return tp__peer_fail(
             peer, TP_INVALID,
@@ -185,14 +194,49 @@ routes_on(struct tp_peer *peer, struct tp_peer_routes *routes, const struct rout
                              TP_STR_ARG(request->uri), wrong);
     }
     struct peer_route *route = route_make(peer, request);
-    enum tp_result result = route == NULL ? TP_NO_MEMORY : routes_add(routes, route);
+    enum tp_result result = route == NULL ? TP_NO_MEMORY : route_add_hooks(peer, route);
 
+    if (result == TP_OK) {
+        result = routes_add(routes, route);
+    }
     if (result != TP_OK) {
+        const char *why = result == TP_EXISTS   ? "it has a handler already"
+                          : result == TP_DENIED ? "a hook refuses it"
+                                                : "memory is out";
+
         free(route);
-        return tp__peer_fail(peer, result, "route \"%.*s\": %s", TP_STR_ARG(request->uri),
-                             result == TP_EXISTS ? "it has a handler already" : "memory is out");
+        return tp__peer_fail(peer, result, "route \"%.*s\": %s", TP_STR_ARG(request->uri), why);
     }
     return TP_OK;
+}
+
+/* A hook of post_reg may refuse it: no packet has come by it yet. */
+static enum tp_result
+route_add_hooks(struct tp_peer *peer, struct peer_route *route)
+{
+    struct tp_hook_set *hooks = NULL;
+    enum tp_result result = tp__peer_route_hooks(peer, &hooks);
+
+    if (result == TP_OK) {
+        result = route_add_group_hooks(peer, route->group, &hooks);
+    }
+    route->route.hooks = hooks;
+    return result == TP_OK ? tp__peer_ask_hooks(peer, hooks, TP_HOOK_POST_REG, route->route.uri)
+                           : result;
+}
+
+/* Those of the outermost group run first. */
+static enum tp_result
+route_add_group_hooks(struct tp_peer *peer, const struct tp_group *group,
+                      struct tp_hook_set **hooks)
+{
+    if (group == NULL) {
+        return TP_OK;
+    }
+    enum tp_result result = route_add_group_hooks(peer, group->parent, hooks);
+
+    return result == TP_OK ? tp__peer_group_hooks(peer, group->hooks, group->hooks_conf, hooks)
+                           : result;
 }
 
 /* "*" in a group is all that is below the group. */

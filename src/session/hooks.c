@@ -76,7 +76,7 @@ tp__hook_point_find(struct tp_str word, enum tp_hook_point *point)
     return false;
 }
 
-void
+enum tp_result
 tp__hooks_add(struct tp_hook_set **set, const struct tp_hook_source *source, uint32_t points,
               struct tp_arena *arena)
 {
@@ -85,11 +85,17 @@ tp__hooks_add(struct tp_hook_set **set, const struct tp_hook_source *source, uin
             continue;
         }
         if (*set == NULL) {
-            *set = tp__arena_new(arena, struct tp_hook_set);
+            *set = tp__arena_try_alloc(arena, sizeof(**set));
+        }
+        if (*set == NULL) {
+            return TP_NO_MEMORY;
         }
         struct tp_hook_chain *chain = &(*set)->at[point];
-        struct tp_hook_use *uses = tp__arena_new_array(arena, struct tp_hook_use, chain->count + 1);
+        struct tp_hook_use *uses = tp__arena_try_alloc(arena, (chain->count + 1) * sizeof(*uses));
 
+        if (uses == NULL) {
+            return TP_NO_MEMORY;
+        }
         if (chain->count > 0) {
             memcpy(uses, chain->uses, chain->count * sizeof(*uses));
         }
@@ -101,6 +107,7 @@ tp__hooks_add(struct tp_hook_set **set, const struct tp_hook_source *source, uin
         chain->uses = uses;
         chain->count++;
     }
+    return TP_OK;
 }
 
 enum tp_result

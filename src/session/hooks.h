@@ -52,7 +52,7 @@ uint32_t tp__hook_points_of_routes(void);
 
 /*
  * The hooks of `source` at `points`, behind those that are in *set already.  *set is made in
- * `arena` with the first hook, and stays NULL without one.
+ * `arena` with the first hook, and stays NULL without one.  TP_NO_MEMORY.
  *
  * A peer whose routes are added one by one has
  *     server->hooks            all points of the peer's hooks,
@@ -60,8 +60,8 @@ uint32_t tp__hook_points_of_routes(void);
  *     route->hooks             TP_HOOKS_OF_ROUTES without TP_HOOKS_OF_HEADERS of them, and
  *                              behind that TP_HOOKS_OF_ROUTES of each group around the route.
  */
-void tp__hooks_add(struct tp_hook_set **set, const struct tp_hook_source *source, uint32_t points,
-                   struct tp_arena *arena);
+enum tp_result tp__hooks_add(struct tp_hook_set **set, const struct tp_hook_source *source,
+                             uint32_t points, struct tp_arena *arena) TP_MUST_CHECK;
 
 /* TP_INVALID: `hooks` has one at a point that no route has, which is *wrong then. */
 enum tp_result tp__hooks_check_route(const struct tp_hooks *hooks,

@@ -200,11 +200,12 @@ witness_stand(struct witness *witness, struct fixture *fixture, const char *name
     *witness = (struct witness){ .fixture = fixture, .name = name };
     *conf = witness;
     if (on_routes) {
-        tp__hooks_add(&fixture->route_hooks, &source, TP_HOOKS_OF_ROUTES, arena);
+        ck_assert_int_eq(TP_OK,
+                         tp__hooks_add(&fixture->route_hooks, &source, TP_HOOKS_OF_ROUTES, arena));
     } else {
-        tp__hooks_add(&fixture->server_hooks, &source, ALL_POINTS, arena);
-        tp__hooks_add(&fixture->route_hooks, &source, TP_HOOKS_OF_ROUTES & ~TP_HOOKS_OF_HEADERS,
-                      arena);
+        ck_assert_int_eq(TP_OK, tp__hooks_add(&fixture->server_hooks, &source, ALL_POINTS, arena));
+        ck_assert_int_eq(TP_OK, tp__hooks_add(&fixture->route_hooks, &source,
+                                              TP_HOOKS_OF_ROUTES & ~TP_HOOKS_OF_HEADERS, arena));
     }
     fixture->site.server.hooks = fixture->server_hooks;
     fixture->site.server.unrouted_hooks = fixture->route_hooks;

@@ -427,7 +427,8 @@ START_TEST(a_hook_may_refuse_a_session)
     struct fixture fixture;
 
     fixture_open(&fixture);
-    tp__hooks_add(&set, &source, TP_HOOK_BIT(TP_HOOK_POST_ACCEPT), &fixture.site.arena);
+    ck_assert_int_eq(
+        TP_OK, tp__hooks_add(&set, &source, TP_HOOK_BIT(TP_HOOK_POST_ACCEPT), &fixture.site.arena));
     fixture.site.server.hooks = set;
     fixture_connect(&fixture);
     ck_assert_ptr_null(fixture.client.session);
