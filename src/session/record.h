@@ -372,6 +372,18 @@ void tp__exchange_hold_until(struct tp_exchange *exchange, int64_t due_ms);
 /* After a handler has returned: what needs nothing more is freed. */
 void tp__exchange_settle(struct tp_exchange *exchange);
 
+/* It has this outcome, whoever has it; what is kept stays kept. */
+void tp__exchange_end_with(struct tp_exchange *exchange, const struct tp_status *status);
+
+/* Most exchanges are answered at once and never had it run. */
+static inline void
+tp__exchange_stop_timer(struct tp_exchange *exchange)
+{
+    if (exchange->timer.is_running) {
+        tp__loop_stop_timer(exchange->sessions->loop, &exchange->timer);
+    }
+}
+
 /* Deflates its reply's body as the request's was, which came deflated. */
 void tp__exchange_deflate_reply(struct tp_exchange *exchange);
 
