@@ -114,6 +114,7 @@ struct tp_send_options
 tp__client_send_options(const struct tp_settings *settings)
 {
     return (struct tp_send_options){
+        .size = sizeof(struct tp_send_options),
         .header_codec = settings->header_codec,
         .body_codec = settings->body_codec,
         .has_gzip = true,

@@ -364,6 +364,7 @@ control_ask(struct tp_client *client, struct tp_str uri, struct tp_str body,
             struct tp_reply **reply)
 {
     const struct tp_send_options options = {
+        .size = sizeof(options),
         .body_codec = TP_CODEC_JSON,
         .timeout = client->settings->timeout,
     };
