@@ -35,9 +35,10 @@ struct peer_listen {
 };
 
 static struct peer_listen *listen_make(struct tp_peer *peer, const char *name);
-static enum tp_result listen_start(struct peer_listen *listen, int fd);
+static enum tp_result listen_start(struct peer_listen **started, int fd);
 static void listen_stop(struct peer_listen *listen);
-static void listen_note_endpoint(struct peer_listen *listen, const struct tp_endpoint *endpoint);
+static void listen_take_name(struct peer_listen *listen, const struct tp_endpoint *endpoint,
+                             struct tp_address local);
 static enum tp_listener_gate listen_on_waiting(struct tp_listener *listener);
 static void listen_on_deferred(struct tp_listener *listener);
 static void listen_on_accepted(struct tp_listener *listener, int fd,
@@ -71,19 +72,19 @@ tp_peer_listen(struct tp_peer *peer, const char *address, uint16_t *port)
     if (result == TP_OK) {
         result = tp__socket_listen(&endpoint, &options, &fd);
     }
-    if (result == TP_OK) {
-        listen_note_endpoint(listen, &endpoint);
-        result = listen_start(listen, fd);
-    }
     if (result != TP_OK) {
-        tp__peer_fail(peer, result, "cannot listen on %s: %s", address, tp__result_text(result));
         free(listen);
-        return result;
+        return tp__peer_fail(peer, result, "cannot listen on %s: %s", address,
+                             tp__result_text(result));
     }
-    if (port != NULL) {
-        *port = tp__socket_local_address(fd).port;
+    struct tp_address local = tp__socket_local_address(fd);
+
+    listen_take_name(listen, &endpoint, local);
+    result = listen_start(&listen, fd);
+    if (result == TP_OK && port != NULL) {
+        *port = local.port;
     }
-    return TP_OK;
+    return result;
 }
 
 enum tp_result
@@ -110,13 +111,7 @@ tp_peer_listen_fd(struct tp_peer *peer, int fd)
     struct tp_address local = tp__socket_local_address(fd);
 
     tp_address_format(&local, listen->name);
-    result = listen_start(listen, fd);
-    if (result != TP_OK) {
-        tp__peer_fail(peer, result, "cannot accept on %s: %s", listen->name,
-                      tp__result_text(result));
-        free(listen);
-    }
-    return result;
+    return listen_start(&listen, fd);
 }
 
 void
@@ -158,22 +153,30 @@ listen_make(struct tp_peer *peer, const char *name)
     return listen;
 }
 
-/* Owns `fd` from here on, also when it fails. */
+/* Takes both, which are no more when it fails; the peer's last error says why then. */
 static enum tp_result
-listen_start(struct peer_listen *listen, int fd)
+listen_start(struct peer_listen **started, int fd)
 {
+    struct peer_listen *listen = *started;
     struct tp_peer *peer = listen->peer;
-    enum tp_result result =
-        tp__peer_ask_hooks(peer, peer->server.hooks, TP_HOOK_POST_LISTEN, tp__str(listen->name));
 
-    if (result == TP_OK) {
-        result = tp__listener_start(&listen->listener, peer->loop, fd, false, &listen_handler);
+    listen->fd = fd;
+    enum tp_result result =
+        tp__listener_start(&listen->listener, peer->loop, fd, false, &listen_handler);
+
+    if (result != TP_OK) {
+        tp__peer_fail(peer, result, "cannot listen on %s: %s", listen->name,
+                      tp__result_text(result));
+    } else if (!tp__peer_hooks_let_pass(peer, peer->server.hooks, TP_HOOK_POST_LISTEN,
+                                        tp__str(listen->name))) {
+        result = TP_DENIED;
     }
     if (result != TP_OK) {
-        tp__descriptor_close(&fd);
+        listen_stop(listen);
+        free(listen);
+        *started = NULL;
         return result;
     }
-    listen->fd = fd;
     tp__list_append(&peer->listens, &listen->node);
     return TP_OK;
 }
@@ -191,15 +194,20 @@ listen_stop(struct peer_listen *listen)
     }
 }
 
-/* Its canonical name, and the file that has to be removed at the end. */
+/* What it is called, with the port that it has got; and the file to be removed at the end. */
 static void
-listen_note_endpoint(struct peer_listen *listen, const struct tp_endpoint *endpoint)
+listen_take_name(struct peer_listen *listen, const struct tp_endpoint *endpoint,
+                 struct tp_address local)
 {
-    tp__endpoint_format(endpoint, listen->name);
+    struct tp_endpoint bound = *endpoint;
+
     if (endpoint->address.family == TP_ADDRESS_UNIX) {
         listen->has_file = true;
         snprintf(listen->path, sizeof(listen->path), "%.*s", TP_STR_ARG(endpoint->path));
+    } else {
+        bound.address = local;
     }
+    tp__endpoint_format(&bound, listen->name);
 }
 
 static enum tp_listener_gate

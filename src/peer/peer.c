@@ -91,7 +91,7 @@ tp_peer_destroy(struct tp_peer **destroyed)
     tp__peer_routes_fini(&peer->pulls);
     tp__peer_routes_fini(&peer->pushes);
     tp__peer_groups_fini(peer);
-    tp__peer_hooks_fini(peer);
+    tp__arena_fini(&peer->hooks_arena);
     peer_close_loop(peer);
     peer->magic = 0;
     free(peer);
@@ -248,7 +248,7 @@ free_pushes:
 free_pulls:
     tp__peer_routes_fini(&peer->pulls);
 free_hooks:
-    tp__peer_hooks_fini(peer);
+    tp__arena_fini(&peer->hooks_arena);
     return result;
 }
 
@@ -296,7 +296,6 @@ peer_open_sessions(struct tp_peer *peer)
     tp__peer_sessions_init(peer);
     tp__sessions_init(&peer->sessions, peer->loop, &callbacks, peer->options.memory);
     peer->sessions.threads = peer->pool;
-    peer->sessions.peer = peer;
     enum tp_result result = tp__sessions_use_gzip(&peer->sessions, peer->server.gzip);
 
     if (result != TP_OK) {

@@ -32,6 +32,19 @@ struct tp_peer_routes {
     struct tp_arena arena;    /* its tables */
 };
 
+/* Routes below a prefix, with hooks of their own. */
+struct tp_group {
+    struct tp_list_node node;
+    struct tp_peer *peer;
+    struct tp_group *parent;
+    const struct tp_hooks *hooks;
+    const void *hooks_conf;
+    const struct tp_hook_set *route_hooks; /* of its routes: the peer's, and those of groups */
+    struct tp_arena hooks_arena;
+    struct tp_str prefix; /* with those of the groups around it; lies in text, terminated */
+    char text[];
+};
+
 /* Timers by their names; one that has run is used again. */
 struct tp_peer_timers {
     struct peer_timer **all; /* `count` of them, each where it was made */
@@ -56,7 +69,8 @@ struct tp_peer {
     struct tp_peer_routes pulls;
     struct tp_peer_routes pushes;
     struct tp_list_node groups;
-    struct tp_arena hooks_arena; /* chains of hooks */
+    struct tp_arena hooks_arena;
+    const struct tp_hook_set *route_hooks; /* of routes in no group */
     struct tp_list_node listens;
     struct tp_peer_timers timers;
     struct tp_source dials;  /* what dialed sessions come from */
@@ -99,16 +113,16 @@ enum tp_result tp__peer_routes_init(struct tp_peer_routes *routes,
 void tp__peer_routes_fini(struct tp_peer_routes *routes);
 void tp__peer_groups_fini(struct tp_peer *peer);
 
-/* The hooks of the options, on the server; and on a route, where those of groups follow. */
+/* Makes the chains of the peer's hooks, and of a group's routes.  TP_NO_MEMORY. */
 enum tp_result tp__peer_hooks_init(struct tp_peer *peer) TP_MUST_CHECK;
-void tp__peer_hooks_fini(struct tp_peer *peer);
-enum tp_result tp__peer_route_hooks(struct tp_peer *peer, struct tp_hook_set **hooks) TP_MUST_CHECK;
-enum tp_result tp__peer_group_hooks(struct tp_peer *peer, const struct tp_hooks *group,
-                                    const void *conf, struct tp_hook_set **hooks) TP_MUST_CHECK;
+enum tp_result tp__group_hooks_init(struct tp_group *group) TP_MUST_CHECK;
 
-/* Asks the hooks of post_reg or post_listen.  TP_DENIED: one refuses. */
-enum tp_result tp__peer_ask_hooks(struct tp_peer *peer, const struct tp_hook_set *hooks,
-                                  enum tp_hook_point point, struct tp_str text) TP_MUST_CHECK;
+/*
+ * Asks the hooks of a point that has to do with the peer as a whole; where one refuses,
+ * tp_peer_last_error() says so.
+ */
+bool tp__peer_hooks_let_pass(struct tp_peer *peer, const struct tp_hook_set *set,
+                             enum tp_hook_point point, struct tp_str text);
 
 /* Stops accepting and closes what is listened on; the records stay for sessions that name them. */
 void tp__peer_listens_stop(struct tp_peer *peer);

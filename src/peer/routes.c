@@ -30,18 +30,7 @@ struct peer_route {
     struct tp_list_node node;
     struct tp_route route;
     struct peer_handler handler;
-    const struct tp_group *group; /* NULL: the peer itself */
     char uri[];
-};
-
-struct tp_group {
-    struct tp_list_node node;
-    struct tp_peer *peer;
-    struct tp_group *parent;
-    const struct tp_hooks *hooks;
-    const void *hooks_conf;
-    struct tp_str prefix; /* with those of the groups around it; lies in text */
-    char text[];
 };
 
 /* What is asked for. */
@@ -55,9 +44,6 @@ static enum tp_result routes_on(struct tp_peer *peer, struct tp_peer_routes *rou
                                 const struct route_request *request);
 static struct peer_route *route_make(const struct tp_peer *peer,
                                      const struct route_request *request);
-static enum tp_result route_add_hooks(struct tp_peer *peer, struct peer_route *route);
-static enum tp_result route_add_group_hooks(struct tp_peer *peer, const struct tp_group *group,
-                                            struct tp_hook_set **hooks);
 static enum tp_result routes_add(struct tp_peer_routes *routes, struct peer_route *route);
 static enum tp_result routes_grow(struct tp_peer_routes *routes);
 static void route_handle(struct tp_exchange *exchange, const void *conf);
@@ -113,17 +99,12 @@ tp_peer_group(struct tp_peer *peer, struct tp_group *parent, const char *prefix,
               const struct tp_hooks *hooks, const void *hooks_conf, struct tp_group **made)
 {
     struct tp_str outer = parent == NULL ? TP_STR("") : parent->prefix;
+    enum tp_hook_point wrong;
     struct tp_str own = tp__str(prefix);
-
-    enum tp_hook_point misplaced;
 
     tp__peer_check(peer);
     TP_ASSERT(parent == NULL || parent->peer == peer);
     *made = NULL;
-    if (hooks != NULL && tp__hooks_check_route(hooks, &misplaced) != TP_OK) {
-        return tp__peer_fail(peer, TP_INVALID, "group \"%s\": no route has a hook of %s", prefix,
-                             tp_hook_point_word(misplaced));
-    }
     if (!prefix_is_good(own) || outer.len + own.len > GROUP_PREFIX_MAX) {
         return tp__peer_fail(
             peer, TP_INVALID,
@@ -131,7 +112,11 @@ tp_peer_group(struct tp_peer *peer, struct tp_group *parent, const char *prefix,
             "no star, and is no longer than %d bytes together with those around it",
             prefix, GROUP_PREFIX_MAX);
     }
-    struct tp_group *group = calloc(1, sizeof(*group) + outer.len + own.len);
+    if (hooks != NULL && tp__hooks_check_route(hooks, &wrong) != TP_OK) {
+        return tp__peer_fail(peer, TP_INVALID, "group \"%s\": no route has the point %s", prefix,
+                             tp_hook_point_word(wrong));
+    }
+    struct tp_group *group = calloc(1, sizeof(*group) + outer.len + own.len + 1);
 
     if (group == NULL) {
         return tp__peer_fail(peer, TP_NO_MEMORY, "group \"%s\": memory is out", prefix);
@@ -143,6 +128,10 @@ tp_peer_group(struct tp_peer *peer, struct tp_group *parent, const char *prefix,
     group->parent = parent;
     group->hooks = hooks;
     group->hooks_conf = hooks_conf;
+    if (tp__group_hooks_init(group) != TP_OK) {
+        free(group);
+        return tp__peer_fail(peer, TP_NO_MEMORY, "group \"%s\": memory is out", prefix);
+    }
     tp__list_append(&peer->groups, &group->node);
     *made = group;
     return TP_OK;
@@ -179,7 +168,10 @@ tp__peer_groups_fini(struct tp_peer *peer)
     struct tp_list_node *node;
 
     while ((node = tp__list_take_first(&peer->groups)) != NULL) {
-        free(TP_CONTAINER_OF(node, struct tp_group, node));
+        struct tp_group *group = TP_CONTAINER_OF(node, struct tp_group, node);
+
+        tp__arena_fini(&group->hooks_arena);
+        free(group);
     }
 }
 
@@ -194,49 +186,25 @@ routes_on(struct tp_peer *peer, struct tp_peer_routes *routes, const struct rout
                              TP_STR_ARG(request->uri), wrong);
     }
     struct peer_route *route = route_make(peer, request);
-    enum tp_result result = route == NULL ? TP_NO_MEMORY : route_add_hooks(peer, route);
+    enum tp_result result = route == NULL ? TP_NO_MEMORY : TP_OK;
 
+    if (result == TP_OK && tp__router_has(routes->router, route->route.uri)) {
+        result = TP_EXISTS;
+    }
+    if (result == TP_OK
+        && !tp__peer_hooks_let_pass(peer, route->route.hooks, TP_HOOK_POST_REG, route->route.uri)) {
+        free(route);
+        return TP_DENIED;
+    }
     if (result == TP_OK) {
         result = routes_add(routes, route);
     }
     if (result != TP_OK) {
-        const char *why = result == TP_EXISTS   ? "it has a handler already"
-                          : result == TP_DENIED ? "a hook refuses it"
-                                                : "memory is out";
-
         free(route);
-        return tp__peer_fail(peer, result, "route \"%.*s\": %s", TP_STR_ARG(request->uri), why);
+        return tp__peer_fail(peer, result, "route \"%.*s\": %s", TP_STR_ARG(request->uri),
+                             result == TP_EXISTS ? "it has a handler already" : "memory is out");
     }
     return TP_OK;
-}
-
-/* A hook of post_reg may refuse it: no packet has come by it yet. */
-static enum tp_result
-route_add_hooks(struct tp_peer *peer, struct peer_route *route)
-{
-    struct tp_hook_set *hooks = NULL;
-    enum tp_result result = tp__peer_route_hooks(peer, &hooks);
-
-    if (result == TP_OK) {
-        result = route_add_group_hooks(peer, route->group, &hooks);
-    }
-    route->route.hooks = hooks;
-    return result == TP_OK ? tp__peer_ask_hooks(peer, hooks, TP_HOOK_POST_REG, route->route.uri)
-                           : result;
-}
-
-/* Those of the outermost group run first. */
-static enum tp_result
-route_add_group_hooks(struct tp_peer *peer, const struct tp_group *group,
-                      struct tp_hook_set **hooks)
-{
-    if (group == NULL) {
-        return TP_OK;
-    }
-    enum tp_result result = route_add_group_hooks(peer, group->parent, hooks);
-
-    return result == TP_OK ? tp__peer_group_hooks(peer, group->hooks, group->hooks_conf, hooks)
-                           : result;
 }
 
 /* "*" in a group is all that is below the group. */
@@ -253,12 +221,12 @@ route_make(const struct tp_peer *peer, const struct route_request *request)
     }
     memcpy(route->uri, prefix.data, prefix.len);
     memcpy(route->uri + prefix.len, uri.data, uri.len);
-    route->group = request->group;
     route->handler = request->handler;
     route->route = (struct tp_route){
         .uri = { route->uri, prefix.len + uri.len },
         .handler = &route_module,
         .conf = &route->handler,
+        .hooks = request->group == NULL ? peer->route_hooks : request->group->route_hooks,
         .logging = peer->server.logging,
     };
     return route;

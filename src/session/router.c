@@ -16,6 +16,8 @@ enum {
     ROUTER_CELLS_PER_ROUTE = 2,
 };
 
+static struct tp_router_table *router_table_of(struct tp_router *router, struct tp_str uri,
+                                               struct tp_str *key);
 static bool table_init(struct tp_router_table *table, size_t route_count, struct tp_arena *arena);
 static enum tp_result table_add(struct tp_router_table *table, struct tp_str key,
                                 const struct tp_route *route);
@@ -48,19 +50,31 @@ tp__router_init(struct tp_router *router, size_t route_count, struct tp_arena *a
 enum tp_result
 tp__router_add(struct tp_router *router, const struct tp_route *route)
 {
-    struct tp_str uri = route->uri;
+    struct tp_str key;
+    struct tp_router_table *table = router_table_of(router, route->uri, &key);
 
-    if (uri.len == 0 || uri.data[uri.len - 1] != '*') {
-        return table_add(&router->exact, uri, route);
-    }
-    if (uri.len > 1) {
-        return table_add(&router->prefixes, (struct tp_str){ uri.data, uri.len - 1 }, route);
+    if (table != NULL) {
+        return table_add(table, key, route);
     }
     if (router->any != NULL) {
         return TP_EXISTS;
     }
     router->any = route;
     return TP_OK;
+}
+
+bool
+tp__router_has(const struct tp_router *router, struct tp_str uri)
+{
+    struct tp_str key;
+    /* It is not changed. */
+    const struct tp_router_table *table =
+        router_table_of((struct tp_router *) (uintptr_t) router, uri, &key);
+
+    if (table == NULL) {
+        return router->any != NULL;
+    }
+    return table_find(table, key, tp__hash_extend_bytes(TP_HASH_NONE, key.data, key.len)) != NULL;
 }
 
 void
@@ -100,6 +114,19 @@ tp__router_find(const struct tp_router *router, struct tp_str path)
                            prefix_hashes[depth]);
     }
     return route == NULL ? router->any : route;
+}
+
+/* Where a uri stands, and as what; NULL: it is the star alone. */
+static struct tp_router_table *
+router_table_of(struct tp_router *router, struct tp_str uri, struct tp_str *key)
+{
+    bool ends_in_star = uri.len > 0 && uri.data[uri.len - 1] == '*';
+
+    *key = (struct tp_str){ uri.data, ends_in_star ? uri.len - 1 : uri.len };
+    if (!ends_in_star) {
+        return &router->exact;
+    }
+    return uri.len == 1 ? NULL : &router->prefixes;
 }
 
 static bool

@@ -56,6 +56,9 @@ enum tp_result tp__router_init(struct tp_router *router, size_t route_count,
 /* Adds a route.  TP_EXISTS: its uri has one; TP_FULL: that needs a router with more room. */
 enum tp_result tp__router_add(struct tp_router *router, const struct tp_route *route) TP_MUST_CHECK;
 
+/* True when a route has exactly this uri. */
+bool tp__router_has(const struct tp_router *router, struct tp_str uri);
+
 /* Makes a router of `routes`; where two have the same uri the first one stays. */
 void tp__router_build(struct tp_router *router, const struct tp_route *const *routes, size_t count,
                       struct tp_arena *arena);

@@ -374,7 +374,7 @@ tp__session_has_output(const struct tp_session *session)
 struct tp_peer *
 tp_session_peer(const struct tp_session *session)
 {
-    return session->sessions->peer;
+    return session->source->server->peer;
 }
 
 struct tp_session_handle

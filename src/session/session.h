@@ -80,7 +80,6 @@ struct tp_remote_text {
 struct tp_sessions {
     struct tp_loop *loop;
     struct tp_thread_name thread; /* whose they are */
-    struct tp_peer *peer;         /* NULL in a worker */
     struct tp_pool *threads; /* where names are looked up; NULL: only addresses can be dialed */
     struct tp_sessions_callbacks callbacks;
     size_t count;

@@ -113,6 +113,14 @@ on_echo(struct tp_exchange *exchange, void *owner)
     tp_exchange_reply_copy(exchange, body, TP_CODEC_PLAIN);
 }
 
+static enum tp_verdict
+on_any_point(struct tp_hook_call *call, const void *conf)
+{
+    (void) call;
+    (void) conf;
+    return TP_PASS;
+}
+
 static void
 on_posted(struct tp_peer *peer, void *owner)
 {
@@ -123,6 +131,12 @@ on_posted(struct tp_peer *peer, void *owner)
 static bool
 begin(struct talk *talk)
 {
+    static const struct tp_hooks hooks = {
+        .at[TP_HOOK_POST_REG] = on_any_point,
+        .at[TP_HOOK_POST_ACCEPT] = on_any_point,
+        .at[TP_HOOK_POST_READ_PULL_BODY] = on_any_point,
+    };
+    static const struct tp_hooks group_hooks = { .at[TP_HOOK_PRE_WRITE_REPLY] = on_any_point };
     const struct tp_log log = { &silence, TP_LOG_DEBUG, NULL };
     struct tp_peer_options options = TP_PEER_OPTIONS;
     char address[32];
@@ -131,13 +145,14 @@ begin(struct talk *talk)
     uint16_t port;
 
     options.log = &log;
+    options.hooks = &hooks;
     options.pull_timeout.ms = PULL_TIMEOUT_MS;
     options.redial.first.ms = REDIAL_MS;
     options.redial.max.ms = REDIAL_MS;
     options.gzip_level = 5;
     if (tp_peer_create(&options, &talk->server) != TP_OK
         || tp_peer_create(&options, &talk->client) != TP_OK
-        || tp_peer_group(talk->server, NULL, "/group", NULL, NULL, &group) != TP_OK
+        || tp_peer_group(talk->server, NULL, "/group", &group_hooks, NULL, &group) != TP_OK
         || tp_group_on_pull(group, "/echo", on_echo, NULL) != TP_OK
         || tp_peer_start_timer(talk->client, (struct tp_msec){ 1 }, on_posted, NULL, &timer)
                != TP_OK
