@@ -47,7 +47,7 @@ enum tp_hook_power {
 /*
  * ROW(NAME, word, subject, power, may stand on a route, sentence), in the order in which the
  * points come in the life of a peer, of a session, of an exchange that is ours, and of one that
- * is the other end's.
+ * is the other end's.  A later version adds rows at the end: programs know a point's number.
  */
 /* clang-format off */
 #define TP_HOOK_TABLE(ROW)                                                                         \
@@ -132,6 +132,7 @@ typedef enum tp_verdict (*tp_hook_fn)(struct tp_hook_call *call, const void *con
 
 /* The hooks of one module, or of one program: NULL where it has nothing to say. */
 struct tp_hooks {
+    size_t size; /* of this struct as the program knows it; 0: as it was in 0.1 */
     tp_hook_fn at[TP_HOOK_POINT_COUNT];
 };
 
