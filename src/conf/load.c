@@ -25,6 +25,7 @@ static void load_destroy_reader(struct tp_conf_reader *reader);
 static size_t load_scratch_bytes(struct tp_module_list modules);
 static void load_read_directives(struct tp_conf_reader *reader);
 static void load_validate(struct tp_block *block);
+static void load_release(const struct tp_block *block);
 
 enum tp_result
 tp__conf_load(const struct tp_conf_options *options, struct tp_text *messages,
@@ -68,6 +69,9 @@ tp__conf_destroy(struct tp_conf **conf)
 {
     if (*conf == NULL) {
         return;
+    }
+    if ((*conf)->root != NULL) {
+        load_release((*conf)->root);
     }
     tp__arena_fini(&(*conf)->arena);
     free(*conf);
@@ -180,6 +184,21 @@ load_read_directives(struct tp_conf_reader *reader)
 }
 
 /* Inner blocks first: an outer one may look at what they computed. */
+static void
+load_release(const struct tp_block *block)
+{
+    const struct tp_module_list *list = &block->conf->catalogue.modules;
+
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->modules[i]->release != NULL && block->confs[i] != NULL) {
+            list->modules[i]->release(block->confs[i]);
+        }
+    }
+    for (const struct tp_block *inner = block->first; inner != NULL; inner = inner->next) {
+        load_release(inner);
+    }
+}
+
 static void
 load_validate(struct tp_block *block)
 {

@@ -47,7 +47,19 @@ static const size_t table_field_bytes[] = {
     [TP_VALUE_CUSTOM] = 1,
 };
 
+/* In which routes a hook of each point may stand. */
+static const struct {
+    const char *word;
+    unsigned routes;
+} table_hooks[TP_HOOK_POINT_COUNT] = {
+#define TABLES_HOOK_ROW(name, word, subject, power, on_route, sentence) \
+    [TP_HOOK_##name] = { word, (on_route) ? TP_IN_ROUTE : 0 },
+    TP_HOOK_TABLE(TABLES_HOOK_ROW)
+#undef TABLES_HOOK_ROW
+};
+
 static void tables_check_module(struct tables *tables);
+static void tables_check_hooks(struct tables *tables);
 static void tables_check_directive(struct tables *tables);
 static void tables_check_place(struct tables *tables);
 static void tables_check_block(struct tables *tables);
@@ -97,9 +109,30 @@ tables_check_module(struct tables *tables)
     if (!tables_is_sentence(module->brief)) {
         tables_complain(tables, "its brief must be a sentence with a full stop");
     }
+    tables_check_hooks(tables);
     for (size_t i = 0; i < module->directive_count; i++) {
         tables->directive = &module->directives[i];
         tables_check_directive(tables);
+    }
+}
+
+/* A module that is configured in routes only has hooks only at the points of those routes. */
+static void
+tables_check_hooks(struct tables *tables)
+{
+    const struct tp_module *module = tables->module;
+    unsigned where = 0;
+
+    for (size_t i = 0; i < module->directive_count; i++) {
+        where |= module->directives[i].where;
+    }
+    for (size_t i = 0; where != 0 && i < TP_COUNT_OF(table_hooks); i++) {
+        unsigned stands_in = ~(unsigned) TP_IN_ROUTE | table_hooks[i].routes;
+
+        if (module->hooks.at[i] != NULL && (where & stands_in) == 0) {
+            tables_complain(tables, "its hook %s stands where it has no directive",
+                            table_hooks[i].word);
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "conf/conf.h"
 #include "session/close_reason.h"
+#include "session/hooks.h"
 #include "session/variables.h"
 #include "share/counters.h"
 
@@ -29,6 +30,9 @@ static void manual_write_logs(struct tp_module_list modules, struct tp_text *tex
 static void manual_write_counters(struct tp_module_list modules, struct tp_text *text);
 static void manual_write_reasons(struct tp_module_list modules, struct tp_text *text);
 static void manual_write_variables(struct tp_module_list modules, struct tp_text *text);
+static void manual_write_hooks(struct tp_module_list modules, struct tp_text *text);
+static void manual_write_hook_modules(struct tp_module_list modules, enum tp_hook_point point,
+                                      struct tp_text *text);
 static void manual_write_log_ids(const char *owner, const struct tp_log_id *ids, size_t count,
                                  struct tp_text *text);
 
@@ -41,6 +45,7 @@ static const struct manual_page manual_pages[] = {
     { "counters", manual_write_counters },
     { "reasons", manual_write_reasons },
     { "variables", manual_write_variables },
+    { "hooks", manual_write_hooks },
 };
 
 enum tp_result
@@ -210,6 +215,45 @@ manual_write_variables(struct tp_module_list modules, struct tp_text *text)
 
         tp__text_printf(text, "| `$%s%s` | %s |\n", row->name, row->is_prefix ? "NAME" : "",
                         row->sentence);
+    }
+}
+
+static void
+manual_write_hooks(struct tp_module_list modules, struct tp_text *text)
+{
+    static const char *const power_words[] = {
+        [TP_HOOK_WATCHES] = "-",
+        [TP_HOOK_REFUSES] = "refuse",
+        [TP_HOOK_POSTPONES] = "refuse, later",
+    };
+
+    tp__text_printf(text, "# Hooks\n\n%s", generated_note);
+    tp__text_printf(
+        text, "The points at which modules and programs have a say, in the order in which "
+              "they come in the life of a peer, of a session, of an exchange of ours, and "
+              "of one of the other end. All stand on a peer or server, some on a route, too. "
+              "See [the guide](../guide/hooks.md).\n\n"
+              "| point | a hook may | on a route | when | modules |\n|---|---|---|---|---|\n");
+    for (int i = 0; i < TP_HOOK_POINT_COUNT; i++) {
+        enum tp_hook_point point = (enum tp_hook_point) i;
+        bool is_of_routes = (TP_HOOKS_OF_ROUTES & TP_HOOK_BIT(i)) != 0;
+
+        tp__text_printf(text, "| `%s` | %s | %s | %s |", tp_hook_point_word(point),
+                        power_words[tp__hook_point_power(point)], is_of_routes ? "yes" : "",
+                        tp_hook_point_sentence(point));
+        manual_write_hook_modules(modules, point, text);
+        tp__text_printf(text, " |\n");
+    }
+}
+
+static void
+manual_write_hook_modules(struct tp_module_list modules, enum tp_hook_point point,
+                          struct tp_text *text)
+{
+    for (size_t i = 0; i < modules.count; i++) {
+        if (modules.modules[i]->hooks.at[point] != NULL) {
+            tp__text_printf(text, " %s", modules.modules[i]->name);
+        }
     }
 }
 

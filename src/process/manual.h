@@ -10,7 +10,7 @@
 
 /*
  * Appends the manual of `topic`: "directives", "logs", "counters", "reasons", "variables",
- * or a single name out of them.  TP_NOT_FOUND: there is no such topic, and `text` says what
+ * "hooks", or a single name out of them.  TP_NOT_FOUND: there is no such topic, and `text` says what
  * is near.
  */
 enum tp_result tp__manual_write(struct tp_module_list modules, const char *topic,

@@ -52,6 +52,12 @@ struct tp_module {
     void (*validate)(const struct tp_block *block, void *conf);
 
     /*
+     * Frees what `validate` has taken besides: called once per block when a configuration
+     * goes, whether validated or not.  Items that blocks share come with each of them.
+     */
+    void (*release)(void *conf);
+
+    /*
      * What it has to say at points in the life of sessions and exchanges, with its conf of
      * the block (see teleport/hooks.h): `.hooks = { .at = { [TP_HOOK_POST_ACCEPT] = … } }`.
      * `wants_hooks` tells whether it has anything to say with this conf, so that what nobody

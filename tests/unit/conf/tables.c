@@ -3,6 +3,8 @@
  *
  * Read next: src/conf/tables.c.
  */
+#include "session/hooks.h"
+
 #include "conf_fixture.h"
 
 /* A table with one fault, and what must be said of it. */
@@ -202,6 +204,63 @@ START_TEST(modules_have_names_and_briefs)
 }
 END_TEST
 
+static enum tp_verdict
+pass(struct tp_hook_call *call, const void *conf)
+{
+    (void) call;
+    (void) conf;
+    return TP_PASS;
+}
+
+/* The messages about a module with one directive there, and a hook of this point. */
+static void
+check_hook(unsigned where, enum tp_hook_point point, struct tp_text *messages)
+{
+    const struct tp_directive directive = {
+        .name = "it",
+        .where = where,
+        .since = "0",
+        .takes_nothing = true,
+        .brief = "It.",
+    };
+    struct tp_module module = {
+        .name = "one",
+        .brief = "One.",
+        .directives = &directive,
+        .directive_count = 1,
+    };
+    const struct tp_module *const modules[] = { &module };
+    const struct tp_module_list list = { modules, 1 };
+
+    module.hooks.at[point] = pass;
+    if (tp__conf_check_tables(list, sample_variables, messages) == TP_OK) {
+        ck_assert_uint_eq(0, messages->len);
+    }
+}
+
+START_TEST(hooks_stand_where_their_module_is_configured)
+{
+    for (int i = 0; i < TP_HOOK_POINT_COUNT; i++) {
+        struct tp_text messages = { 0 };
+        struct tp_hooks hooks = { .at = { [0] = NULL } };
+        enum tp_hook_point point = (enum tp_hook_point) i;
+        enum tp_hook_point wrong;
+
+        hooks.at[i] = pass;
+        check_hook(TP_IN_SERVER, point, &messages);
+        check_hook(TP_IN_SERVER | TP_IN_PULL, point, &messages);
+        ck_assert_uint_eq(0, messages.len);
+        check_hook(TP_IN_PULL, point, &messages);
+        ck_assert_int_eq(tp__hooks_check_route(&hooks, &wrong) != TP_OK, messages.len > 0);
+        if (messages.len > 0) {
+            ck_assert_ptr_nonnull(strstr(messages.data, "stands where it has no directive"));
+            ck_assert_ptr_nonnull(strstr(messages.data, tp_hook_point_word(point)));
+        }
+        tp__text_fini(&messages);
+    }
+}
+END_TEST
+
 START_TEST(good_tables_pass)
 {
     struct tp_text messages = { 0 };
@@ -222,6 +281,7 @@ tp_suite_conf_tables(void)
     tcase_add_test(tests, names_are_unique_where_they_meet);
     tcase_add_test(tests, a_context_has_one_opener);
     tcase_add_test(tests, modules_have_names_and_briefs);
+    tcase_add_test(tests, hooks_stand_where_their_module_is_configured);
     tcase_add_test(tests, good_tables_pass);
     suite_add_tcase(suite, tests);
     return suite;
