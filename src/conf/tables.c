@@ -47,11 +47,13 @@ static const size_t table_field_bytes[] = {
     [TP_VALUE_CUSTOM] = 1,
 };
 
-/* In which routes a hook of each point may stand. */
-static const struct {
+/* In which routes a hook of a point may stand. */
+struct table_hook {
     const char *word;
     unsigned routes;
-} table_hooks[TP_HOOK_POINT_COUNT] = {
+};
+
+static const struct table_hook table_hooks[TP_HOOK_POINT_COUNT] = {
 #define TABLES_HOOK_ROW(name, word, subject, power, on_route, sentence) \
     [TP_HOOK_##name] = { word, (on_route) ? TP_IN_ROUTE : 0 },
     TP_HOOK_TABLE(TABLES_HOOK_ROW)

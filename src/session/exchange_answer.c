@@ -13,8 +13,9 @@
 
 static enum tp_result exchange_answer(struct tp_exchange *exchange, struct tp_chain *body,
                                       uint8_t codec);
-static bool exchange_is_too_late(const struct tp_exchange *exchange);
+static inline bool exchange_is_too_late(const struct tp_exchange *exchange);
 static void exchange_complete(struct tp_exchange *exchange);
+static enum tp_result exchange_complete_owned(struct tp_exchange *exchange);
 static void exchange_take_status(struct tp_exchange *exchange, const struct tp_status *status);
 static void exchanges_release_ordered(struct tp_session *session, const struct tp_route *route);
 static void exchange_release_if_first(struct tp_exchange *exchange);
@@ -183,17 +184,27 @@ exchange_answer(struct tp_exchange *exchange, struct tp_chain *body, uint8_t cod
         tp__exchange_let_go(exchange);
         return TP_GONE;
     }
-    bool is_somebodys = exchange_is_somebodys(exchange);
-    bool is_hooks = is_somebodys && !exchange->is_kept;
+    reply->body = *body;
+    *body = (struct tp_chain){ 0 };
+    reply->body_codec = codec;
+    reply->has_body_codec |= codec != TP_CODEC_NONE;
+    if (exchange->is_kept || exchange->is_postponed) {
+        return exchange_complete_owned(exchange);
+    }
+    exchange_complete(exchange);
+    return exchange->session == NULL ? TP_GONE : TP_OK;
+}
+
+/* The same for one that its handler has kept, or that a hook has. */
+static enum tp_result
+exchange_complete_owned(struct tp_exchange *exchange)
+{
+    bool is_hooks = !exchange->is_kept;
     bool was_unrouted = exchange->is_unrouted;
     struct tp_session *session = exchange->session;
 
     /* pre_write_reply may postpone it anew. */
     exchange->is_postponed = exchange->is_postponed && !is_hooks;
-    reply->body = *body;
-    *body = (struct tp_chain){ 0 };
-    reply->body_codec = codec;
-    reply->has_body_codec |= codec != TP_CODEC_NONE;
     exchange_complete(exchange);
     enum tp_result result = exchange->session == NULL ? TP_GONE : TP_OK;
 
@@ -218,16 +229,18 @@ exchange_is_somebodys(const struct tp_exchange *exchange)
 }
 
 /* Somebody has had it for longer than its session lived, or than it was waited for. */
-static bool
+static inline bool
 exchange_is_too_late(const struct tp_exchange *exchange)
 {
-    bool is_somebodys = exchange_is_somebodys(exchange);
+    bool is_somebodys =
+        exchange->is_kept || (exchange->is_postponed && exchange_is_somebodys(exchange));
 
     TP_ASSERT(!exchange->is_finished || is_somebodys);
-    if (is_somebodys) {
-        tp__sessions_check_thread(exchange->sessions);
+    if (!is_somebodys) {
+        return false;
     }
-    return is_somebodys && (exchange->session == NULL || exchange->is_finished);
+    tp__sessions_check_thread(exchange->sessions);
+    return exchange->session == NULL || exchange->is_finished;
 }
 
 /* The exchange has its outcome. */

@@ -152,6 +152,38 @@ tp__session_is_connected(const struct tp_session *session)
     return session->watcher.fd != -1;
 }
 
+/* While it greets: does it read for the sake of the hook that holds it back? */
+bool tp__session_reads_early(const struct tp_session *session);
+
+/* The same for what leaves: replies, and what is early.  NULL: nothing. */
+struct tp_exchange *tp__session_next_early(const struct tp_session *session);
+
+/* The next exchange whose packet may leave; NULL when there is none, though some may wait. */
+static inline struct tp_exchange *
+tp__session_next_outgoing(const struct tp_session *session)
+{
+    if (session->is_greeting) {
+        return tp__session_next_early(session);
+    }
+    return tp__list_is_empty(&session->outgoing)
+               ? NULL
+               : TP_CONTAINER_OF(session->outgoing.next, struct tp_exchange, node);
+}
+
+/* True while so much is unanswered or unsent, or a hook waits, that no more is taken in. */
+static inline bool
+tp__session_must_pause(const struct tp_session *session)
+{
+    const struct tp_session_limits *limits = &session->source->server->limits;
+    bool is_stuffed = session->queued_bytes > limits->send_queue.bytes;
+
+    if (session->is_greeting) {
+        /* What waits to be sent waits for the hook, which is not to wait for that. */
+        is_stuffed = !tp__session_reads_early(session);
+    }
+    return is_stuffed || session->exchange_count >= limits->pending_pulls;
+}
+
 /* The hooks of what the other end asks, once its route has been looked for; NULL: none. */
 static inline const struct tp_hook_set *
 tp__exchange_hooks(const struct tp_exchange *exchange)
@@ -180,9 +212,6 @@ void tp__session_read(struct tp_session *session);
 /* Takes whole packets off the input and begins their exchanges. */
 void tp__session_take_packets(struct tp_session *session);
 
-/* True while so much is unanswered or unsent that no more is taken in. */
-bool tp__session_must_pause(const struct tp_session *session);
-
 /* Writing: writes `unsent` first, then the replies of finished exchanges.  TP_GONE: broken. */
 enum tp_result tp__session_write(struct tp_session *session) TP_MUST_CHECK;
 
@@ -191,9 +220,6 @@ enum tp_result tp__session_write(struct tp_session *session) TP_MUST_CHECK;
  * the session has to end.
  */
 enum tp_result tp__session_encode_all(struct tp_session *session) TP_MUST_CHECK;
-
-/* The next exchange whose packet may leave; NULL when there is none, though some may wait. */
-struct tp_exchange *tp__session_next_outgoing(const struct tp_session *session);
 
 /*
  * Runs the hooks of a point of the session.  TP_OK: they let it pass, or one has said later and
@@ -206,9 +232,6 @@ void tp__session_refuse(struct tp_session **session);
 
 /* May the packet that its input begins with be taken?  The hooks are asked once for each. */
 bool tp__session_pass_header(struct tp_session *session);
-
-/* While it greets: does it read for the sake of the hook that holds it back? */
-bool tp__session_reads_early(const struct tp_session *session);
 
 /* A packet that no route may have yet: a hook waits for it, or it waits. */
 void tp__session_meet(struct tp_session *session, struct tp_exchange *exchange);

@@ -572,12 +572,12 @@ session_on_turn_end(struct tp_work *work)
 static bool
 session_is_done(const struct tp_session *session)
 {
-    bool has_output = session->unsent.len > 0 || tp__session_next_outgoing(session) != NULL;
-    bool has_open = session->exchange_count > 0 || session->own_pull_count > 0;
-
     if (!session->is_ending) {
         return false;
     }
+    bool has_output = session->unsent.len > 0 || tp__session_next_outgoing(session) != NULL;
+    bool has_open = session->exchange_count > 0 || session->own_pull_count > 0;
+
     if (!tp__session_is_connected(session)) {
         return !has_output || !tp__dialed_is_trying(session);
     }

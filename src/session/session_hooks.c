@@ -68,6 +68,19 @@ tp__session_reads_early(const struct tp_session *session)
            && (session->on_expected != NULL || !tp__list_is_empty(&session->asked));
 }
 
+struct tp_exchange *
+tp__session_next_early(const struct tp_session *session)
+{
+    TP_LIST_EACH (node, &session->outgoing) {
+        struct tp_exchange *exchange = TP_CONTAINER_OF(node, struct tp_exchange, node);
+
+        if (!exchange->is_ours || exchange->is_early) {
+            return exchange;
+        }
+    }
+    return NULL;
+}
+
 void
 tp__session_meet(struct tp_session *session, struct tp_exchange *exchange)
 {

@@ -24,7 +24,7 @@ static enum tp_result session_fill(struct tp_session *session, size_t *count);
 static enum tp_result session_fill_once(struct tp_session *session, size_t *room, size_t *count);
 static void session_on_heard_all(struct tp_session *session);
 static void session_flush_early(struct tp_session *session);
-static bool session_may_take(struct tp_session *session);
+static inline bool session_may_take(struct tp_session *session);
 static bool session_take_one(struct tp_session *session, int64_t now_us);
 static void session_refuse_input(struct tp_session *session, enum tp_close_reason reason,
                                  const char *why);
@@ -105,21 +105,8 @@ tp__session_take_packets(struct tp_session *session)
     }
 }
 
-bool
-tp__session_must_pause(const struct tp_session *session)
-{
-    const struct tp_session_limits *limits = &session->source->server->limits;
-
-    if (session->is_greeting) {
-        return session->exchange_count >= limits->pending_pulls
-               || !tp__session_reads_early(session);
-    }
-    return session->exchange_count >= limits->pending_pulls
-           || session->queued_bytes > limits->send_queue.bytes;
-}
-
 /* What comes while a session greets is its hook's. */
-static bool
+static inline bool
 session_may_take(struct tp_session *session)
 {
     return session->source->server->hooks == NULL || session->is_greeting

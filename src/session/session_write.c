@@ -52,20 +52,6 @@ tp__session_encode_all(struct tp_session *session)
     return result;
 }
 
-/* While a session greets, only replies and what is early leaves. */
-struct tp_exchange *
-tp__session_next_outgoing(const struct tp_session *session)
-{
-    TP_LIST_EACH (node, &session->outgoing) {
-        struct tp_exchange *exchange = TP_CONTAINER_OF(node, struct tp_exchange, node);
-
-        if (!session->is_greeting || !exchange->is_ours || exchange->is_early) {
-            return exchange;
-        }
-    }
-    return NULL;
-}
-
 static enum tp_result
 session_write_unsent(struct tp_session *session)
 {
