@@ -19,7 +19,7 @@ static const struct tp_custom_type target_type = {
 };
 
 static const struct tp_word word_off[] = { { "off", 0 }, { NULL, 0 } };
-static const struct tp_word word_forever[] = { { "forever", -1 }, { NULL, 0 } };
+static const struct tp_word word_forever[] = { { "forever", -1 }, { "-1", -1 }, { NULL, 0 } };
 
 static const struct tp_argument dial_arguments[] = {
     {

@@ -307,7 +307,8 @@ static void
 ask_await(struct tp_exchange *exchange, struct tp_msec timeout)
 {
     struct tp_session *session = exchange->session;
-    int64_t timeout_ms = timeout.ms != 0 ? timeout.ms : exchange->server->limits.pull_timeout.ms;
+    int64_t own_ms = tp__session_timeout(session, TP_TIMEOUT_PULL).ms;
+    int64_t timeout_ms = timeout.ms != 0 ? timeout.ms : own_ms;
 
     session->own_pull_count++;
     tp__hash_table_add(&session->sessions->asked, &exchange->by_seq,

@@ -1,6 +1,6 @@
 /*
- * notes.c - what is noted of a session besides its life: its id and its variables.  Few
- * sessions have any, so they are apart from the record.
+ * notes.c - what is noted of a session besides its life: its id, its variables, times of its
+ * own.  Few sessions have any, so they are apart from the record.
  *
  * An id is unique among the sessions of this loop; where there are several workers their
  * owner is asked first, because it knows of the others.
@@ -30,6 +30,7 @@ struct tp_session_notes {
     struct session_variable *variables;
     size_t variable_count;
     size_t variable_bytes;
+    struct tp_msec timeouts[TP_SESSION_TIMEOUT_COUNT]; /* as tp_session_set_timeout() says */
 };
 
 static struct tp_session_notes *notes_of(struct tp_session *session);
@@ -151,6 +152,42 @@ enum tp_id_conflict
 tp__session_id_conflict(const struct tp_session *session)
 {
     return session->source->server->id_conflict;
+}
+
+enum tp_result
+tp_session_set_timeout(struct tp_session *session, enum tp_session_timeout which,
+                       struct tp_msec timeout)
+{
+    tp__sessions_check_thread(session->sessions);
+    if ((unsigned) which >= TP_SESSION_TIMEOUT_COUNT || timeout.ms < -1) {
+        return TP_INVALID;
+    }
+    struct tp_session_notes *notes = notes_of(session);
+
+    if (notes == NULL) {
+        return TP_NO_MEMORY;
+    }
+    notes->timeouts[which] = timeout;
+    tp__session_arm_deadline(session);
+    return TP_OK;
+}
+
+struct tp_msec
+tp__session_timeout(const struct tp_session *session, enum tp_session_timeout which)
+{
+    const struct tp_session_limits *limits = &session->source->server->limits;
+    const struct tp_msec configured[TP_SESSION_TIMEOUT_COUNT] = {
+        [TP_TIMEOUT_READ] = limits->read_timeout,
+        [TP_TIMEOUT_PACKET] = limits->packet_timeout,
+        [TP_TIMEOUT_WRITE] = limits->write_timeout,
+        [TP_TIMEOUT_PULL] = limits->pull_timeout,
+    };
+    int64_t own_ms = session->notes == NULL ? 0 : session->notes->timeouts[which].ms;
+
+    if (own_ms == 0) {
+        return configured[which];
+    }
+    return (struct tp_msec){ own_ms > 0 ? own_ms : 0 };
 }
 
 size_t

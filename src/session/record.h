@@ -272,6 +272,9 @@ bool tp__dialed_is_trying(const struct tp_session *session);
 /* Ends the attempts and makes *dialed NULL, if there is any. */
 void tp__dialed_free(struct tp_dialed **dialed);
 
+/* The time that is in force for the session; 0 ms: none. */
+struct tp_msec tp__session_timeout(const struct tp_session *session, enum tp_session_timeout which);
+
 /* No text that is noted of the session is longer. */
 size_t tp__session_longest_note(const struct tp_session *session);
 

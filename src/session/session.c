@@ -626,7 +626,8 @@ session_close_if_overdue(struct tp_session *session, int64_t now_ms)
     const struct tp_session_limits *limits = &session->source->server->limits;
     bool is_idle = session->exchange_count == 0 && !tp__session_must_pause(session);
 
-    if (session_is_overdue(session->stuck_since_ms, limits->write_timeout, now_ms)) {
+    if (session_is_overdue(session->stuck_since_ms, tp__session_timeout(session, TP_TIMEOUT_WRITE),
+                           now_ms)) {
         tp__session_close(&session, TP_CLOSE_WRITE_TIMEOUT);
         return true;
     }
@@ -634,12 +635,15 @@ session_close_if_overdue(struct tp_session *session, int64_t now_ms)
         tp__session_close(&session, TP_CLOSE_HOOK_TIMEOUT);
         return true;
     }
-    if (session_is_overdue(session->packet_begun_ms, limits->packet_timeout, now_ms)) {
+    if (session_is_overdue(session->packet_begun_ms,
+                           tp__session_timeout(session, TP_TIMEOUT_PACKET), now_ms)) {
         tp__session_close(&session, TP_CLOSE_PACKET_TIMEOUT);
         return true;
     }
     /* Who waits for an answer has a right to be silent, and who is not read from seems so. */
-    if (is_idle && session_is_overdue(session->heard_ms, limits->read_timeout, now_ms)) {
+    if (is_idle
+        && session_is_overdue(session->heard_ms, tp__session_timeout(session, TP_TIMEOUT_READ),
+                              now_ms)) {
         tp__session_close(&session, TP_CLOSE_READ_TIMEOUT);
         return true;
     }
@@ -655,10 +659,12 @@ session_next_deadline_ms(const struct tp_session *session)
     const struct tp_session_limits *limits = &session->source->server->limits;
     int64_t deadline_ms = INT64_MAX;
 
-    session_earlier(&deadline_ms, session->heard_ms, limits->read_timeout);
+    session_earlier(&deadline_ms, session->heard_ms, tp__session_timeout(session, TP_TIMEOUT_READ));
     session_earlier(&deadline_ms, session->greeting_since_ms, limits->exchange_timeout);
-    session_earlier(&deadline_ms, session->packet_begun_ms, limits->packet_timeout);
-    session_earlier(&deadline_ms, session->stuck_since_ms, limits->write_timeout);
+    session_earlier(&deadline_ms, session->packet_begun_ms,
+                    tp__session_timeout(session, TP_TIMEOUT_PACKET));
+    session_earlier(&deadline_ms, session->stuck_since_ms,
+                    tp__session_timeout(session, TP_TIMEOUT_WRITE));
     return deadline_ms;
 }
 

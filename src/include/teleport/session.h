@@ -146,6 +146,22 @@ void tp_session_expect(struct tp_session *session, tp_handler_fn handler, void *
  */
 void tp_session_close(struct tp_session *session);
 
+/* The times of a session that may be its own. */
+enum tp_session_timeout {
+    TP_TIMEOUT_READ,   /* silence */
+    TP_TIMEOUT_PACKET, /* from the first to the last byte of a packet */
+    TP_TIMEOUT_WRITE,  /* without a byte taken by the other end */
+    TP_TIMEOUT_PULL,   /* of our PULLs that name none */
+    TP_SESSION_TIMEOUT_COUNT,
+};
+
+/*
+ * From now on the session has this time instead of its server's or peer's; -1 ms: none, 0: theirs
+ * again.  TP_INVALID: there is no such time; TP_NO_MEMORY.
+ */
+enum tp_result tp_session_set_timeout(struct tp_session *session, enum tp_session_timeout which,
+                                      struct tp_msec timeout) TP_MUST_CHECK;
+
 /* What came back. */
 const struct tp_status *tp_reply_status(const struct tp_reply *reply);
 

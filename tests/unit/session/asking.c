@@ -401,6 +401,30 @@ START_TEST(an_id_belongs_to_one_session)
 }
 END_TEST
 
+START_TEST(a_session_may_have_times_of_its_own)
+{
+    struct fixture fixture;
+    struct answer answer = { 0 };
+
+    fixture_open(&fixture);
+    fixture.site.server.limits.read_timeout.ms = 3600000;
+    ck_assert_int_eq(
+        TP_OK, tp_session_set_timeout(fixture.ends[0], TP_TIMEOUT_PULL, (struct tp_msec){ 5 }));
+    ck_assert_int_eq(TP_OK, pull(fixture.ends[0], "/long", "", &answer));
+    tp__test_bench_run(&fixture.bench, 60);
+    ck_assert_int_eq(504, answer.code);
+    ck_assert_int_eq(
+        TP_OK, tp_session_set_timeout(fixture.ends[0], TP_TIMEOUT_READ, (struct tp_msec){ 10 }));
+    tp__test_bench_run(&fixture.bench, 100);
+    ck_assert(tp__test_bench_has_logged(&fixture.bench, "reason=read-timeout"));
+    ck_assert_int_eq(TP_INVALID, tp_session_set_timeout(fixture.ends[1], TP_SESSION_TIMEOUT_COUNT,
+                                                        (struct tp_msec){ 10 }));
+    ck_assert_int_eq(TP_INVALID, tp_session_set_timeout(fixture.ends[1], TP_TIMEOUT_READ,
+                                                        (struct tp_msec){ -2 }));
+    fixture_close(&fixture);
+}
+END_TEST
+
 START_TEST(variables_are_kept_within_their_bounds)
 {
     struct fixture fixture;
@@ -450,6 +474,7 @@ tp_suite_session_asking(void)
     tcase_add_test(tcase, what_cannot_be_sent_is_refused);
     tcase_add_test(tcase, a_session_is_found_by_its_handle_while_it_lives);
     tcase_add_test(tcase, an_id_belongs_to_one_session);
+    tcase_add_test(tcase, a_session_may_have_times_of_its_own);
     tcase_add_test(tcase, variables_are_kept_within_their_bounds);
     tcase_set_timeout(tcase, 20);
     suite_add_tcase(suite, tcase);
