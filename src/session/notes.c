@@ -22,6 +22,11 @@ struct session_variable {
     char texts[]; /* name and value */
 };
 
+enum {
+    SAVED_LENGTHS = 8, /* bytes before the texts of a saved variable */
+    SAVED_TIMEOUTS_BYTES = TP_SESSION_TIMEOUT_COUNT * 8,
+};
+
 struct tp_session_notes {
     struct tp_session *session;
     struct tp_hash_node by_id; /* in sessions->by_id, while there is an id */
@@ -34,6 +39,11 @@ struct tp_session_notes {
 };
 
 static struct tp_session_notes *notes_of(struct tp_session *session);
+static void notes_save_variables(const struct tp_session_notes *notes,
+                                 struct tp_saved_writer *writer);
+static bool saved_take_variable(struct tp_str *rest, struct tp_str *name, struct tp_str *value);
+static void bytes_put_number(uint8_t *bytes, uint64_t number, int size);
+static uint64_t bytes_get_number(const char *bytes, int size);
 static uint64_t id_hash(struct tp_str id);
 static enum tp_result id_settle_conflict(struct tp_session *session, struct tp_str id);
 static void id_drop(struct tp_session *session);
@@ -206,6 +216,64 @@ tp__session_longest_note(const struct tp_session *session)
 }
 
 void
+tp__session_save_notes(const struct tp_session *session, struct tp_saved_writer *writer)
+{
+    const struct tp_session_notes *notes = session->notes;
+    uint8_t timeouts[SAVED_TIMEOUTS_BYTES];
+
+    if (notes == NULL) {
+        return;
+    }
+    for (int i = 0; i < TP_SESSION_TIMEOUT_COUNT; i++) {
+        bytes_put_number(timeouts + i * 8, (uint64_t) notes->timeouts[i].ms, 8);
+    }
+    tp__saved_put_text(writer, TP_SAVED_OWN_TIMEOUTS,
+                       (struct tp_str){ (const char *) timeouts, sizeof(timeouts) });
+    notes_save_variables(notes, writer);
+}
+
+bool
+tp__session_notes_are_sane(const struct tp_saved_section *section)
+{
+    struct tp_str timeouts = tp__saved_get_text(section, TP_SAVED_OWN_TIMEOUTS);
+    struct tp_str rest = tp__saved_get_text(section, TP_SAVED_VARIABLES);
+    struct tp_str name;
+    struct tp_str value;
+
+    for (size_t i = 0; i + 8 <= timeouts.len; i += 8) {
+        if ((int64_t) bytes_get_number(timeouts.data + i, 8) < -1) {
+            return false;
+        }
+    }
+    while (rest.len > 0) {
+        if (!saved_take_variable(&rest, &name, &value)) {
+            return false;
+        }
+    }
+    return timeouts.len == 0 || timeouts.len == SAVED_TIMEOUTS_BYTES;
+}
+
+enum tp_result
+tp__session_restore_notes(struct tp_session *session, const struct tp_saved_section *section)
+{
+    struct tp_str timeouts = tp__saved_get_text(section, TP_SAVED_OWN_TIMEOUTS);
+    struct tp_str rest = tp__saved_get_text(section, TP_SAVED_VARIABLES);
+    enum tp_result result = TP_OK;
+    struct tp_str name;
+    struct tp_str value;
+
+    for (size_t i = 0; i < timeouts.len / 8 && result == TP_OK; i++) {
+        struct tp_msec own = { (int64_t) bytes_get_number(timeouts.data + i * 8, 8) };
+
+        result = tp_session_set_timeout(session, (enum tp_session_timeout) i, own);
+    }
+    while (result == TP_OK && saved_take_variable(&rest, &name, &value)) {
+        result = tp_session_set_variable(session, name, value);
+    }
+    return result;
+}
+
+void
 tp__session_notes_free(struct tp_session *session)
 {
     struct tp_session_notes *notes = session->notes;
@@ -271,6 +339,75 @@ id_drop(struct tp_session *session)
         sessions->callbacks.release_id(sessions->callbacks.owner, session, tp_session_id(session));
     }
     notes->id_len = 0;
+}
+
+static void
+notes_save_variables(const struct tp_session_notes *notes, struct tp_saved_writer *writer)
+{
+    size_t size = notes->variable_bytes + notes->variable_count * SAVED_LENGTHS;
+    uint8_t *saved = size == 0 ? NULL : malloc(size);
+    uint8_t *next = saved;
+
+    if (size > 0 && saved == NULL) {
+        writer->result = writer->result == TP_OK ? TP_NO_MEMORY : writer->result;
+        return;
+    }
+    for (const struct session_variable *variable = notes->variables; variable != NULL;
+         variable = variable->next) {
+        size_t texts_len = variable->name_len + variable->value_len;
+
+        bytes_put_number(next, variable->name_len, 4);
+        bytes_put_number(next + 4, variable->value_len, 4);
+        memcpy(next + SAVED_LENGTHS, variable->texts, texts_len);
+        next += SAVED_LENGTHS + texts_len;
+    }
+    if (size > 0) {
+        tp__saved_put_text(writer, TP_SAVED_VARIABLES,
+                           (struct tp_str){ (const char *) saved, size });
+    }
+    free(saved);
+}
+
+/* Takes one off the front; false when none is whole and within its bounds. */
+static bool
+saved_take_variable(struct tp_str *rest, struct tp_str *name, struct tp_str *value)
+{
+    if (rest->len < SAVED_LENGTHS) {
+        return false;
+    }
+    uint64_t name_len = bytes_get_number(rest->data, 4);
+    uint64_t value_len = bytes_get_number(rest->data + 4, 4);
+
+    if (name_len == 0 || name_len > TP_SESSION_VARIABLE_NAME_MAX || value_len == 0
+        || value_len > TP_SESSION_VARIABLES_BYTES
+        || rest->len - SAVED_LENGTHS < name_len + value_len) {
+        return false;
+    }
+    *name = (struct tp_str){ rest->data + SAVED_LENGTHS, (size_t) name_len };
+    *value = (struct tp_str){ name->data + name_len, (size_t) value_len };
+    *rest = tp__str_skip(*rest, (size_t) (SAVED_LENGTHS + name_len + value_len));
+    return true;
+}
+
+/* Big endian, as all that is saved. */
+static void
+bytes_put_number(uint8_t *bytes, uint64_t number, int size)
+{
+    for (int i = size - 1; i >= 0; i--) {
+        bytes[i] = (uint8_t) number;
+        number >>= 8;
+    }
+}
+
+static uint64_t
+bytes_get_number(const char *bytes, int size)
+{
+    uint64_t number = 0;
+
+    for (int i = 0; i < size; i++) {
+        number = number << 8 | (uint8_t) bytes[i];
+    }
+    return number;
 }
 
 /* Where the link to the variable is, or would be. */

@@ -278,6 +278,15 @@ struct tp_msec tp__session_timeout(const struct tp_session *session, enum tp_ses
 /* No text that is noted of the session is longer. */
 size_t tp__session_longest_note(const struct tp_session *session);
 
+/*
+ * Writes what is noted of the session, but its id; is a section what that has written; and takes
+ * it over from such a one.
+ */
+void tp__session_save_notes(const struct tp_session *session, struct tp_saved_writer *writer);
+bool tp__session_notes_are_sane(const struct tp_saved_section *section);
+enum tp_result tp__session_restore_notes(struct tp_session *session,
+                                         const struct tp_saved_section *section) TP_MUST_CHECK;
+
 /* Frees the id and the variables. */
 void tp__session_notes_free(struct tp_session *session);
 

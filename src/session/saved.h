@@ -57,6 +57,8 @@ enum tp_saved_kind {
     ROW(GREETING_POINT,  20, BYTES,  SESSION)  /* the hook that has it: its point's word… */       \
     ROW(GREETING_OWNER,  21, BYTES,  SESSION)  /* …and its module's name */                        \
     ROW(HEADER_PASSED,   22, NUMBER, SESSION)  /* only where it is so: pre_read_header was run */  \
+    ROW(VARIABLES,       23, BYTES,  SESSION)  /* each: u32 and u32 lengths, name, value */        \
+    ROW(OWN_TIMEOUTS,    24, BYTES,  SESSION)  /* u64 each, in the order of their enum */          \
     ROW(EXCHANGE,        32, OPENER, EXCHANGE)                                                     \
     ROW(TYPE,            33, NUMBER, EXCHANGE) /* of the request, as all up to BODY */             \
     ROW(SEQ,             34, NUMBER, EXCHANGE)                                                     \

@@ -126,6 +126,7 @@ session_save_fields(const struct tp_session *session, struct tp_saved_writer *wr
     if (tp_session_id(session).len > 0) {
         tp__saved_put_text(writer, TP_SAVED_ID, tp_session_id(session));
     }
+    tp__session_save_notes(session, writer);
     tp__saved_put_number(writer, TP_SAVED_BEGUN_MS, session->begun_ms);
     tp__saved_put_number(writer, TP_SAVED_RECEIVED_COUNT, (int64_t) session->received_count);
     tp__saved_put_number(writer, TP_SAVED_SENT_COUNT, (int64_t) session->sent_count);
@@ -186,8 +187,8 @@ restoring_check_session(struct restoring *restoring)
                                                TP_SAVED_STUCK_SINCE_MS, TP_SAVED_BEGUN_MS };
     bool is_sane = session->opener == TP_SAVED_SESSION && (session->present & needed) == needed
                    && tp__saved_get_text(session, TP_SAVED_ID).len <= TP_SESSION_ID_MAX
-                   && restoring_read_remote(restoring) && restoring_read_end(restoring)
-                   && restoring_read_greeting(restoring);
+                   && tp__session_notes_are_sane(session) && restoring_read_remote(restoring)
+                   && restoring_read_end(restoring) && restoring_read_greeting(restoring);
 
     for (size_t i = 0; i < TP_COUNT_OF(times); i++) {
         int64_t since_ms = tp__saved_get_number(session, times[i]);
@@ -338,7 +339,10 @@ restoring_fill(const struct restoring *restoring, struct tp_session *session)
     session->received_count = (uint64_t) tp__saved_get_number(saved, TP_SAVED_RECEIVED_COUNT);
     session->sent_count = (uint64_t) tp__saved_get_number(saved, TP_SAVED_SENT_COUNT);
     session->next_seq = (uint64_t) tp__saved_get_number(saved, TP_SAVED_NEXT_SEQ);
-    result = restoring_fill_id(restoring, session);
+    result = tp__session_restore_notes(session, saved);
+    if (result == TP_OK) {
+        result = restoring_fill_id(restoring, session);
+    }
     if (result != TP_OK) {
         return result;
     }

@@ -307,6 +307,11 @@ START_TEST(an_id_and_what_is_counted_move_along)
     tp__test_client_send(&client, &here.bench, &stream);
     tp__test_bench_turn(&here.bench, 3);
     ck_assert_int_eq(TP_OK, tp_session_set_id(client.session, TP_STR("lamp")));
+    ck_assert_int_eq(TP_OK,
+                     tp_session_set_variable(client.session, TP_STR("role"), TP_STR("light")));
+    ck_assert_int_eq(TP_OK, tp_session_set_variable(client.session, TP_STR("room"), TP_STR("7")));
+    ck_assert_int_eq(
+        TP_OK, tp_session_set_timeout(client.session, TP_TIMEOUT_READ, (struct tp_msec){ 12345 }));
 
     ck_assert_int_eq(TP_OK, tp__session_save(client.session, &saved));
     ck_assert_int_eq(TP_OK, tp_chain_flatten(&saved, &here.bench.sessions.pool, &flat));
@@ -325,6 +330,9 @@ START_TEST(an_id_and_what_is_counted_move_along)
     tp__session_describe(moved, &row);
     ck_assert_uint_eq(1, row.packets_received);
     ck_assert_uint_eq(1, row.packets_sent);
+    ck_assert(tp__str_equal(TP_STR("light"), tp_session_get_variable(moved, TP_STR("role"))));
+    ck_assert(tp__str_equal(TP_STR("7"), tp_session_get_variable(moved, TP_STR("room"))));
+    ck_assert_int_eq(12345, tp__session_timeout(moved, TP_TIMEOUT_READ).ms);
     tp__test_client_close(&client);
     tp__test_stream_clear(&stream);
     place_close(&there);
