@@ -1199,6 +1199,7 @@ START_TEST(who_watches_cannot_say_later)
     struct witness witness;
     struct answer answer = { 0 };
 
+    tp__scratch_be_quiet();
     fixture_open(&fixture);
     witness_stand(&witness, &fixture, "a", false);
     fixture_connect(&fixture);
@@ -1251,6 +1252,7 @@ START_TEST(what_is_asked_at_once_cannot_say_later)
 {
     const char *refused_by;
 
+    tp__scratch_be_quiet();
     ask_directly(TP_LATER, asked_points[_i], &refused_by); /* does not come back */
 }
 END_TEST
