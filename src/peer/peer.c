@@ -82,7 +82,7 @@ tp_peer_destroy(struct tp_peer **destroyed)
         return;
     }
     tp__peer_check(peer);
-    TP_ASSERT(!tp__loop_is_in_turn(peer->loop));
+    TP_ASSERT(!tp__peer_is_in_callback(peer));
     peer->is_ending = true;
     tp__peer_listens_stop(peer);
     tp__sessions_fini(&peer->sessions);
@@ -122,7 +122,7 @@ void
 tp_peer_run(struct tp_peer *peer)
 {
     tp__peer_check(peer);
-    TP_ASSERT(!tp__loop_is_in_turn(peer->loop));
+    TP_ASSERT(!tp__peer_is_in_callback(peer));
     while (!peer->is_stopping) {
         tp__loop_turn(peer->loop, -1);
     }
@@ -140,7 +140,7 @@ void
 tp_peer_turn(struct tp_peer *peer, int64_t wait_max_ms)
 {
     tp__peer_check(peer);
-    TP_ASSERT(!tp__loop_is_in_turn(peer->loop));
+    TP_ASSERT(!tp__peer_is_in_callback(peer));
     tp__loop_turn(peer->loop, wait_max_ms);
 }
 

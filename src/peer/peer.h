@@ -88,6 +88,13 @@ struct tp_peer {
 /* Every public call begins with this: the peer is one, and this is its thread. */
 void tp__peer_check(const struct tp_peer *peer);
 
+/* True within hooks, handlers and callbacks, whether from the loop or from a call of the program. */
+static inline bool
+tp__peer_is_in_callback(const struct tp_peer *peer)
+{
+    return tp__loop_is_in_turn(peer->loop) || peer->sessions.callout_count > 0;
+}
+
 /* Makes the formatted text tp_peer_last_error(), and returns `result`. */
 enum tp_result tp__peer_fail(struct tp_peer *peer, enum tp_result result, const char *format, ...)
     TP_PRINTF(3, 4);

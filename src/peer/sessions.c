@@ -139,7 +139,7 @@ void
 tp_peer_close_all(struct tp_peer *peer)
 {
     tp__peer_check(peer);
-    if (tp__loop_is_in_turn(peer->loop)) {
+    if (tp__peer_is_in_callback(peer)) {
         tp__loop_post(peer->loop, &peer->close_all);
     } else {
         tp__sessions_close_all(&peer->sessions, TP_CLOSE_CLOSED);

@@ -56,7 +56,7 @@ tp_peer_pull_once(struct tp_peer *peer, const char *address, struct tp_str uri, 
 
     tp__peer_check(peer);
     *reply = NULL;
-    if (tp__loop_is_in_turn(peer->loop)) {
+    if (tp__peer_is_in_callback(peer)) {
         return tp__peer_fail(peer, TP_DENIED, "waiting from within a callback would stop the loop");
     }
     dial_options.redials_never = true;
@@ -166,7 +166,7 @@ peer_that_may_wait(const struct tp_session *session)
         return NULL;
     }
     tp__peer_check(peer);
-    if (tp__loop_is_in_turn(peer->loop)) {
+    if (tp__peer_is_in_callback(peer)) {
         tp__peer_fail(peer, TP_DENIED, "waiting from within a callback would stop the loop");
         return NULL;
     }

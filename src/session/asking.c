@@ -218,6 +218,7 @@ tp__own_exchange_resume(struct tp_exchange *exchange, enum tp_verdict verdict,
     } else if (verdict == TP_REFUSE) {
         ask_end(exchange, refusal);
     } else if (ask_pass(exchange) == TP_DENIED) {
+        tp__session_want_turn_end(exchange->session);
         tp__exchange_free(exchange);
     }
 }
@@ -515,7 +516,9 @@ ask_tell(struct tp_exchange *exchange)
         exchange->reply.status.cause = tp__str(tp_result_sentence(result));
     }
     reply.status = exchange->reply.status;
+    exchange->sessions->callout_count++;
     exchange->on_reply(&reply, exchange->owner);
+    exchange->sessions->callout_count--;
     tp__exchange_free(exchange);
 }
 

@@ -93,13 +93,15 @@ tp__dialed_come_back(struct tp_session *session)
 {
     struct tp_dialed *dialed = session->dialed;
 
-    session->is_ending = false;
     /* Who accepts and closes at once is not to be dialed at full speed for ever. */
     if (session->heard_ms > dialed->connected_ms) {
         dialed->failed_count = 0;
     }
     dialed->failed_count++;
     dialed_wait(dialed);
+    if (session->is_move_due) {
+        tp__session_on_boundary(session);
+    }
 }
 
 void

@@ -194,6 +194,7 @@ tp__exchanges_abandon(struct tp_session *session, enum tp_close_reason reason)
             tp__exchange_free(exchange);
         }
     }
+    session->exchange_count = 0;
 }
 
 const struct tp_packet *

@@ -109,10 +109,11 @@ tp__exchange_restore(struct tp_session *session, const struct tp_saved_section *
 static void
 exchange_save(const struct tp_exchange *exchange, struct tp_saved_writer *writer)
 {
-    const char *handler = exchange->route == NULL ? "" : exchange->route->handler->name;
+    bool has_handler = exchange->route != NULL && !exchange->is_kept;
+    const char *handler = has_handler ? exchange->route->handler->name : "";
 
-    TP_ASSERT(exchange->is_held || exchange->is_parked || exchange->is_postponed
-              || exchange->is_unbegun);
+    TP_ASSERT(exchange->is_held || exchange->is_kept || exchange->is_parked
+              || exchange->is_postponed || exchange->is_unbegun);
     tp__saved_put_opener(writer, TP_SAVED_EXCHANGE);
     exchange_save_request(exchange, writer);
     tp__saved_put_text(writer, TP_SAVED_HANDLER, tp__str(handler));
@@ -135,7 +136,9 @@ exchange_save(const struct tp_exchange *exchange, struct tp_saved_writer *writer
     if (is_at_hook) {
         return;
     }
-    tp__saved_put_number(writer, TP_SAVED_DUE_MS, exchange->due_ms);
+    /* Who has kept it is here: there, nobody can go on with it. */
+    tp__saved_put_number(writer, TP_SAVED_DUE_MS,
+                         exchange->is_kept ? exchange->begun_us / 1000 : exchange->due_ms);
     if (exchange->state != NULL) {
         exchange_save_state(exchange, writer);
     }

@@ -104,7 +104,8 @@ exchange_take_recent_route(struct tp_exchange *exchange)
 {
     const struct tp_recent_route *recent = &exchange->session->recent_route;
 
-    if (recent->route == NULL || recent->type != exchange->request.type
+    if (recent->route == NULL || exchange->source != exchange->session->source
+        || recent->type != exchange->request.type
         || !tp__str_equal(recent->route->uri, exchange->request.uri)) {
         return false;
     }
@@ -116,7 +117,9 @@ exchange_take_recent_route(struct tp_exchange *exchange)
 static void
 exchange_note_recent_route(const struct tp_exchange *exchange)
 {
-    if (exchange->route != NULL && tp__str_equal(exchange->route->uri, exchange->request.uri)) {
+    /* A hook may have kept it while its session went on to another configuration. */
+    if (exchange->route != NULL && exchange->source == exchange->session->source
+        && tp__str_equal(exchange->route->uri, exchange->request.uri)) {
         exchange->session->recent_route = (struct tp_recent_route){
             .route = exchange->route,
             .type = exchange->request.type,

@@ -7,6 +7,7 @@
 #include "session/hooks.h"
 
 #include "base/str.h"
+#include "session/record.h"
 
 #include <string.h>
 
@@ -133,13 +134,34 @@ tp__hook_chain_find(const struct tp_hook_chain *chain, struct tp_str owner)
     return SIZE_MAX;
 }
 
+/* What a hook calls must not wait for the loop: it may end what its caller works on. */
+static enum tp_verdict
+hook_run(const struct tp_hook_use *use, struct tp_hook_call *call)
+{
+    struct tp_sessions *sessions = NULL;
+
+    if (call->exchange != NULL) {
+        sessions = call->exchange->sessions;
+    } else if (call->session != NULL) {
+        sessions = call->session->sessions;
+    }
+    if (sessions == NULL) {
+        return use->run(call, use->conf);
+    }
+    sessions->callout_count++;
+    enum tp_verdict verdict = use->run(call, use->conf);
+
+    sessions->callout_count--;
+    return verdict;
+}
+
 enum tp_verdict
 tp__hook_call(const struct tp_hook_use *use, struct tp_hook_call *call, const struct tp_log *log)
 {
     enum tp_hook_power power = hook_rows[call->point].power;
 
     call->refusal = tp_status_of(TP_STATUS_FORBIDDEN);
-    enum tp_verdict verdict = use->run(call, use->conf);
+    enum tp_verdict verdict = hook_run(use, call);
 
     if (verdict == TP_LATER && power != TP_HOOK_POSTPONES && log != NULL) {
         tp_log_alert(log, "hook-cannot-wait", "point=%s module=%s", hook_rows[call->point].word,

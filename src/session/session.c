@@ -28,6 +28,7 @@ static void session_on_event(struct tp_watcher *watcher, unsigned events);
 static void session_on_turn_end(struct tp_work *work);
 static void session_disconnect(struct tp_session *session, enum tp_close_reason reason,
                                bool comes_back);
+static void session_move_unsent(struct tp_session *session, const struct tp_source *source);
 static bool session_is_done(const struct tp_session *session);
 static enum tp_result session_update_interest(struct tp_session *session);
 static void session_on_deadline(struct tp_timer *timer);
@@ -165,6 +166,8 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
         tp_log_warn(tp_session_log(session), "session-lost", "number=%llu remote=%s reason=%s",
                     (unsigned long long) session->number,
                     tp_address_format(&session->remote, remote), tp__close_reason_word(reason));
+        /* Before the hooks and callbacks of the end, which may close it for good. */
+        session->is_ending = false;
         session_disconnect(session, reason, true);
         tp__dialed_come_back(session);
         return;
@@ -284,7 +287,8 @@ void
 tp__session_arm_deadline(struct tp_session *session)
 {
     struct tp_loop *loop = session->sessions->loop;
-    int64_t deadline_ms = session_next_deadline_ms(session);
+    int64_t deadline_ms =
+        tp__session_is_connected(session) ? session_next_deadline_ms(session) : INT64_MAX;
 
     /* One that runs earlier looks again when it comes: restarting it at each packet would cost more. */
     if (deadline_ms == INT64_MAX
@@ -308,11 +312,29 @@ tp__session_on_boundary(struct tp_session *session)
                         true);
         return;
     }
+    session_move_unsent(session, source);
     tp__counted_acquire(source->server->configuration);
     tp__counted_release(session->source->server->configuration);
     session->source = source;
     session->recent_route.route = NULL;
     tp__session_arm_deadline(session);
+}
+
+/* What waits for a connection, perhaps for days, goes on under the rules of today. */
+static void
+session_move_unsent(struct tp_session *session, const struct tp_source *source)
+{
+    TP_LIST_EACH (node, &session->outgoing) {
+        struct tp_exchange *exchange = TP_CONTAINER_OF(node, struct tp_exchange, node);
+
+        if (exchange->is_ours) {
+            tp__counted_acquire(source->server->configuration);
+            tp__counted_release(exchange->server->configuration);
+            exchange->source = source;
+            exchange->server = source->server;
+            exchange->logging = &source->server->logging;
+        }
+    }
 }
 
 void
@@ -576,7 +598,8 @@ session_is_done(const struct tp_session *session)
         return false;
     }
     bool has_output = session->unsent.len > 0 || tp__session_next_outgoing(session) != NULL;
-    bool has_open = session->exchange_count > 0 || session->own_pull_count > 0;
+    bool has_open = session->exchange_count > 0 || session->own_pull_count > 0
+                    || !tp__list_is_empty(&session->asked);
 
     if (!tp__session_is_connected(session)) {
         return !has_output || !tp__dialed_is_trying(session);

@@ -102,6 +102,7 @@ struct tp_sessions {
     void *gzip_state; /* of the filter, which all members share; NULL without it */
     struct tp_clock_texts clock_texts;
     unsigned worker_slot;        /* for logs */
+    unsigned callout_count;      /* hooks and callbacks on the stack, which must not wait */
     struct tp_exchange *running; /* whose handler is being called: for a crash's report */
     struct tp_remote_text remote_text;
     struct tp_list_node free_exchanges;

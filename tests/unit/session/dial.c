@@ -243,6 +243,70 @@ START_TEST(closing_lets_what_is_queued_leave_first)
 }
 END_TEST
 
+START_TEST(what_was_open_is_not_counted_after_a_loss)
+{
+    struct fixture fixture;
+    struct answer answer = { 0 };
+
+    fixture_open(&fixture);
+    fixture.site.server.limits.pending_pulls = 2;
+    fixture_dial(&fixture, -1);
+    for (int i = 0; i < 4; i++) {
+        fixture_accept(&fixture);
+        ck_assert_int_eq(TP_OK, tp_session_pull_async(fixture.server, TP_STR("/long"), TP_STR(""),
+                                                      NULL, on_reply, &answer));
+        tp__test_bench_turn(&fixture.bench, 5);
+        ck_assert_uint_eq(1, fixture.dialed->exchange_count);
+        tp__session_close(&fixture.server, TP_CLOSE_CONNECTION_BROKEN);
+        tp__test_bench_turn(&fixture.bench, 3);
+        ck_assert_uint_eq(0, fixture.dialed->exchange_count);
+    }
+    fixture_close(&fixture);
+}
+END_TEST
+
+START_TEST(no_time_runs_while_it_is_not_connected)
+{
+    struct fixture fixture;
+
+    fixture_open(&fixture);
+    tp__descriptor_close(&fixture.listener_fd);
+    fixture_dial(&fixture, -1);
+    ck_assert_int_eq(
+        TP_OK, tp_session_set_timeout(fixture.dialed, TP_TIMEOUT_READ, (struct tp_msec){ 1 }));
+    tp__test_bench_run(&fixture.bench, 60);
+    ck_assert_int_eq(TP_SESSION_CONNECTING, tp_session_get_state(fixture.dialed));
+    ck_assert(!tp__test_bench_has_logged(&fixture.bench, "read-timeout"));
+    fixture_close(&fixture);
+}
+END_TEST
+
+static void
+on_reply_close(const struct tp_reply *reply, void *owner)
+{
+    struct fixture *fixture = owner;
+
+    ck_assert_int_eq(101, tp_reply_status(reply)->code);
+    tp_session_close(fixture->dialed);
+}
+
+START_TEST(who_hears_of_a_loss_may_close_it_for_good)
+{
+    struct fixture fixture;
+
+    fixture_open(&fixture);
+    fixture_dial(&fixture, -1);
+    fixture_accept(&fixture);
+    ck_assert_int_eq(TP_OK, tp_session_pull_async(fixture.dialed, TP_STR("/long"), TP_STR(""), NULL,
+                                                  on_reply_close, &fixture));
+    tp__test_bench_turn(&fixture.bench, 5);
+    tp__session_close(&fixture.server, TP_CLOSE_CONNECTION_BROKEN);
+    tp__test_bench_run(&fixture.bench, 50);
+    ck_assert_uint_eq(0, fixture.bench.sessions.count);
+    fixture_close(&fixture);
+}
+END_TEST
+
 START_TEST(a_target_that_is_none_makes_no_session)
 {
     struct fixture fixture;
@@ -270,6 +334,9 @@ tp_suite_session_dial(void)
     tcase_add_test(tcase, it_does_not_come_back_when_it_is_told_not_to);
     tcase_add_test(tcase, it_comes_back_when_it_may);
     tcase_add_test(tcase, closing_lets_what_is_queued_leave_first);
+    tcase_add_test(tcase, what_was_open_is_not_counted_after_a_loss);
+    tcase_add_test(tcase, no_time_runs_while_it_is_not_connected);
+    tcase_add_test(tcase, who_hears_of_a_loss_may_close_it_for_good);
     tcase_add_test(tcase, a_target_that_is_none_makes_no_session);
     tcase_set_timeout(tcase, 20);
     suite_add_tcase(suite, tcase);
