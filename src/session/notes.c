@@ -42,8 +42,6 @@ static struct tp_session_notes *notes_of(struct tp_session *session);
 static void notes_save_variables(const struct tp_session_notes *notes,
                                  struct tp_saved_writer *writer);
 static bool saved_take_variable(struct tp_str *rest, struct tp_str *name, struct tp_str *value);
-static void bytes_put_number(uint8_t *bytes, uint64_t number, int size);
-static uint64_t bytes_get_number(const char *bytes, int size);
 static uint64_t id_hash(struct tp_str id);
 static enum tp_result id_settle_conflict(struct tp_session *session, struct tp_str id);
 static void id_drop(struct tp_session *session);
@@ -225,7 +223,7 @@ tp__session_save_notes(const struct tp_session *session, struct tp_saved_writer 
         return;
     }
     for (int i = 0; i < TP_SESSION_TIMEOUT_COUNT; i++) {
-        bytes_put_number(timeouts + i * 8, (uint64_t) notes->timeouts[i].ms, 8);
+        tp__saved_write_big_endian(timeouts + i * 8, (uint64_t) notes->timeouts[i].ms, 8);
     }
     tp__saved_put_text(writer, TP_SAVED_OWN_TIMEOUTS,
                        (struct tp_str){ (const char *) timeouts, sizeof(timeouts) });
@@ -241,7 +239,7 @@ tp__session_notes_are_sane(const struct tp_saved_section *section)
     struct tp_str value;
 
     for (size_t i = 0; i + 8 <= timeouts.len; i += 8) {
-        if ((int64_t) bytes_get_number(timeouts.data + i, 8) < -1) {
+        if ((int64_t) tp__saved_read_big_endian(timeouts.data + i, 8) < -1) {
             return false;
         }
     }
@@ -263,7 +261,7 @@ tp__session_restore_notes(struct tp_session *session, const struct tp_saved_sect
     struct tp_str value;
 
     for (size_t i = 0; i < timeouts.len / 8 && result == TP_OK; i++) {
-        struct tp_msec own = { (int64_t) bytes_get_number(timeouts.data + i * 8, 8) };
+        struct tp_msec own = { (int64_t) tp__saved_read_big_endian(timeouts.data + i * 8, 8) };
 
         result = tp_session_set_timeout(session, (enum tp_session_timeout) i, own);
     }
@@ -356,8 +354,8 @@ notes_save_variables(const struct tp_session_notes *notes, struct tp_saved_write
          variable = variable->next) {
         size_t texts_len = variable->name_len + variable->value_len;
 
-        bytes_put_number(next, variable->name_len, 4);
-        bytes_put_number(next + 4, variable->value_len, 4);
+        tp__saved_write_big_endian(next, variable->name_len, 4);
+        tp__saved_write_big_endian(next + 4, variable->value_len, 4);
         memcpy(next + SAVED_LENGTHS, variable->texts, texts_len);
         next += SAVED_LENGTHS + texts_len;
     }
@@ -375,8 +373,8 @@ saved_take_variable(struct tp_str *rest, struct tp_str *name, struct tp_str *val
     if (rest->len < SAVED_LENGTHS) {
         return false;
     }
-    uint64_t name_len = bytes_get_number(rest->data, 4);
-    uint64_t value_len = bytes_get_number(rest->data + 4, 4);
+    uint64_t name_len = tp__saved_read_big_endian(rest->data, 4);
+    uint64_t value_len = tp__saved_read_big_endian(rest->data + 4, 4);
 
     if (name_len == 0 || name_len > TP_SESSION_VARIABLE_NAME_MAX || value_len == 0
         || value_len > TP_SESSION_VARIABLES_BYTES
@@ -387,27 +385,6 @@ saved_take_variable(struct tp_str *rest, struct tp_str *name, struct tp_str *val
     *value = (struct tp_str){ name->data + name_len, (size_t) value_len };
     *rest = tp__str_skip(*rest, (size_t) (SAVED_LENGTHS + name_len + value_len));
     return true;
-}
-
-/* Big endian, as all that is saved. */
-static void
-bytes_put_number(uint8_t *bytes, uint64_t number, int size)
-{
-    for (int i = size - 1; i >= 0; i--) {
-        bytes[i] = (uint8_t) number;
-        number >>= 8;
-    }
-}
-
-static uint64_t
-bytes_get_number(const char *bytes, int size)
-{
-    uint64_t number = 0;
-
-    for (int i = 0; i < size; i++) {
-        number = number << 8 | (uint8_t) bytes[i];
-    }
-    return number;
 }
 
 /* Where the link to the variable is, or would be. */

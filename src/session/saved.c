@@ -37,8 +37,6 @@ static enum tp_result saved_keep_field(struct tp_saved_section *section, unsigne
                                        struct tp_str value, const char **why);
 static bool saved_is_opener(struct tp_str fields);
 static struct saved_rule saved_find_rule(unsigned tag);
-static uint8_t *saved_write_big_endian(uint8_t *to, uint64_t number, size_t len);
-static uint64_t saved_read_big_endian(const char *from, size_t len);
 
 static const char saved_magic[SAVED_MAGIC_BYTES] = { 'T', 'P', 'S', 'S' };
 
@@ -51,7 +49,7 @@ tp__saved_begin(struct tp_saved_writer *writer, struct tp_output *output)
 
     if (room != NULL) {
         memcpy(room, saved_magic, sizeof(saved_magic));
-        saved_write_big_endian(room + sizeof(saved_magic), TP_SAVED_VERSION, 2);
+        tp__saved_write_big_endian(room + sizeof(saved_magic), TP_SAVED_VERSION, 2);
         saved_commit(writer, room, SAVED_HEAD_BYTES, NULL);
     }
 }
@@ -67,7 +65,7 @@ tp__saved_put_number(struct tp_saved_writer *writer, enum tp_saved_tag tag, int6
 {
     uint8_t bytes[SAVED_NUMBER_BYTES];
 
-    saved_write_big_endian(bytes, (uint64_t) number, sizeof(bytes));
+    tp__saved_write_big_endian(bytes, (uint64_t) number, sizeof(bytes));
     tp__saved_put_text(writer, tag, (struct tp_str){ (const char *) bytes, sizeof(bytes) });
 }
 
@@ -124,7 +122,7 @@ tp__saved_open(struct tp_str saved, struct tp_str *fields, const char **why)
         *why = "this is no saved session";
         return TP_INVALID;
     }
-    if (saved_read_big_endian(saved.data + SAVED_MAGIC_BYTES, 2) != TP_SAVED_VERSION) {
+    if (tp__saved_read_big_endian(saved.data + SAVED_MAGIC_BYTES, 2) != TP_SAVED_VERSION) {
         *why = "it was saved by a version that is not understood";
         return TP_MISMATCH;
     }
@@ -138,7 +136,7 @@ tp__saved_open(struct tp_str saved, struct tp_str *fields, const char **why)
         *why = "its end is missing";
         return TP_INVALID;
     }
-    if (saved_read_big_endian(value.data, value.len)
+    if (tp__saved_read_big_endian(value.data, value.len)
         != tp__hash_extend_bytes(TP_HASH_NONE, saved.data, len)) {
         *why = "its bytes are not those that were saved";
         return TP_INVALID;
@@ -179,8 +177,9 @@ tp__saved_get_number(const struct tp_saved_section *section, enum tp_saved_tag t
 {
     const struct tp_str *value = &section->values[tag];
 
-    return tp__saved_has(section, tag) ? (int64_t) saved_read_big_endian(value->data, value->len)
-                                       : 0;
+    return tp__saved_has(section, tag)
+               ? (int64_t) tp__saved_read_big_endian(value->data, value->len)
+               : 0;
 }
 
 struct tp_str
@@ -220,8 +219,8 @@ saved_commit(struct tp_saved_writer *writer, const uint8_t *bytes, size_t len,
 static uint8_t *
 saved_write_head(uint8_t *to, enum tp_saved_tag tag, size_t len)
 {
-    to = saved_write_big_endian(to, (uint64_t) tag, 2);
-    return saved_write_big_endian(to, len, 4);
+    to = tp__saved_write_big_endian(to, (uint64_t) tag, 2);
+    return tp__saved_write_big_endian(to, len, 4);
 }
 
 static enum tp_result
@@ -230,12 +229,12 @@ saved_take_field(struct tp_str *fields, unsigned *tag, struct tp_str *value)
     if (fields->len < SAVED_FIELD_HEAD) {
         return TP_INVALID;
     }
-    uint64_t len = saved_read_big_endian(fields->data + 2, 4);
+    uint64_t len = tp__saved_read_big_endian(fields->data + 2, 4);
 
     if (fields->len - SAVED_FIELD_HEAD < len) {
         return TP_INVALID;
     }
-    *tag = (unsigned) saved_read_big_endian(fields->data, 2);
+    *tag = (unsigned) tp__saved_read_big_endian(fields->data, 2);
     *value = (struct tp_str){ fields->data + SAVED_FIELD_HEAD, (size_t) len };
     *fields = tp__str_skip(*fields, SAVED_FIELD_HEAD + (size_t) len);
     return TP_OK;
@@ -270,7 +269,7 @@ saved_is_opener(struct tp_str fields)
     if (fields.len < SAVED_FIELD_HEAD) {
         return false;
     }
-    struct saved_rule rule = saved_find_rule((unsigned) saved_read_big_endian(fields.data, 2));
+    struct saved_rule rule = saved_find_rule((unsigned) tp__saved_read_big_endian(fields.data, 2));
 
     return rule.is_known && rule.kind == TP_SAVED_OPENER;
 }
@@ -290,8 +289,8 @@ saved_find_rule(unsigned tag)
 }
 
 /* Returns the place behind it. */
-static uint8_t *
-saved_write_big_endian(uint8_t *to, uint64_t number, size_t len)
+uint8_t *
+tp__saved_write_big_endian(uint8_t *to, uint64_t number, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         to[i] = (uint8_t) (number >> 8 * (len - 1 - i));
@@ -299,8 +298,8 @@ saved_write_big_endian(uint8_t *to, uint64_t number, size_t len)
     return to + len;
 }
 
-static uint64_t
-saved_read_big_endian(const char *from, size_t len)
+uint64_t
+tp__saved_read_big_endian(const char *from, size_t len)
 {
     uint64_t number = 0;
 

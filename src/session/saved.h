@@ -148,4 +148,11 @@ int64_t tp__saved_get_number(const struct tp_saved_section *section, enum tp_sav
 /* The bytes of the field; none when it is not there. */
 struct tp_str tp__saved_get_text(const struct tp_saved_section *section, enum tp_saved_tag tag);
 
+/*
+ * Numbers within the bytes of a field: writes the last `len` bytes of `number`, and returns the
+ * place behind them; reads `len` of them.
+ */
+uint8_t *tp__saved_write_big_endian(uint8_t *to, uint64_t number, size_t len);
+uint64_t tp__saved_read_big_endian(const char *from, size_t len);
+
 #endif
