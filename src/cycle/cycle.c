@@ -29,10 +29,10 @@ static void cycle_build_server(struct tp_cycle *cycle, const struct tp_program *
                                const struct tp_block *block, struct tp_text *messages);
 static void cycle_build_codecs(struct tp_cycle *cycle, const struct tp_program *program,
                                const struct tp_block *block, struct tp_server *server);
-static const struct tp_protocol *cycle_find_protocol(const struct tp_program *program);
 static struct tp_session_limits cycle_limits(const struct tp_block *block);
 static void cycle_build_listens(struct tp_cycle *cycle, const struct tp_program *program,
-                                const struct tp_block *block, struct tp_server *server);
+                                const struct tp_block *block, struct tp_server *server,
+                                struct tp_text *messages);
 static void cycle_check_listens(const struct tp_cycle *cycle, struct tp_text *messages);
 static size_t cycle_count_listens(const struct tp_block *peer, size_t *server_count);
 static size_t cycle_count_all_dials(const struct tp_block *peer);
@@ -268,23 +268,17 @@ cycle_build_server(struct tp_cycle *cycle, const struct tp_program *program,
 
     server->configuration = &cycle->counted;
     server->log = tp__cycle_log_of(cycle, tp_block_conf(block, &tp__module_core));
+    tp__cycle_build_protocols(cycle, program, block, server, messages);
     tp__cycle_build_hooks(cycle, block, server);
-    cycle_build_listens(cycle, program, block, server);
+    cycle_build_listens(cycle, program, block, server, messages);
     cycle_build_codecs(cycle, program, block, server);
     server->limits = cycle_limits(block);
     server->logging = tp__cycle_logging_of(cycle, block);
-    server->protocol = cycle_find_protocol(program);
-    if (server->protocol == NULL) {
-        tp__text_printf(messages,
-                        "%s: error: no protocol is built in: ./configure "
-                        "--with-teleport\n",
-                        tp__conf_origin(block, "server", 0));
-    }
     tp__cycle_build_routes(cycle, block, server, messages);
-    tp__cycle_build_dials(cycle, block, server);
+    tp__cycle_build_dials(cycle, block, server, messages);
 }
 
-/* The codecs of all modules with their confs in the server's block, and the gzip filter. */
+/* The codecs of all modules with their confs in the server's block, and what is said of bodies. */
 static void
 cycle_build_codecs(struct tp_cycle *cycle, const struct tp_program *program,
                    const struct tp_block *block, struct tp_server *server)
@@ -307,19 +301,7 @@ cycle_build_codecs(struct tp_cycle *cycle, const struct tp_program *program,
     server->header_codec = (uint8_t) conf->header_codec;
     server->gzip_level = (int) conf->body_gzip;
     server->id_conflict = (enum tp_id_conflict) conf->id_conflict;
-    server->gzip = tp__program_find_gzip(program);
     server->gzip_min = conf->gzip_min;
-}
-
-static const struct tp_protocol *
-cycle_find_protocol(const struct tp_program *program)
-{
-    for (size_t i = 0; i < program->modules.count; i++) {
-        if (program->modules.modules[i]->protocol != NULL) {
-            return program->modules.modules[i]->protocol;
-        }
-    }
-    return NULL;
 }
 
 static struct tp_session_limits
@@ -342,7 +324,8 @@ cycle_limits(const struct tp_block *block)
 
 static void
 cycle_build_listens(struct tp_cycle *cycle, const struct tp_program *program,
-                    const struct tp_block *block, struct tp_server *server)
+                    const struct tp_block *block, struct tp_server *server,
+                    struct tp_text *messages)
 {
     const struct tp_server_conf *conf = tp_block_conf(block, &tp__module_server);
     const struct tp_listen_conf *items = conf->listens.items;
@@ -366,6 +349,8 @@ cycle_build_listens(struct tp_cycle *cycle, const struct tp_program *program,
             },
         };
         endpoint_make_absolute(&listen->endpoint, program->prefix, &cycle->arena);
+        listen->source.protocol =
+            tp__cycle_find_protocol(server, items[i].protocol, listen->source.origin, messages);
         tp__endpoint_format(&listen->endpoint, name);
         listen->source.name = tp__arena_format(&cycle->arena, "%s", name).data;
     }

@@ -90,10 +90,20 @@ const struct tp_listen *tp__cycle_find_listen(const struct tp_cycle *cycle, cons
 /* The dial of that name; NULL when the cycle has none. */
 const struct tp_dial *tp__cycle_find_dial(const struct tp_cycle *cycle, const char *name);
 
+/* Gives the server all protocols that are built in, and its default. */
+void tp__cycle_build_protocols(struct tp_cycle *cycle, const struct tp_program *program,
+                               const struct tp_block *block, struct tp_server *server,
+                               struct tp_text *messages);
+
+/* The one of this name; NULL for TP_PROTOCOL_AUTO and, with a message, for one not built in. */
+const struct tp_protocol_use *tp__cycle_find_protocol(const struct tp_server *server,
+                                                      struct tp_str name, const char *origin,
+                                                      struct tp_text *messages);
+
 /* For the files that build a cycle: how many dials `parent` has; makes them; checks them all. */
 size_t tp__cycle_count_dials(const struct tp_block *parent);
 void tp__cycle_build_dials(struct tp_cycle *cycle, const struct tp_block *parent,
-                           const struct tp_server *server);
+                           const struct tp_server *server, struct tp_text *messages);
 void tp__cycle_check_dials(const struct tp_cycle *cycle, struct tp_text *messages);
 
 /*

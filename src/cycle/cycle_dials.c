@@ -10,7 +10,14 @@
 #include "cycle/dial_directives.h"
 #include "cycle/server_directives.h"
 
+#include "base/str.h"
+
 #include <string.h>
+
+static struct tp_target dial_target(const struct tp_dial_conf *conf);
+static const struct tp_protocol_use *dial_protocol(const struct tp_server *server,
+                                                   const struct tp_dial_conf *conf,
+                                                   const char *origin, struct tp_text *messages);
 
 size_t
 tp__cycle_count_dials(const struct tp_block *parent)
@@ -26,7 +33,7 @@ tp__cycle_count_dials(const struct tp_block *parent)
 
 void
 tp__cycle_build_dials(struct tp_cycle *cycle, const struct tp_block *parent,
-                      const struct tp_server *server)
+                      const struct tp_server *server, struct tp_text *messages)
 {
     const struct tp_server_conf *server_conf = tp_block_conf(parent, &tp__module_server);
 
@@ -35,16 +42,18 @@ tp__cycle_build_dials(struct tp_cycle *cycle, const struct tp_block *parent,
         const struct tp_dial_conf *conf = tp_block_conf(block, &tp__module_dial);
         bool is_redialed = conf->redial_first.ms > 0;
         struct tp_str name = tp__arena_format(&cycle->arena, "dial %s", conf->target.data);
+        const char *origin = tp__conf_origin(block, "dial", 0);
 
         cycle->dials[cycle->dial_count++] = (struct tp_dial){
             .source = {
                 .name = name.data,
                 .server = server,
                 .socket_options = { .tcp_nodelay = server_conf->tcp_nodelay },
-                .origin = tp__conf_origin(block, "dial", 0),
+                .protocol = dial_protocol(server, conf, origin, messages),
+                .origin = origin,
             },
             .dialing = {
-                .target = conf->target,
+                .target = dial_target(conf),
                 .timeout = conf->dial_timeout,
                 .redial = {
                     .first = conf->redial_first,
@@ -56,6 +65,35 @@ tp__cycle_build_dials(struct tp_cycle *cycle, const struct tp_block *parent,
     }
 }
 
+/* It has been parsed once: nothing can be wrong with it. */
+static struct tp_target
+dial_target(const struct tp_dial_conf *conf)
+{
+    struct tp_target target;
+    const char *wrong = tp__target_parse(conf->target, &target);
+
+    TP_ASSERT(wrong == NULL);
+    return target;
+}
+
+/* Named behind the address, or in front of it; never NULL but with a message. */
+static const struct tp_protocol_use *
+dial_protocol(const struct tp_server *server, const struct tp_dial_conf *conf, const char *origin,
+              struct tp_text *messages)
+{
+    struct tp_target target = dial_target(conf);
+    struct tp_str scheme = tp__str(target.protocol == NULL ? TP_PROTOCOL_AUTO : target.protocol);
+    bool is_named = !tp__str_equal(conf->protocol, TP_STR(TP_PROTOCOL_AUTO));
+    const struct tp_protocol_use *use =
+        tp__cycle_find_protocol(server, is_named ? conf->protocol : scheme, origin, messages);
+
+    if (is_named && target.protocol != NULL && !tp__str_equal(scheme, conf->protocol)) {
+        tp__text_printf(messages, "%s: error: %s says %s, and protocol= says %s\n", origin,
+                        conf->target.data, target.protocol, conf->protocol.data);
+    }
+    return use == NULL ? server->default_protocol : use;
+}
+
 void
 tp__cycle_check_dials(const struct tp_cycle *cycle, struct tp_text *messages)
 {
@@ -65,7 +103,7 @@ tp__cycle_check_dials(const struct tp_cycle *cycle, struct tp_text *messages)
 
         if (&cycle->dials[i] != first) {
             tp__text_printf(messages, "%s: error: %s is dialed already at %s\n", source->origin,
-                            cycle->dials[i].dialing.target.data, first->source.origin);
+                            cycle->dials[i].dialing.target.whole.data, first->source.origin);
         }
     }
 }

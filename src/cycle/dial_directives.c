@@ -8,7 +8,9 @@
 
 #include "base/str.h"
 #include "conf/conf.h"
+#include "cycle/server_directives.h"
 #include "net/dialer.h"
+#include "net/target.h"
 
 static void dial_validate(const struct tp_block *block, void *conf);
 static const char *target_value_parse(struct tp_str text, void *field);
@@ -25,7 +27,13 @@ static const struct tp_argument dial_arguments[] = {
     {
         .name = "ADDRESS", .kind = TP_ARGUMENT_REQUIRED,
         TP_CUSTOM(struct tp_dial_conf, target, struct tp_str, &target_type),
-        .brief = "A name or an address with a port, or unix:/path.",
+        .brief = "A name or an address with a port, or unix:/path; in front of it perhaps a "
+                 "protocol: raw://10.0.0.7:9090.",
+    },
+    {
+        .name = "protocol", .kind = TP_ARGUMENT_NAMED,
+        TP_TEXT(struct tp_dial_conf, protocol), .preset = TP_PROTOCOL_AUTO,
+        .brief = "What is spoken; auto: what stands before the address, or protocol_default.",
     },
 };
 
@@ -102,8 +110,15 @@ dial_validate(const struct tp_block *block, void *conf)
 static const char *
 target_value_parse(struct tp_str text, void *field)
 {
-    struct tp_str *target = field;
+    struct tp_str *value = field;
+    struct tp_target target;
+    char address[TP_TARGET_ADDRESS_MAX];
 
-    *target = text;
-    return tp__dialer_check(text);
+    *value = text;
+    const char *wrong = tp__target_parse(text, &target);
+
+    if (wrong == NULL && tp__target_address(&target, address) == NULL) {
+        return "a shorter address";
+    }
+    return wrong == NULL ? tp__dialer_check(tp__str(address)) : wrong;
 }

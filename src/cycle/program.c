@@ -35,19 +35,6 @@ tp__program_modules(struct tp_arena *arena)
     return (struct tp_module_list){ .modules = modules, .count = count };
 }
 
-const struct tp_filter *
-tp__program_find_gzip(const struct tp_program *program)
-{
-    for (size_t i = 0; i < program->modules.count; i++) {
-        const struct tp_filter *filter = program->modules.modules[i]->filter;
-
-        if (filter != NULL && filter->id == TP_FILTER_GZIP) {
-            return filter;
-        }
-    }
-    return NULL;
-}
-
 struct tp_conf_options
 tp__program_conf_options(const struct tp_program *program, struct tp_conf_loader *loader)
 {

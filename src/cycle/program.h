@@ -22,9 +22,6 @@ struct tp_program {
 /* The server's own modules followed by the built ones; the array is allocated in `arena`. */
 struct tp_module_list tp__program_modules(struct tp_arena *arena);
 
-/* The filter called gzip; NULL when it is not built in. */
-const struct tp_filter *tp__program_find_gzip(const struct tp_program *program);
-
 /* What tp__conf_load() needs to load this program's configuration through `loader`. */
 struct tp_conf_options tp__program_conf_options(const struct tp_program *program,
                                                 struct tp_conf_loader *loader);

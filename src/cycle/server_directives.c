@@ -115,6 +115,11 @@ static const struct tp_argument listen_arguments[] = {
         .brief = "Who may connect to a Unix socket, as chmod has it: 0600 is the user who starts "
                  "the server; default is what the umask leaves.",
     },
+    {
+        .name = "protocol", .kind = TP_ARGUMENT_NAMED,
+        TP_TEXT(struct tp_listen_conf, protocol), .preset = TP_PROTOCOL_AUTO,
+        .brief = "What is spoken there; auto: the first bytes of each connection tell.",
+    },
 };
 
 static const struct tp_directive server_directives[] = {
@@ -197,6 +202,13 @@ static const struct tp_directive server_directives[] = {
         .preset = "close-old", .since = "0.1",
         .brief = "What becomes of two sessions that want one id: the older one is told and "
                  "closed, or the newer one does not get it.",
+    },
+    {
+        .name = "protocol_default", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_TEXT(struct tp_server_conf, protocol_default),
+        .preset = "teleport", .since = "0.1",
+        .brief = "What is spoken to those who have not said anything yet, and to what is dialed "
+                 "without a protocol.",
     },
     {
         .name = "read_timeout", .where = TP_IN_PEER | TP_IN_SERVER,

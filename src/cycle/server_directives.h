@@ -17,6 +17,9 @@ struct tp_keepalive {
     int count;
 };
 
+/* Instead of a protocol's name: the first bytes tell, or what is dialed does. */
+#define TP_PROTOCOL_AUTO "auto"
+
 /* One use of `listen`. */
 struct tp_listen_conf {
     struct tp_endpoint endpoint;
@@ -27,6 +30,7 @@ struct tp_listen_conf {
     struct tp_size sndbuf;
     struct tp_keepalive so_keepalive;
     unsigned file_mode; /* of a Unix socket's file; 0: as the umask says */
+    struct tp_str protocol;
 };
 
 struct tp_server_conf {
@@ -41,6 +45,7 @@ struct tp_server_conf {
     int64_t body_gzip;
     int64_t max_sent_pulls;
     int id_conflict; /* enum tp_id_conflict */
+    struct tp_str protocol_default;
     struct tp_msec pull_timeout;
     struct tp_msec read_timeout;
     struct tp_msec packet_timeout;

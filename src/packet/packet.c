@@ -22,6 +22,7 @@ void
 tp_packet_clear(struct tp_packet *packet)
 {
     tp_buf_release(packet->head);
+    tp_buf_release(packet->meta_head);
     tp_chain_clear(&packet->body);
     *packet = (struct tp_packet){ .type = 0 };
 }
@@ -50,10 +51,13 @@ tp_packet_detach(struct tp_packet *packet, struct tp_buf_pool *pool)
     TP_ASSERT(result == TP_OK);
     uint8_t *end = packet_move_text(&packet->uri, own->bytes + body.len);
 
+    end = packet_move_text(&packet->metadata, end);
     end = packet_move_text(&packet->status.text, end);
     packet_move_text(&packet->status.cause, end);
     tp_buf_release(packet->head);
+    tp_buf_release(packet->meta_head);
     packet->head = own;
+    packet->meta_head = NULL;
     pool->bytes_copied += size;
     return TP_OK;
 }
@@ -61,7 +65,8 @@ tp_packet_detach(struct tp_packet *packet, struct tp_buf_pool *pool)
 static size_t
 packet_size(const struct tp_packet *packet)
 {
-    return packet->uri.len + packet->status.text.len + packet->status.cause.len + packet->body.len;
+    return packet->uri.len + packet->metadata.len + packet->status.text.len
+           + packet->status.cause.len + packet->body.len;
 }
 
 /* Is any buffer of it much larger than what the packet needs? */
@@ -71,7 +76,7 @@ packet_is_pinning(const struct tp_packet *packet)
     size_t count;
     const struct tp_slice *slices = tp_chain_slices(&packet->body, &count);
 
-    if (packet_is_large(packet->head)) {
+    if (packet_is_large(packet->head) || packet_is_large(packet->meta_head)) {
         return true;
     }
     for (size_t i = 0; i < count; i++) {

@@ -56,12 +56,20 @@ enum tp_result
 tp_peer_listen(struct tp_peer *peer, const char *address, uint16_t *port)
 {
     const struct tp_listen_options options = { .backlog = LISTEN_BACKLOG };
+    struct tp_target target;
+    const struct tp_protocol_use *use;
+    char host[TP_TARGET_ADDRESS_MAX];
     struct tp_endpoint endpoint;
     int fd;
 
     tp__peer_check(peer);
-    const char *wrong = tp__endpoint_parse_any_port(tp__str(address), &endpoint);
+    const char *wrong = tp__peer_read_target(peer, address, &target, &use);
 
+    if (wrong == NULL) {
+        wrong = tp__target_address(&target, host) == NULL
+                    ? "shorter"
+                    : tp__endpoint_parse_any_port(tp__str(host), &endpoint);
+    }
     if (wrong != NULL) {
         return tp__peer_fail(peer, TP_INVALID, "cannot listen on \"%s\": it has to be %s", address,
                              wrong);
@@ -79,6 +87,7 @@ tp_peer_listen(struct tp_peer *peer, const char *address, uint16_t *port)
     }
     struct tp_address local = tp__socket_local_address(fd);
 
+    listen->source.protocol = use;
     listen_take_name(listen, &endpoint, local);
     result = listen_start(&listen, fd);
     if (result == TP_OK && port != NULL) {

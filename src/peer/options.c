@@ -9,6 +9,7 @@
  */
 #include "peer/peer.h"
 
+#include "base/str.h"
 #include "peer/built.h"
 
 #include <string.h>
@@ -60,8 +61,6 @@ static const struct option_row option_rows[] = {
 
 static const char *option_complete(const struct option_row *row, struct tp_peer_options *options);
 static struct tp_msec option_time(struct tp_msec time);
-static const struct tp_protocol *options_find_protocol(void);
-static const struct tp_filter *options_find_gzip(void);
 static const char *options_check_rest(const struct tp_peer_options *options);
 
 const char *
@@ -80,6 +79,9 @@ tp__peer_options_complete(const struct tp_peer_options *given, struct tp_peer_op
     }
     if (complete->body_codec == 0) {
         complete->body_codec = TP_CODEC_JSON;
+    }
+    if (complete->protocol == NULL) {
+        complete->protocol = "teleport";
     }
     if (complete->redials_never) {
         complete->redial.times = 0;
@@ -103,21 +105,23 @@ tp__options_take(void *known, size_t known_size, const void *given, size_t given
     return given_size >= sizeof(size_t);
 }
 
-void
+bool
 tp__peer_server_init(struct tp_peer *peer)
 {
     const struct tp_peer_options *options = &peer->options;
+    const struct tp_module_list modules = { tp__library_modules, tp__library_module_count };
 
+    TP_ASSERT(tp__protocols_count(&modules) <= TP_PEER_PROTOCOLS_MAX);
     peer->server = (struct tp_server){
         .configuration = &peer->configuration,
         .default_codec = options->body_codec,
         .header_codec = options->header_codec,
         .gzip_level = options->gzip_level,
-        .gzip = options_find_gzip(),
         .id_conflict = options->id_conflict,
         .gzip_min = options->gzip_min,
         .log = peer->log,
-        .protocol = options_find_protocol(),
+        .protocols = peer->protocols,
+        .protocol_count = tp__protocols_fill(&modules, peer->protocols),
         .limits = {
             .packet = options->packet_limit,
             .send_queue = options->send_queue,
@@ -135,6 +139,9 @@ tp__peer_server_init(struct tp_peer *peer)
             .body_limit = { BODY_LOG_BYTES },
         },
     };
+    peer->server.default_protocol =
+        tp__server_find_protocol(&peer->server, tp__str(options->protocol));
+    return peer->server.default_protocol != NULL;
 }
 
 bool
@@ -182,31 +189,6 @@ options_check_rest(const struct tp_peer_options *options)
     }
     if (options->id_conflict != TP_ID_CLOSE_OLD && options->id_conflict != TP_ID_REFUSE_NEW) {
         return "id_conflict";
-    }
-    return NULL;
-}
-
-/* NULL: the one there is was left out by ./configure --without-teleport. */
-static const struct tp_protocol *
-options_find_protocol(void)
-{
-    for (size_t i = 0; i < tp__library_module_count; i++) {
-        if (tp__library_modules[i]->protocol != NULL) {
-            return tp__library_modules[i]->protocol;
-        }
-    }
-    return NULL;
-}
-
-static const struct tp_filter *
-options_find_gzip(void)
-{
-    for (size_t i = 0; i < tp__library_module_count; i++) {
-        const struct tp_filter *filter = tp__library_modules[i]->filter;
-
-        if (filter != NULL && filter->id == TP_FILTER_GZIP) {
-            return filter;
-        }
     }
     return NULL;
 }

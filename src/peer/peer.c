@@ -10,6 +10,8 @@
  */
 #include "peer/peer.h"
 
+#include "peer/built.h"
+
 #include "base/result.h"
 #include "config.h"
 #include "os/file.h"
@@ -216,8 +218,7 @@ peer_open(struct tp_peer *peer)
     tp__list_init(&peer->groups);
     tp__list_init(&peer->listens);
     tp__counted_init(&peer->configuration, peer_on_unused);
-    tp__peer_server_init(peer);
-    if (peer->server.protocol == NULL) {
+    if (!tp__peer_server_init(peer)) {
         return TP_MISMATCH;
     }
     enum tp_result result = tp__peer_hooks_init(peer);
@@ -296,7 +297,8 @@ peer_open_sessions(struct tp_peer *peer)
     tp__peer_sessions_init(peer);
     tp__sessions_init(&peer->sessions, peer->loop, &callbacks, peer->options.memory);
     peer->sessions.threads = peer->pool;
-    enum tp_result result = tp__sessions_use_gzip(&peer->sessions, peer->server.gzip);
+    const struct tp_module_list modules = { tp__library_modules, tp__library_module_count };
+    enum tp_result result = tp__sessions_use_filters(&peer->sessions, &modules);
 
     if (result != TP_OK) {
         tp__sessions_fini(&peer->sessions);

@@ -19,6 +19,7 @@
 enum {
     TP_PEER_MAGIC = 0x54505045, /* "TPPE" */
     TP_PEER_ERROR_MAX = 512,    /* bytes of tp_peer_last_error() and its terminator */
+    TP_PEER_PROTOCOLS_MAX = 16, /* that can be built in */
 };
 
 /* The longest delay of a timer, and time-out of an option. */
@@ -63,6 +64,7 @@ struct tp_peer {
     struct tp_pool *pool; /* looks names up */
     struct tp_inbox inbox;
     struct tp_counted configuration; /* held by sessions and exchanges; never freed by them */
+    struct tp_protocol_use protocols[TP_PEER_PROTOCOLS_MAX]; /* the server's */
     struct tp_server server;
     struct tp_sessions sessions;
     uint64_t last_number; /* of a session */
@@ -112,8 +114,15 @@ const char *tp__peer_options_complete(const struct tp_peer_options *given,
  */
 bool tp__options_take(void *known, size_t known_size, const void *given, size_t given_size);
 
-/* What the options say, as a server. */
-void tp__peer_server_init(struct tp_peer *peer);
+/*
+ * Reads an address with, perhaps, a protocol in front; `use` is NULL where none is named.  NULL,
+ * or what it would have to be.
+ */
+const char *tp__peer_read_target(const struct tp_peer *peer, const char *text,
+                                 struct tp_target *target, const struct tp_protocol_use **use);
+
+/* What the options say, as a server; false when its protocol is not built in. */
+bool tp__peer_server_init(struct tp_peer *peer);
 
 enum tp_result tp__peer_routes_init(struct tp_peer_routes *routes,
                                     struct tp_router *router) TP_MUST_CHECK;

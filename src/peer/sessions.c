@@ -22,10 +22,18 @@ tp_peer_dial(struct tp_peer *peer, const char *address, const struct tp_dial_opt
              struct tp_session **session)
 {
     struct tp_dial_options options;
-    const char *wrong = tp__dialer_check(tp__str(address));
+    struct tp_target target;
+    const struct tp_protocol_use *use;
+    char host[TP_TARGET_ADDRESS_MAX];
 
     tp__peer_check(peer);
     *session = NULL;
+    const char *wrong = tp__peer_read_target(peer, address, &target, &use);
+
+    if (wrong == NULL) {
+        wrong =
+            tp__target_address(&target, host) == NULL ? "shorter" : tp__dialer_check(tp__str(host));
+    }
     if (wrong != NULL) {
         return tp__peer_fail(peer, TP_INVALID, "cannot dial \"%s\": it has to be %s", address,
                              wrong);
@@ -36,7 +44,8 @@ tp_peer_dial(struct tp_peer *peer, const char *address, const struct tp_dial_opt
         return result;
     }
     const struct tp_dialing dialing = {
-        .target = tp__str(address),
+        .target = target,
+        .protocol = use == NULL ? NULL : use->protocol,
         .timeout = options.timeout,
         .redial = options.redial,
     };
@@ -61,6 +70,20 @@ tp_peer_dial(struct tp_peer *peer, const char *address, const struct tp_dial_opt
                              tp_result_sentence(result));
     }
     return TP_OK;
+}
+
+const char *
+tp__peer_read_target(const struct tp_peer *peer, const char *text, struct tp_target *target,
+                     const struct tp_protocol_use **use)
+{
+    const char *wrong = tp__target_parse(tp__str(text), target);
+
+    *use = NULL;
+    if (wrong == NULL && target->protocol != NULL) {
+        *use = tp__server_find_protocol(&peer->server, tp__str(target->protocol));
+        wrong = *use == NULL ? "of a protocol that is built in" : NULL;
+    }
+    return wrong;
 }
 
 enum tp_result

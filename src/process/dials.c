@@ -139,7 +139,7 @@ dials_begin(struct tp_dials *dials, const struct tp_dial *dial)
     }
     if (result != TP_OK) {
         tp_log_error(&dial->source.server->log, "dial-not-begun", "target=%s result=%s",
-                     dial->dialing.target.data, tp_result_word(result));
+                     dial->dialing.target.whole.data, tp_result_word(result));
         free(begun);
         return;
     }

@@ -228,7 +228,7 @@ worker_start_loop(struct tp_worker *worker)
     tp__sessions_init(&worker->sessions, worker->loop, &callbacks,
                       worker->cycle->core->worker_memory);
     worker->sessions.worker_slot = worker->slot;
-    result = tp__sessions_use_gzip(&worker->sessions, tp__program_find_gzip(worker->program));
+    result = tp__sessions_use_filters(&worker->sessions, &worker->program->modules);
     if (result != TP_OK) {
         return result;
     }

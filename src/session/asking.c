@@ -35,15 +35,6 @@ static struct tp_exchange *ask_find(const struct tp_session *session, uint64_t s
 static void ask_leave(struct tp_exchange *exchange);
 static void ask_end(struct tp_exchange *exchange, const struct tp_status *status);
 static void ask_tell(struct tp_exchange *exchange);
-static enum tp_result packet_fill(const struct tp_session *session, int32_t type, struct tp_str uri,
-                                  struct tp_str body, const struct tp_send_options *options,
-                                  struct tp_packet *packet);
-static enum tp_result packet_fill_header(const struct tp_session *session,
-                                         const struct tp_send_options *options,
-                                         struct tp_packet *packet);
-static enum tp_result packet_take_uri(const struct tp_session *session, struct tp_str uri,
-                                      struct tp_packet *packet);
-static void packet_deflate(const struct tp_session *session, int level, struct tp_packet *packet);
 
 static const struct tp_send_options no_options;
 
@@ -64,7 +55,8 @@ tp_session_pull_async(struct tp_session *session, struct tp_str uri, struct tp_s
         .is_early = options->is_early,
     };
     struct tp_packet packet = { 0 };
-    enum tp_result result = packet_fill(session, TP_PACKET_PULL, uri, body, options, &packet);
+    enum tp_result result =
+        tp__own_packet_fill(session, TP_PACKET_PULL, uri, body, options, &packet);
 
     return result == TP_OK ? tp__session_ask(session, &packet, &asking) : result;
 }
@@ -79,7 +71,8 @@ tp_session_push(struct tp_session *session, struct tp_str uri, struct tp_str bod
         .is_early = options->is_early,
     };
     struct tp_packet packet = { 0 };
-    enum tp_result result = packet_fill(session, TP_PACKET_PUSH, uri, body, options, &packet);
+    enum tp_result result =
+        tp__own_packet_fill(session, TP_PACKET_PUSH, uri, body, options, &packet);
 
     return result == TP_OK ? tp__session_ask(session, &packet, &asking) : result;
 }
@@ -92,6 +85,9 @@ tp__session_ask(struct tp_session *session, struct tp_packet *packet,
     enum tp_result result = ask_may_send(session, packet, asking);
 
     if (result == TP_OK) {
+        result = tp__own_packet_check(session, packet);
+    }
+    if (result == TP_OK) {
         result = ask_send(session, packet, asking);
     }
     tp_packet_clear(packet);
@@ -102,6 +98,12 @@ const struct tp_status *
 tp_reply_status(const struct tp_reply *reply)
 {
     return &reply->status;
+}
+
+struct tp_str
+tp_reply_metadata(const struct tp_reply *reply)
+{
+    return reply->metadata;
 }
 
 struct tp_str
@@ -119,7 +121,8 @@ tp_reply_body_codec(const struct tp_reply *reply)
 struct tp_reply *
 tp__reply_copy(const struct tp_reply *reply)
 {
-    const struct tp_str texts[] = { reply->status.text, reply->status.cause, reply->body };
+    const struct tp_str texts[] = { reply->status.text, reply->status.cause, reply->metadata,
+                                    reply->body };
     struct tp_str copies[TP_COUNT_OF(texts)];
     size_t len = 0;
 
@@ -142,7 +145,8 @@ tp__reply_copy(const struct tp_reply *reply)
     }
     *copy = (struct tp_reply){
         .status = { .code = reply->status.code, .text = copies[0], .cause = copies[1] },
-        .body = copies[2],
+        .metadata = copies[2],
+        .body = copies[3],
         .body_codec = reply->body_codec,
     };
     return copy;
@@ -422,7 +426,7 @@ ask_may_send(const struct tp_session *session, const struct tp_packet *packet,
     if (session->is_ending || (asking->fails_at_once && !tp__session_is_connected(session))) {
         return TP_GONE;
     }
-    if (packet->uri.len + packet->body.len > limits->packet.bytes) {
+    if (packet->uri.len + packet->metadata.len + packet->body.len > limits->packet.bytes) {
         return TP_TOO_LARGE;
     }
     if (session->queued_bytes + tp__exchange_queue_cost(packet) > limits->send_queue.bytes
@@ -506,7 +510,10 @@ ask_end(struct tp_exchange *exchange, const struct tp_status *status)
 static void
 ask_tell(struct tp_exchange *exchange)
 {
-    struct tp_reply reply = { .body_codec = exchange->reply.body_codec };
+    struct tp_reply reply = {
+        .body_codec = exchange->reply.body_codec,
+        .metadata = exchange->reply.metadata,
+    };
     enum tp_result result = tp_exchange_read_reply(exchange, &reply.body);
 
     exchange->is_finished = true;
@@ -520,89 +527,4 @@ ask_tell(struct tp_exchange *exchange)
     exchange->on_reply(&reply, exchange->owner);
     exchange->sessions->callout_count--;
     tp__exchange_free(exchange);
-}
-
-/* Fills a packet of our own.  Unless TP_OK is returned it is empty. */
-static enum tp_result
-packet_fill(const struct tp_session *session, int32_t type, struct tp_str uri, struct tp_str body,
-            const struct tp_send_options *options, struct tp_packet *packet)
-{
-    const struct tp_server *server = session->source->server;
-    int level = options->has_gzip ? options->gzip_level : server->gzip_level;
-    enum tp_result result = packet_fill_header(session, options, packet);
-
-    packet->type = type;
-    if (uri.len + body.len > server->limits.packet.bytes) {
-        return TP_TOO_LARGE;
-    }
-    if (result == TP_OK) {
-        result = packet_take_uri(session, uri, packet);
-    }
-    if (result == TP_OK && body.len > 0) {
-        result = tp_chain_append_copy(&packet->body, &session->sessions->pool, body);
-    }
-    if (result != TP_OK) {
-        tp_packet_clear(packet);
-        return result;
-    }
-    if (level != 0 && body.len >= server->gzip_min.bytes) {
-        packet_deflate(session, level, packet);
-    }
-    return TP_OK;
-}
-
-static enum tp_result
-packet_fill_header(const struct tp_session *session, const struct tp_send_options *options,
-                   struct tp_packet *packet)
-{
-    const struct tp_server *server = session->source->server;
-    uint8_t header_codec =
-        options->header_codec != 0 ? options->header_codec : server->header_codec;
-    uint8_t body_codec = options->body_codec != 0 ? options->body_codec : server->default_codec;
-    bool is_level =
-        !options->has_gzip
-        || (options->gzip_level >= TP_GZIP_LEVEL_MIN && options->gzip_level <= TP_GZIP_LEVEL_MAX);
-
-    if ((header_codec != TP_CODEC_JSON && header_codec != TP_CODEC_PROTOBUF) || !is_level) {
-        return TP_INVALID;
-    }
-    packet->header_codec = header_codec;
-    packet->body_codec = body_codec;
-    packet->has_body_codec = true;
-    return TP_OK;
-}
-
-static enum tp_result
-packet_take_uri(const struct tp_session *session, struct tp_str uri, struct tp_packet *packet)
-{
-    if (uri.len == 0) {
-        return TP_OK;
-    }
-    packet->head = tp_buf_make(&session->sessions->pool, uri.len);
-    if (packet->head == NULL) {
-        return TP_NO_MEMORY;
-    }
-    memcpy(packet->head->bytes, uri.data, uri.len);
-    packet->uri = (struct tp_str){ (const char *) packet->head->bytes, uri.len };
-    return TP_OK;
-}
-
-/* What cannot be deflated, or would grow, goes as it is. */
-static void
-packet_deflate(const struct tp_session *session, int level, struct tp_packet *packet)
-{
-    struct tp_sessions *sessions = session->sessions;
-    const struct tp_filter *gzip = session->source->server->gzip;
-    struct tp_chain deflated = { 0 };
-
-    if (gzip == NULL
-        || gzip->apply(sessions->gzip_state, level, &packet->body, &sessions->pool, &deflated)
-               != TP_OK
-        || deflated.len >= packet->body.len) {
-        tp_chain_clear(&deflated);
-        return;
-    }
-    tp_chain_clear(&packet->body);
-    packet->body = deflated;
-    packet->gzip_level = level;
 }

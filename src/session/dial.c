@@ -28,6 +28,8 @@ struct tp_dialed {
     struct tp_redial redial;
     int64_t failed_count; /* attempts in a row that came to nothing, or to nothing heard */
     int64_t connected_ms; /* when the connection there is, or was, began */
+    const struct tp_protocol *protocol;  /* NULL: its source's */
+    char address[TP_TARGET_ADDRESS_MAX]; /* with a port */
     size_t target_len;
     char target[];
 };
@@ -46,10 +48,14 @@ tp__session_dial(struct tp_sessions *sessions, const struct tp_source *source, u
                  const struct tp_dialing *dialing, struct tp_session **made)
 {
     static const struct tp_address nowhere;
-    struct tp_dialed *dialed = calloc(1, sizeof(*dialed) + dialing->target.len);
+    struct tp_dialed *dialed = calloc(1, sizeof(*dialed) + dialing->target.whole.len);
 
     if (dialed == NULL) {
         return TP_NO_MEMORY;
+    }
+    if (tp__target_address(&dialing->target, dialed->address) == NULL) {
+        free(dialed);
+        return TP_INVALID;
     }
     struct tp_session *session = tp__session_make(sessions, source, number, -1, &nowhere);
 
@@ -60,8 +66,9 @@ tp__session_dial(struct tp_sessions *sessions, const struct tp_source *source, u
     dialed->session = session;
     dialed->timeout = dialing->timeout;
     dialed->redial = dialing->redial;
-    dialed->target_len = dialing->target.len;
-    memcpy(dialed->target, dialing->target.data, dialing->target.len);
+    dialed->protocol = dialing->protocol;
+    dialed->target_len = dialing->target.whole.len;
+    memcpy(dialed->target, dialing->target.whole.data, dialing->target.whole.len);
     tp__dialer_init(&dialed->dialer, sessions->loop, sessions->threads, dialed_on_end);
     tp__timer_init(&dialed->pause, dialed_on_pause_end);
     session->dialed = dialed;
@@ -120,6 +127,20 @@ tp__dialed_heed(const struct tp_exchange *exchange)
     }
 }
 
+struct tp_str
+tp__dialed_target(const struct tp_session *session)
+{
+    const struct tp_dialed *dialed = session->dialed;
+
+    return dialed == NULL ? TP_STR("") : (struct tp_str){ dialed->target, dialed->target_len };
+}
+
+const struct tp_protocol *
+tp__dialed_protocol(const struct tp_session *session)
+{
+    return session->dialed == NULL ? NULL : session->dialed->protocol;
+}
+
 bool
 tp__dialed_is_trying(const struct tp_session *session)
 {
@@ -156,7 +177,7 @@ dialed_begin(struct tp_dialed *dialed)
         == TP_REFUSE) {
         return TP_DENIED;
     }
-    return tp__dialer_start(&dialed->dialer, call.text, dialed->timeout);
+    return tp__dialer_start(&dialed->dialer, tp__str(dialed->address), dialed->timeout);
 }
 
 static void

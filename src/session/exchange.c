@@ -22,6 +22,8 @@ enum {
     EXCHANGES_KEPT_MAX = 256, /* free records kept for the next exchange */
 };
 
+static bool exchange_take_auth(struct tp_session *session, struct tp_packet *packet,
+                               int64_t begun_us);
 static void exchange_destroy(struct tp_exchange *exchange);
 static inline void exchange_run_route(struct tp_exchange *exchange);
 static inline void exchange_handle(struct tp_exchange *exchange);
@@ -38,6 +40,9 @@ tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_
 {
     if (request->type == TP_PACKET_REPLY) {
         tp__session_take_reply(session, request);
+        return;
+    }
+    if (request->type >= TP_PACKET_AUTH_CALL && exchange_take_auth(session, request, begun_us)) {
         return;
     }
     if (session->is_ending) {
@@ -62,6 +67,58 @@ tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_
     } else if (exchange->server->hooks == NULL || !tp__exchange_begin_hooks(exchange)) {
         exchange_run_route(exchange);
     }
+}
+
+void
+tp__exchange_begin_refused(struct tp_session *session, struct tp_packet *request, int64_t begun_us)
+{
+    struct tp_status status = request->status;
+    struct tp_chain body = request->body;
+    uint8_t codec = request->body_codec;
+
+    request->status = (struct tp_status){ 0 };
+    request->body = (struct tp_chain){ 0 };
+    struct tp_exchange *exchange =
+        session->is_ending ? NULL : tp__exchange_make(session, request, begun_us);
+
+    if (exchange == NULL) {
+        tp_chain_clear(&body);
+        tp_packet_clear(request);
+        tp__session_end(session, TP_CLOSE_NO_RESOURCES, false);
+        return;
+    }
+    /* What it says of its uri is for the log; there may be none. */
+    if (tp__exchange_read_uri(exchange) != TP_OK) {
+        exchange->path = TP_STR("");
+    }
+    exchange->reply.metadata = exchange->request.metadata;
+    exchange->reply.meta_head = exchange->request.head;
+    tp_buf_acquire(exchange->reply.meta_head);
+    exchange->request.metadata = TP_STR("");
+    tp__exchange_log_begin(exchange);
+    tp_exchange_finish(exchange, &status, &body, codec);
+    tp__exchange_check_answer(exchange);
+}
+
+/* A session without anything that authenticates lets everybody in.  False: it is no such packet. */
+static bool
+exchange_take_auth(struct tp_session *session, struct tp_packet *packet, int64_t begun_us)
+{
+    if ((session->protocol->protocol->abilities & TP_PROTOCOL_AUTH) == 0) {
+        return false;
+    }
+    if (packet->type == TP_PACKET_AUTH_REPLY) {
+        tp__session_take_reply(session, packet);
+        return true;
+    }
+    if (packet->type != TP_PACKET_AUTH_CALL) {
+        return false;
+    }
+    tp_chain_clear(&packet->body);
+    packet->status = tp_status_of(TP_STATUS_OK);
+    packet->body_codec = TP_CODEC_NONE;
+    tp__exchange_begin_refused(session, packet, begun_us);
+    return true;
 }
 
 struct tp_exchange *
@@ -101,6 +158,7 @@ tp__exchange_new(struct tp_session *session, struct tp_packet *request, int64_t 
     exchange->request_body_bytes = request->body.len;
     exchange->begun_us = begun_us;
     request->head = NULL;
+    request->meta_head = NULL;
     request->body = (struct tp_chain){ 0 };
     tp__timer_init(&exchange->timer, exchange_on_time);
     tp__list_init(&exchange->node);
@@ -446,6 +504,7 @@ static void
 exchange_release_packet(struct tp_packet *packet)
 {
     tp_buf_release(packet->head);
+    tp_buf_release(packet->meta_head);
     tp_chain_clear(&packet->body);
 }
 

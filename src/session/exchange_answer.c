@@ -17,7 +17,9 @@ static inline bool exchange_is_too_late(const struct tp_exchange *exchange);
 static void exchange_complete(struct tp_exchange *exchange);
 static enum tp_result exchange_complete_owned(struct tp_exchange *exchange);
 static void exchange_take_status(struct tp_exchange *exchange, const struct tp_status *status);
-static void exchanges_release_ordered(struct tp_session *session, const struct tp_route *route);
+static bool exchange_is_ordered(const struct tp_exchange *exchange);
+static bool exchanges_share_order(const struct tp_exchange *one, const struct tp_exchange *other);
+static void exchanges_release_ordered(const struct tp_exchange *answered);
 static void exchange_release_if_first(struct tp_exchange *exchange);
 static void exchange_leave(struct tp_exchange *exchange);
 static bool exchange_is_somebodys(const struct tp_exchange *exchange);
@@ -68,6 +70,7 @@ tp_exchange_refuse_result(struct tp_exchange *exchange, enum tp_result result)
         { TP_FULL, TP_STATUS_SERVICE_UNAVAILABLE },
         { TP_INTERRUPTED, TP_STATUS_SERVICE_UNAVAILABLE },
         { TP_TIMED_OUT, TP_STATUS_GATEWAY_TIMEOUT },
+        { TP_UNSUPPORTED, TP_STATUS_NOT_IMPLEMENTED },
     };
     struct tp_status status = tp_status_of(TP_STATUS_INTERNAL_ERROR);
 
@@ -127,10 +130,9 @@ tp__exchange_go_out(struct tp_exchange *exchange)
 {
     struct tp_session *session = exchange->session;
 
-    if (exchange->route != NULL && exchange->route->is_ordered
-        && tp_exchange_wants_reply(exchange)) {
+    if (exchange_is_ordered(exchange) && tp_exchange_wants_reply(exchange)) {
         exchange->is_parked = true;
-        exchanges_release_ordered(session, exchange->route);
+        exchanges_release_ordered(exchange);
     } else {
         exchange_leave(exchange);
     }
@@ -273,34 +275,59 @@ exchange_take_status(struct tp_exchange *exchange, const struct tp_status *statu
     struct tp_packet *reply = &exchange->reply;
 
     reply->status = *status;
-    reply->status.cause = TP_STR("");
-    if (status->text.data == tp_status_text(status->code).data) {
+    if (exchange->session == NULL
+        || (tp__session_protocol(exchange->session)->abilities & TP_PROTOCOL_CAUSE) == 0) {
+        reply->status.cause = TP_STR("");
+    }
+    if (status->text.data == tp_status_text(status->code).data && reply->status.cause.len == 0) {
         return;
     }
-    struct tp_buf *buf = tp_buf_make(&exchange->sessions->pool, status->text.len);
+    struct tp_str *cause = &reply->status.cause;
+    struct tp_buf *buf = tp_buf_make(&exchange->sessions->pool, status->text.len + cause->len);
 
     if (buf == NULL) {
-        reply->status.text = tp_status_text(status->code);
+        reply->status =
+            (struct tp_status){ .code = status->code, .text = tp_status_text(status->code) };
         return;
     }
     if (status->text.len > 0) {
         memcpy(buf->bytes, status->text.data, status->text.len);
     }
+    if (cause->len > 0) {
+        cause->data = memcpy(buf->bytes + status->text.len, cause->data, cause->len);
+    }
     reply->head = buf;
     reply->status.text.data = (const char *) buf->bytes;
 }
 
-/* Lets those of the route go whose predecessors are all answered. */
-static void
-exchanges_release_ordered(struct tp_session *session, const struct tp_route *route)
+static inline bool
+exchange_is_ordered(const struct tp_exchange *exchange)
 {
+    return (exchange->route != NULL && exchange->route->is_ordered)
+           || (exchange->session->protocol->protocol->abilities & TP_PROTOCOL_IN_ORDER) != 0;
+}
+
+/* Do the two stand in one line?  Where the protocol wants it, all of the session do. */
+static bool
+exchanges_share_order(const struct tp_exchange *one, const struct tp_exchange *other)
+{
+    return one->route == other->route
+           || (one->session->protocol->protocol->abilities & TP_PROTOCOL_IN_ORDER) != 0;
+}
+
+/* Lets those in line with this one go whose predecessors are all answered. */
+static void
+exchanges_release_ordered(const struct tp_exchange *answered)
+{
+    struct tp_session *session = answered->session;
+
     TP_LIST_EACH (node, &session->exchanges) {
         struct tp_exchange *exchange = TP_CONTAINER_OF(node, struct tp_exchange, node);
 
         if (exchange->is_unrouted && tp_exchange_wants_reply(exchange)) {
             return; /* It may become one of this route. */
         }
-        if (exchange->route == route && tp_exchange_wants_reply(exchange)) {
+        if (exchanges_share_order(exchange, answered) && tp_exchange_wants_reply(exchange)) {
             if (!exchange->is_parked) {
                 return;
             }
@@ -322,7 +349,7 @@ exchange_release_if_first(struct tp_exchange *exchange)
             exchange_leave(exchange);
             return;
         }
-        if (earlier->route == exchange->route && tp_exchange_wants_reply(earlier)) {
+        if (exchanges_share_order(earlier, exchange) && tp_exchange_wants_reply(earlier)) {
             return;
         }
     }
@@ -351,12 +378,20 @@ exchange_queue(struct tp_exchange *exchange)
     struct tp_packet *reply = &exchange->reply;
 
     reply->type = TP_PACKET_REPLY;
+    if (request->type == TP_PACKET_AUTH_CALL) {
+        reply->type = TP_PACKET_AUTH_REPLY;
+    }
+    reply->note = request->note;
     reply->seq = request->seq;
     reply->uri = tp__exchange_wire_uri(exchange);
     reply->header_codec = request->header_codec;
     exchange->is_queued = true;
-    if (request->gzip_level != 0) {
-        tp__exchange_deflate_reply(exchange);
+    if (request->filter_count != 0) {
+        memcpy(reply->filters, request->filters, sizeof(reply->filters));
+        reply->filter_count = request->filter_count;
+        reply->reply_gzip = request->reply_gzip;
+    } else if ((request->reply_gzip | reply->gzip_level) != 0) {
+        tp__exchange_fit_reply(exchange);
     }
     exchange->session->queued_bytes += tp__exchange_queue_cost(reply);
     tp__list_append(&exchange->session->outgoing, &exchange->node);

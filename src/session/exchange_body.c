@@ -9,6 +9,7 @@
 #include "base/str.h"
 
 static enum tp_result body_inflate(struct tp_exchange *exchange);
+static void body_inflate_reply(struct tp_exchange *exchange);
 static const struct tp_codec_use *body_codec(const struct tp_exchange *exchange);
 static const struct tp_codec_use *find_codec(const struct tp_server *server, uint8_t id);
 static enum tp_result refuse_codec(struct tp_exchange *exchange);
@@ -48,11 +49,8 @@ tp_exchange_read_reply(struct tp_exchange *exchange, struct tp_str *body)
     if (!is_plain && !exchange->has_plain_reply) {
         tp_chain_clear(&exchange->plain_body);
         exchange->has_plain_body = false;
-        result = server->gzip == NULL
-                     ? TP_INVALID
-                     : server->gzip->undo(exchange->sessions->gzip_state, &reply->body,
-                                          server->limits.packet, &exchange->sessions->pool,
-                                          &exchange->plain_body);
+        result = tp__sessions_inflate(exchange->sessions, &reply->body, server->limits.packet,
+                                      &exchange->plain_body);
         exchange->has_plain_reply = result == TP_OK;
     }
     if (result == TP_OK) {
@@ -114,29 +112,44 @@ tp_exchange_encode_value(const struct tp_exchange *exchange, const struct cJSON 
                               &exchange->sessions->pool, body);
 }
 
+/* As its PULL said that it can be taken. */
 void
-tp__exchange_deflate_reply(struct tp_exchange *exchange)
+tp__exchange_fit_reply(struct tp_exchange *exchange)
 {
     const struct tp_server *server = exchange->server;
     struct tp_packet *reply = &exchange->reply;
-    int level = (int) exchange->request.gzip_level;
-    struct tp_chain deflated = { 0 };
 
-    if (reply->gzip_level != 0 || server->gzip == NULL
-        || reply->body.len < server->gzip_min.bytes) {
-        return;
+    if (exchange->request.reply_gzip == 0) {
+        body_inflate_reply(exchange);
+    } else if (reply->gzip_level == 0 && reply->body.len >= server->gzip_min.bytes) {
+        tp__sessions_deflate(exchange->sessions, (int) exchange->request.reply_gzip, reply);
     }
-    enum tp_result result = server->gzip->apply(exchange->sessions->gzip_state, level, &reply->body,
-                                                &exchange->sessions->pool, &deflated);
+}
 
-    /* What cannot be deflated, or would grow, goes as it is; the header tells the truth. */
-    if (result != TP_OK || deflated.len >= reply->body.len) {
+enum tp_result
+tp__sessions_inflate(struct tp_sessions *sessions, const struct tp_chain *body,
+                     struct tp_size limit, struct tp_chain *plain)
+{
+    enum tp_result result =
+        tp__filters_undo(&sessions->filters, TP_FILTER_GZIP, body, limit, &sessions->pool, plain);
+
+    return result == TP_NOT_FOUND ? TP_INVALID : result;
+}
+
+void
+tp__sessions_deflate(struct tp_sessions *sessions, int level, struct tp_packet *packet)
+{
+    struct tp_chain deflated = { 0 };
+    enum tp_result result = tp__filters_apply(&sessions->filters, TP_FILTER_GZIP, level,
+                                              &packet->body, &sessions->pool, &deflated);
+
+    if (result != TP_OK || deflated.len >= packet->body.len) {
         tp_chain_clear(&deflated);
         return;
     }
-    tp_chain_clear(&reply->body);
-    reply->body = deflated;
-    reply->gzip_level = level;
+    tp_chain_clear(&packet->body);
+    packet->body = deflated;
+    packet->gzip_level = level;
 }
 
 uint8_t
@@ -150,15 +163,31 @@ body_inflate(struct tp_exchange *exchange)
 {
     const struct tp_server *server = exchange->server;
 
-    if (server->gzip == NULL) {
-        return TP_INVALID;
-    }
-    enum tp_result result =
-        server->gzip->undo(exchange->sessions->gzip_state, &exchange->request.body,
-                           server->limits.packet, &exchange->sessions->pool, &exchange->plain_body);
+    enum tp_result result = tp__sessions_inflate(exchange->sessions, &exchange->request.body,
+                                                 server->limits.packet, &exchange->plain_body);
 
     exchange->has_plain_body = result == TP_OK;
     return result;
+}
+
+/* One that cannot be inflated is not sent. */
+static void
+body_inflate_reply(struct tp_exchange *exchange)
+{
+    struct tp_packet *reply = &exchange->reply;
+    struct tp_chain plain = { 0 };
+
+    if (reply->body.len > 0
+        && tp__sessions_inflate(exchange->sessions, &reply->body, exchange->server->limits.packet,
+                                &plain)
+               != TP_OK) {
+        struct tp_status status = tp_status_of(TP_STATUS_INTERNAL_ERROR);
+
+        tp__exchange_replace_outcome(exchange, &status);
+    }
+    tp_chain_clear(&reply->body);
+    reply->body = plain;
+    reply->gzip_level = 0;
 }
 
 /* The codec of the request's body, or the peer's default where it named none; NULL when unknown. */

@@ -65,9 +65,11 @@ tp__exchange_answer_crash(struct tp_sessions *sessions)
         .seq = exchange->request.seq,
         .uri = exchange->request.uri,
         .header_codec = exchange->request.header_codec,
+        .note = exchange->request.note,
         .status = tp_status_of(TP_STATUS_INTERNAL_ERROR),
     };
-    enum tp_result result = exchange->server->protocol->encode(&reply, output);
+    struct tp_wire wire = tp__session_wire(exchange->session);
+    enum tp_result result = exchange->session->protocol->protocol->encode(&wire, &reply, output);
 
     return result == TP_OK ? crash_send(output, exchange->session->watcher.fd) : result;
 }

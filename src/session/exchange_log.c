@@ -201,10 +201,8 @@ packet_plain_body(const struct tp_exchange *exchange, const struct tp_packet *pa
     struct tp_sessions *sessions = exchange->sessions;
     struct tp_chain plain = { 0 };
 
-    if (packet->gzip_level != 0 && server->gzip != NULL
-        && server->gzip->undo(sessions->gzip_state, &packet->body, server->limits.packet,
-                              &sessions->pool, &plain)
-               == TP_OK) {
+    if (packet->gzip_level != 0
+        && tp__sessions_inflate(sessions, &packet->body, server->limits.packet, &plain) == TP_OK) {
         return plain;
     }
     tp_chain_clear(&plain);

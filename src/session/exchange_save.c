@@ -19,12 +19,15 @@
 static void exchange_save(const struct tp_exchange *exchange, struct tp_saved_writer *writer);
 static void exchange_save_request(const struct tp_exchange *exchange,
                                   struct tp_saved_writer *writer);
+static void exchange_save_extras(const struct tp_packet *request, struct tp_saved_writer *writer);
 static void exchange_save_reply(const struct tp_exchange *exchange, struct tp_saved_writer *writer);
 static void exchange_save_state(const struct tp_exchange *exchange, struct tp_saved_writer *writer);
 static bool exchange_request_is_sane(const struct tp_saved_section *section);
 static bool exchange_outcome_is_sane(const struct tp_saved_section *section);
 static bool number_is_within(const struct tp_saved_section *section, enum tp_saved_tag tag,
                              int64_t min, int64_t max);
+static bool packet_hold_text(struct tp_buf **holder, struct tp_str *text, struct tp_str saved,
+                             struct tp_buf_pool *pool);
 static enum tp_result exchange_read_request(struct tp_sessions *sessions,
                                             const struct tp_saved_section *section,
                                             struct tp_packet *request);
@@ -160,9 +163,33 @@ exchange_save_request(const struct tp_exchange *exchange, struct tp_saved_writer
     if (request->has_body_codec) {
         tp__saved_put_number(writer, TP_SAVED_BODY_CODEC, request->body_codec);
     }
+    exchange_save_extras(request, writer);
     tp__saved_put_chain(writer, TP_SAVED_BODY, &request->body);
     tp__saved_put_number(writer, TP_SAVED_WIRE_BYTES, (int64_t) request->wire_bytes);
     tp__saved_put_number(writer, TP_SAVED_BEGUN_US, exchange->begun_us);
+}
+
+/* What only some protocols have. */
+static void
+exchange_save_extras(const struct tp_packet *request, struct tp_saved_writer *writer)
+{
+    if (request->metadata.len > 0) {
+        tp__saved_put_text(writer, TP_SAVED_METADATA, request->metadata);
+    }
+    if (request->filter_count > 0) {
+        tp__saved_put_text(
+            writer, TP_SAVED_FILTERS,
+            (struct tp_str){ (const char *) request->filters, request->filter_count });
+    }
+    if (request->note != 0) {
+        tp__saved_put_number(writer, TP_SAVED_NOTE, request->note);
+    }
+    if (request->accept_codec != 0) {
+        tp__saved_put_number(writer, TP_SAVED_ACCEPT_CODEC, request->accept_codec);
+    }
+    if (request->reply_gzip != 0) {
+        tp__saved_put_number(writer, TP_SAVED_REPLY_LEVEL, request->reply_gzip);
+    }
 }
 
 static void
@@ -177,6 +204,12 @@ exchange_save_reply(const struct tp_exchange *exchange, struct tp_saved_writer *
         tp__saved_put_number(writer, TP_SAVED_REPLY_CODEC, reply->body_codec);
     }
     tp__saved_put_chain(writer, TP_SAVED_REPLY_BODY, &reply->body);
+    if (reply->status.cause.len > 0) {
+        tp__saved_put_text(writer, TP_SAVED_REPLY_CAUSE, reply->status.cause);
+    }
+    if (reply->metadata.len > 0) {
+        tp__saved_put_text(writer, TP_SAVED_REPLY_METADATA, reply->metadata);
+    }
 }
 
 static void
@@ -205,8 +238,13 @@ exchange_request_is_sane(const struct tp_saved_section *section)
     int64_t header_codec = tp__saved_get_number(section, TP_SAVED_HEADER_CODEC);
 
     return (section->present & needed) == needed
-           && (type == TP_PACKET_PULL || type == TP_PACKET_PUSH)
-           && (header_codec == TP_CODEC_JSON || header_codec == TP_CODEC_PROTOBUF)
+           && (type == TP_PACKET_PULL || type == TP_PACKET_PUSH || type == TP_PACKET_AUTH_CALL)
+           && (header_codec == TP_CODEC_JSON || header_codec == TP_CODEC_PROTOBUF
+               || header_codec == TP_CODEC_NONE)
+           && tp__saved_get_text(section, TP_SAVED_FILTERS).len <= TP_PACKET_FILTERS_MAX
+           && number_is_within(section, TP_SAVED_NOTE, 0, UINT32_MAX)
+           && number_is_within(section, TP_SAVED_ACCEPT_CODEC, 0, UINT8_MAX)
+           && number_is_within(section, TP_SAVED_REPLY_LEVEL, INT32_MIN, INT32_MAX)
            && number_is_within(section, TP_SAVED_GZIP_LEVEL, INT32_MIN, INT32_MAX)
            && number_is_within(section, TP_SAVED_BODY_CODEC, 0, UINT8_MAX)
            && number_is_within(section, TP_SAVED_WIRE_BYTES, 0, INT64_MAX)
@@ -260,7 +298,7 @@ exchange_hook_is_sane(const struct tp_saved_section *section)
 static bool
 hook_point_is_sane(const struct tp_saved_section *section, enum tp_hook_point *point)
 {
-    bool is_pull = tp__saved_get_number(section, TP_SAVED_TYPE) == TP_PACKET_PULL;
+    bool is_pull = tp__saved_get_number(section, TP_SAVED_TYPE) != TP_PACKET_PUSH;
     bool has_reply = tp__saved_has(section, TP_SAVED_REPLY_CODE);
 
     if (!tp__hook_point_find(tp__saved_get_text(section, TP_SAVED_HOOK_POINT), point)) {
@@ -291,12 +329,31 @@ number_is_within(const struct tp_saved_section *section, enum tp_saved_tag tag, 
     return number >= min && number <= max;
 }
 
+/* Lets a text of the packet lie in a buffer of its own; false when memory is out. */
+static bool
+packet_hold_text(struct tp_buf **holder, struct tp_str *text, struct tp_str saved,
+                 struct tp_buf_pool *pool)
+{
+    if (saved.len == 0) {
+        return true;
+    }
+    *holder = tp_buf_make(pool, saved.len);
+    if (*holder == NULL) {
+        return false;
+    }
+    text->data = memcpy((*holder)->bytes, saved.data, saved.len);
+    text->len = saved.len;
+    return true;
+}
+
 /* Its texts and its body lie in buffers of their own.  Failing, it holds nothing. */
 static enum tp_result
 exchange_read_request(struct tp_sessions *sessions, const struct tp_saved_section *section,
                       struct tp_packet *request)
 {
     struct tp_str uri = tp__saved_get_text(section, TP_SAVED_URI);
+    struct tp_str metadata = tp__saved_get_text(section, TP_SAVED_METADATA);
+    struct tp_str filters = tp__saved_get_text(section, TP_SAVED_FILTERS);
     struct tp_str body = tp__saved_get_text(section, TP_SAVED_BODY);
 
     *request = (struct tp_packet){
@@ -307,14 +364,18 @@ exchange_read_request(struct tp_sessions *sessions, const struct tp_saved_sectio
         .has_body_codec = tp__saved_has(section, TP_SAVED_BODY_CODEC),
         .body_codec = (uint8_t) tp__saved_get_number(section, TP_SAVED_BODY_CODEC),
         .wire_bytes = (size_t) tp__saved_get_number(section, TP_SAVED_WIRE_BYTES),
+        .note = (uint32_t) tp__saved_get_number(section, TP_SAVED_NOTE),
+        .accept_codec = (uint8_t) tp__saved_get_number(section, TP_SAVED_ACCEPT_CODEC),
+        .reply_gzip = (int32_t) tp__saved_get_number(section, TP_SAVED_REPLY_LEVEL),
+        .filter_count = (uint8_t) filters.len,
     };
-    if (uri.len > 0) {
-        request->head = tp_buf_make(&sessions->pool, uri.len);
-        if (request->head == NULL) {
-            return TP_NO_MEMORY;
-        }
-        request->uri.data = memcpy(request->head->bytes, uri.data, uri.len);
-        request->uri.len = uri.len;
+    if (filters.len > 0) {
+        memcpy(request->filters, filters.data, filters.len);
+    }
+    if (!packet_hold_text(&request->head, &request->uri, uri, &sessions->pool)
+        || !packet_hold_text(&request->meta_head, &request->metadata, metadata, &sessions->pool)) {
+        tp_packet_clear(request);
+        return TP_NO_MEMORY;
     }
     enum tp_result result = tp_chain_append_copy(&request->body, &sessions->pool, body);
 
@@ -430,10 +491,17 @@ exchange_restore_reply(struct tp_exchange *exchange, const struct tp_saved_secti
     struct tp_status status = {
         .code = (int32_t) tp__saved_get_number(section, TP_SAVED_REPLY_CODE),
         .text = tp__saved_get_text(section, TP_SAVED_REPLY_TEXT),
+        .cause = tp__saved_get_text(section, TP_SAVED_REPLY_CAUSE),
     };
     struct tp_chain body = { 0 };
     enum tp_result result = tp__exchange_find_route(exchange);
 
+    if (result == TP_OK
+        && !packet_hold_text(&exchange->reply.meta_head, &exchange->reply.metadata,
+                             tp__saved_get_text(section, TP_SAVED_REPLY_METADATA),
+                             &exchange->sessions->pool)) {
+        result = TP_NO_MEMORY;
+    }
     if (result == TP_OK) {
         result = tp_chain_append_copy(&body, &exchange->sessions->pool,
                                       tp__saved_get_text(section, TP_SAVED_REPLY_BODY));

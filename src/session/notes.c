@@ -61,6 +61,10 @@ tp_session_set_id(struct tp_session *session, struct tp_str id)
     if (tp__str_equal(id, tp_session_id(session))) {
         return TP_OK;
     }
+    if (session->dialed == NULL
+        && (tp__session_protocol(session)->abilities & TP_PROTOCOL_PUSHES_DOWN) == 0) {
+        return TP_UNSUPPORTED;
+    }
     struct tp_session_notes *notes = notes_of(session);
 
     if (notes == NULL) {

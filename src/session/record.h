@@ -34,6 +34,8 @@ struct tp_session {
     struct tp_work turn_end;       /* sends what the turn has brought, and goes on with the input */
     struct tp_sessions *sessions;
     const struct tp_source *source;
+    const struct tp_protocol_use *protocol; /* NULL while the first bytes have to tell */
+    void *protocol_state;                   /* NULL where it keeps none */
     struct tp_recent_route recent_route;
     struct tp_chain input;
     struct tp_chain unsent;        /* what has begun to leave */
@@ -56,6 +58,9 @@ struct tp_session {
     bool is_ending;           /* reads no more, and closes when all is sent */
     bool waits_for_exchanges; /* …and all exchanges are answered */
     bool has_heard_all;       /* the other end has closed its half: nothing more will come */
+    bool asks_ready;          /* the protocol has to be asked before a packet leaves */
+    bool has_said_end;        /* the protocol has nothing more to say */
+    bool is_amid_packet;      /* the protocol has taken in a part of a packet */
     enum tp_close_reason end_reason;
     struct tp_session_notes *notes; /* id and variables; NULL without any */
     struct tp_dialed *dialed;       /* NULL for an accepted one */
@@ -143,7 +148,7 @@ tp__exchange_sent_packet(struct tp_exchange *exchange)
 static inline size_t
 tp__exchange_queue_cost(const struct tp_packet *packet)
 {
-    return sizeof(struct tp_exchange) + packet->uri.len + packet->body.len;
+    return sizeof(struct tp_exchange) + packet->uri.len + packet->metadata.len + packet->body.len;
 }
 
 static inline bool
@@ -151,6 +156,9 @@ tp__session_is_connected(const struct tp_session *session)
 {
     return session->watcher.fd != -1;
 }
+
+/* Does the protocol let a packet leave now?  Asked where session->asks_ready. */
+bool tp__session_is_ready(struct tp_session *session);
 
 /* While it greets: does it read for the sake of the hook that holds it back? */
 bool tp__session_reads_early(const struct tp_session *session);
@@ -160,8 +168,11 @@ struct tp_exchange *tp__session_next_early(const struct tp_session *session);
 
 /* The next exchange whose packet may leave; NULL when there is none, though some may wait. */
 static inline struct tp_exchange *
-tp__session_next_outgoing(const struct tp_session *session)
+tp__session_next_outgoing(struct tp_session *session)
 {
+    if (session->asks_ready && !tp__session_is_ready(session)) {
+        return NULL;
+    }
     if (session->is_greeting) {
         return tp__session_next_early(session);
     }
@@ -205,6 +216,47 @@ tp__exchange_wire_uri(const struct tp_exchange *exchange)
 struct tp_session *tp__session_make(struct tp_sessions *sessions, const struct tp_source *source,
                                     uint64_t number, int fd,
                                     const struct tp_address *remote) TP_MUST_CHECK;
+
+/* What the session lends to its protocol, for calls until it changes. */
+struct tp_wire tp__session_wire(struct tp_session *session);
+
+/* Lets the session speak this protocol of its configuration from here on. */
+enum tp_result tp__session_use_protocol(struct tp_session *session,
+                                        const struct tp_protocol_use *use) TP_MUST_CHECK;
+enum tp_result tp__session_switch_protocol(struct tp_session *session,
+                                           const struct tp_protocol *protocol) TP_MUST_CHECK;
+
+/* By its first bytes.  TP_AGAIN: more are needed. */
+enum tp_result tp__session_guess_protocol(struct tp_session *session) TP_MUST_CHECK;
+
+/* We have to speak first: it is the default, unless it is known. */
+enum tp_result tp__session_settle_protocol(struct tp_session *session) TP_MUST_CHECK;
+
+/*
+ * The session was saved while it spoke this one, which is not NULL; it is not begun again.
+ * TP_INVALID: the state is none of it.
+ */
+enum tp_result tp__session_resume_protocol(struct tp_session *session,
+                                           const struct tp_protocol_use *use,
+                                           struct tp_str state) TP_MUST_CHECK;
+
+/* Forgets it, and frees its state. */
+void tp__session_drop_protocol(struct tp_session *session);
+
+/* The session has another configuration, of the same program. */
+void tp__session_rebind_protocol(struct tp_session *session);
+
+/* A dialed session is connected: it speaks what it was dialed for. */
+enum tp_result tp__session_use_dialed_protocol(struct tp_session *session) TP_MUST_CHECK;
+
+/* The one it speaks, or would if it had to speak first. */
+const struct tp_protocol *tp__session_protocol(const struct tp_session *session);
+
+/* Moves what the protocol has to say of its own to what leaves.  Failing, it is lost. */
+enum tp_result tp__session_take_own(struct tp_session *session, struct tp_wire *wire) TP_MUST_CHECK;
+
+/* All has been sent: the protocol says, once, that this end ends it. */
+enum tp_result tp__session_say_end(struct tp_session *session) TP_MUST_CHECK;
 
 /* Reading: bytes to packets to exchanges.  The session may be gone afterwards. */
 void tp__session_read(struct tp_session *session);
@@ -269,6 +321,12 @@ void tp__dialed_heed(const struct tp_exchange *exchange);
 /* True while it is being connected; false while it only waits for that. */
 bool tp__dialed_is_trying(const struct tp_session *session);
 
+/* What was dialed; empty for an accepted session. */
+struct tp_str tp__dialed_target(const struct tp_session *session);
+
+/* The protocol that was named when it was dialed; NULL: none was. */
+const struct tp_protocol *tp__dialed_protocol(const struct tp_session *session);
+
 /* Ends the attempts and makes *dialed NULL, if there is any. */
 void tp__dialed_free(struct tp_dialed **dialed);
 
@@ -296,6 +354,19 @@ void tp__session_on_boundary(struct tp_session *session);
 /* Lets the deadline timer run for whichever time-out comes first. */
 void tp__session_arm_deadline(struct tp_session *session);
 
+/* Fills a packet of our own; unless TP_OK is returned it is empty. */
+enum tp_result tp__own_packet_fill(const struct tp_session *session, int32_t type,
+                                   struct tp_str uri, struct tp_str body,
+                                   const struct tp_send_options *options,
+                                   struct tp_packet *packet) TP_MUST_CHECK;
+
+/*
+ * Can the session's protocol say it?  TP_UNSUPPORTED: no.  A body that is deflated where that
+ * cannot be said is inflated: TP_INVALID, TP_TOO_LARGE, TP_NO_MEMORY.
+ */
+enum tp_result tp__own_packet_check(struct tp_session *session,
+                                    struct tp_packet *packet) TP_MUST_CHECK;
+
 /* The REPLY to a PULL of ours, which is taken; one that nobody waits for is dropped. */
 void tp__session_take_reply(struct tp_session *session, struct tp_packet *reply);
 
@@ -312,6 +383,17 @@ void tp__session_end_asked(struct tp_session *session, const struct tp_status *s
 /* The same for what has not been sent; `may_wait` spares what may wait for the next connection. */
 void tp__session_end_unsent(struct tp_session *session, const struct tp_status *status,
                             bool may_wait);
+
+/* An inflated body, appended to `plain`: see tp_filter.undo(); TP_INVALID without the filter. */
+enum tp_result tp__sessions_inflate(struct tp_sessions *sessions, const struct tp_chain *body,
+                                    struct tp_size limit, struct tp_chain *plain) TP_MUST_CHECK;
+
+/* What cannot be deflated, or would grow, stays as it is: the header tells the truth. */
+void tp__sessions_deflate(struct tp_sessions *sessions, int level, struct tp_packet *packet);
+
+/* Takes a request that its protocol has refused: it is answered with the packet's status. */
+void tp__exchange_begin_refused(struct tp_session *session, struct tp_packet *request,
+                                int64_t begun_us);
 
 /* Takes the packet and runs its handler, or answers for it. */
 void tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_t begun_us);
@@ -420,7 +502,7 @@ tp__exchange_stop_timer(struct tp_exchange *exchange)
 }
 
 /* Deflates its reply's body as the request's was, which came deflated. */
-void tp__exchange_deflate_reply(struct tp_exchange *exchange);
+void tp__exchange_fit_reply(struct tp_exchange *exchange);
 
 /* Writes all open exchanges of the session. */
 void tp__exchanges_save(const struct tp_session *session, struct tp_saved_writer *writer);

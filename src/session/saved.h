@@ -59,6 +59,9 @@ enum tp_saved_kind {
     ROW(HEADER_PASSED,   22, NUMBER, SESSION)  /* only where it is so: pre_read_header was run */  \
     ROW(VARIABLES,       23, BYTES,  SESSION)  /* each: u32 and u32 lengths, name, value */        \
     ROW(OWN_TIMEOUTS,    24, BYTES,  SESSION)  /* u64 each, in the order of their enum */          \
+    ROW(PROTOCOL_STATE,  25, BYTES,  SESSION)  /* only of a protocol that keeps one */             \
+    ROW(END_SAID,        26, NUMBER, SESSION)  /* only where the protocol has said its last */     \
+    ROW(AMID_PACKET,     27, NUMBER, SESSION)  /* only where the state has a part of a packet */   \
     ROW(EXCHANGE,        32, OPENER, EXCHANGE)                                                     \
     ROW(TYPE,            33, NUMBER, EXCHANGE) /* of the request, as all up to BODY */             \
     ROW(SEQ,             34, NUMBER, EXCHANGE)                                                     \
@@ -74,6 +77,11 @@ enum tp_saved_kind {
     ROW(STATE,           44, BYTES,  EXCHANGE) /* the handler's */                                 \
     ROW(SET_URI,         45, BYTES,  EXCHANGE) /* only of one to which a hook gave another */      \
     ROW(UNBEGUN,         46, NUMBER, EXCHANGE) /* only of one that waits for its session's hook */ \
+    ROW(METADATA,        47, BYTES,  EXCHANGE) /* as all up to REPLY_LEVEL: where there is any */  \
+    ROW(FILTERS,         55, BYTES,  EXCHANGE) /* ids */                                           \
+    ROW(NOTE,            56, NUMBER, EXCHANGE) /* the protocol's */                                \
+    ROW(ACCEPT_CODEC,    57, NUMBER, EXCHANGE)                                                     \
+    ROW(REPLY_LEVEL,     58, NUMBER, EXCHANGE) /* of what its REPLY is deflated with */            \
     ROW(HOOK_POINT,      53, BYTES,  EXCHANGE) /* the hook that has it: its point's word… */       \
     ROW(HOOK_OWNER,      54, BYTES,  EXCHANGE) /* …and its module's name */                        \
     ROW(REPLY_CODE,      48, NUMBER, EXCHANGE) /* only of one that waits for its turn, as below */ \
@@ -81,6 +89,8 @@ enum tp_saved_kind {
     ROW(REPLY_GZIP,      50, NUMBER, EXCHANGE)                                                     \
     ROW(REPLY_CODEC,     51, NUMBER, EXCHANGE)                                                     \
     ROW(REPLY_BODY,      52, BYTES,  EXCHANGE)                                                     \
+    ROW(REPLY_CAUSE,     59, BYTES,  EXCHANGE) /* only of one that has it, and so is the next */   \
+    ROW(REPLY_METADATA,  60, BYTES,  EXCHANGE)                                                     \
     ROW(END,             63, NUMBER, END)
 /* clang-format on */
 

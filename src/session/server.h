@@ -10,6 +10,7 @@
 #include <teleport/module.h>
 
 #include "base/counted.h"
+#include "net/target.h"
 #include "os/socket.h"
 #include "session/router.h"
 
@@ -26,24 +27,19 @@ struct tp_session_limits {
     struct tp_msec pull_timeout;     /* from a PULL of ours to its REPLY */
 };
 
-/* A codec with its module's conf. */
-struct tp_codec_use {
-    const struct tp_codec *codec;
-    const void *conf;
-};
-
 struct tp_server {
     struct tp_counted *configuration;
     struct tp_codec_use *codecs;
     size_t codec_count;
-    uint8_t default_codec;        /* of bodies that name none, and of our own */
-    uint8_t header_codec;         /* of what is sent on our own account */
-    int gzip_level;               /* the same; 0: not deflated */
-    const struct tp_filter *gzip; /* NULL when it is not built in */
+    uint8_t default_codec; /* of bodies that name none, and of our own */
+    uint8_t header_codec;  /* of what is sent on our own account */
+    int gzip_level;        /* the same; 0: not deflated */
     enum tp_id_conflict id_conflict;
     struct tp_size gzip_min; /* smaller bodies are not deflated */
     struct tp_log log;
-    const struct tp_protocol *protocol;
+    struct tp_protocol_use *protocols; /* in the order in which they are guessed */
+    size_t protocol_count;
+    const struct tp_protocol_use *default_protocol; /* of who has not said anything yet */
     struct tp_session_limits limits;
 
     /* Of sessions, of what we ask, and of headers before their route is looked for. */
@@ -56,18 +52,30 @@ struct tp_server {
     struct tp_router pushes;
 };
 
+/* How many protocols the modules bring. */
+size_t tp__protocols_count(const struct tp_module_list *modules);
+
+/* Fills `uses`, which has room for all of them, without confs; returns how many there are. */
+size_t tp__protocols_fill(const struct tp_module_list *modules, struct tp_protocol_use *uses);
+
+/* The protocol of this name; NULL when it is not built in. */
+const struct tp_protocol_use *tp__server_find_protocol(const struct tp_server *server,
+                                                       struct tp_str name);
+
 /* Where sessions come from: an address that is listened on, or one that is dialed. */
 struct tp_source {
     const char *name; /* canonical, so that a reload finds the same one again */
     const struct tp_server *server;
+    const struct tp_protocol_use *protocol;  /* of the server's; NULL: it is guessed */
     struct tp_socket_options socket_options; /* of its connections */
     const char *origin;                      /* where it is written, for messages */
 };
 
 /* What a dialed session needs to know; texts are copied when it begins. */
 struct tp_dialing {
-    struct tp_str target;   /* see net/dialer.h */
-    struct tp_msec timeout; /* of one attempt */
+    struct tp_target target;
+    const struct tp_protocol *protocol; /* NULL: the source's, or the server's default */
+    struct tp_msec timeout;             /* of one attempt */
     struct tp_redial redial;
 };
 

@@ -29,7 +29,8 @@ static void session_on_turn_end(struct tp_work *work);
 static void session_disconnect(struct tp_session *session, enum tp_close_reason reason,
                                bool comes_back);
 static void session_move_unsent(struct tp_session *session, const struct tp_source *source);
-static bool session_is_done(const struct tp_session *session);
+static enum tp_result session_take_leave(struct tp_session *session);
+static bool session_is_done(struct tp_session *session);
 static enum tp_result session_update_interest(struct tp_session *session);
 static void session_on_deadline(struct tp_timer *timer);
 static bool session_close_if_overdue(struct tp_session *session, int64_t now_ms);
@@ -58,14 +59,16 @@ tp__sessions_init(struct tp_sessions *sessions, struct tp_loop *loop,
 }
 
 enum tp_result
-tp__sessions_use_gzip(struct tp_sessions *sessions, const struct tp_filter *gzip)
+tp__sessions_use_filters(struct tp_sessions *sessions, const struct tp_module_list *modules)
 {
-    if (gzip == NULL) {
-        return TP_OK;
+    enum tp_result result = TP_OK;
+
+    for (size_t i = 0; i < modules->count && result == TP_OK; i++) {
+        if (modules->modules[i]->filter != NULL) {
+            result = tp__filters_add(&sessions->filters, modules->modules[i]->filter);
+        }
     }
-    sessions->gzip = gzip;
-    sessions->gzip_state = calloc(1, gzip->state_size);
-    return sessions->gzip_state == NULL ? TP_NO_MEMORY : TP_OK;
+    return result;
 }
 
 void
@@ -83,10 +86,7 @@ tp__sessions_fini(struct tp_sessions *sessions)
     }
     tp_buf_release(sessions->read_buf.buf);
     tp__output_fini(&sessions->output);
-    if (sessions->gzip_state != NULL) {
-        sessions->gzip->fini(sessions->gzip_state);
-        free(sessions->gzip_state);
-    }
+    tp__filters_fini(&sessions->filters);
     tp__buf_pool_fini(&sessions->pool);
 }
 
@@ -102,6 +102,9 @@ tp__session_start(struct tp_sessions *sessions, const struct tp_source *source, 
     }
     enum tp_result result = tp__socket_set_options(fd, remote, &source->socket_options);
 
+    if (result == TP_OK && source->protocol != NULL) {
+        result = tp__session_use_protocol(session, source->protocol);
+    }
     if (result == TP_OK) {
         result = tp__session_pass(session, TP_HOOK_POST_ACCEPT);
     }
@@ -204,6 +207,9 @@ tp__session_connect(struct tp_session *session, int fd, const struct tp_address 
     enum tp_result result = tp__socket_set_options(fd, remote, &session->source->socket_options);
 
     if (result == TP_OK) {
+        result = tp__session_use_dialed_protocol(session);
+    }
+    if (result == TP_OK) {
         result = tp__session_pass(session, TP_HOOK_POST_DIAL);
     }
     if (result == TP_OK) {
@@ -237,6 +243,7 @@ session_disconnect(struct tp_session *session, enum tp_close_reason reason, bool
     session->queued_bytes -= session->unsent.len;
     tp_chain_clear(&session->unsent);
     tp_chain_clear(&session->input);
+    tp__session_drop_protocol(session);
     tp__exchanges_abandon(session, reason);
     tp__session_end_unsent(session, &status, comes_back);
     tp__session_end_asked(session, &status, comes_back);
@@ -316,6 +323,7 @@ tp__session_on_boundary(struct tp_session *session)
     tp__counted_acquire(source->server->configuration);
     tp__counted_release(session->source->server->configuration);
     session->source = source;
+    tp__session_rebind_protocol(session);
     session->recent_route.route = NULL;
     tp__session_arm_deadline(session);
 }
@@ -579,8 +587,11 @@ session_on_turn_end(struct tp_work *work)
         tp__session_take_packets(session);
     }
     if (result == TP_OK && session_is_done(session)) {
-        tp__session_close(&session, session->end_reason);
-        return;
+        result = session_take_leave(session);
+        if (result == TP_OK && session->unsent.len == 0) {
+            tp__session_close(&session, session->end_reason);
+            return;
+        }
     }
     if (result == TP_OK) {
         result = session_update_interest(session);
@@ -591,8 +602,18 @@ session_on_turn_end(struct tp_work *work)
     }
 }
 
+/* What the protocol has to say at the end leaves, too. */
+static enum tp_result
+session_take_leave(struct tp_session *session)
+{
+    enum tp_result result =
+        tp__session_is_connected(session) ? tp__session_say_end(session) : TP_OK;
+
+    return result == TP_OK ? tp__session_write(session) : result;
+}
+
 static bool
-session_is_done(const struct tp_session *session)
+session_is_done(struct tp_session *session)
 {
     if (!session->is_ending) {
         return false;

@@ -18,6 +18,7 @@
 #include "event/loop.h"
 #include "event/pool.h"
 #include "os/thread.h"
+#include "packet/filters.h"
 #include "packet/output.h"
 #include "session/close_reason.h"
 #include "session/server.h"
@@ -98,8 +99,7 @@ struct tp_sessions {
     struct tp_buf_pool pool;
     struct tp_read_buf read_buf;
     struct tp_output output;
-    const struct tp_filter *gzip;
-    void *gzip_state; /* of the filter, which all members share; NULL without it */
+    struct tp_filters filters; /* with the states that all members share */
     struct tp_clock_texts clock_texts;
     unsigned worker_slot;        /* for logs */
     unsigned callout_count;      /* hooks and callbacks on the stack, which must not wait */
@@ -112,9 +112,9 @@ struct tp_sessions {
 void tp__sessions_init(struct tp_sessions *sessions, struct tp_loop *loop,
                        const struct tp_sessions_callbacks *callbacks, struct tp_size memory);
 
-/* Makes the state of the gzip filter, which the sessions share; NULL where it is not built in. */
-enum tp_result tp__sessions_use_gzip(struct tp_sessions *sessions,
-                                     const struct tp_filter *gzip) TP_MUST_CHECK;
+/* Makes the states of the modules' filters, which the sessions share. */
+enum tp_result tp__sessions_use_filters(struct tp_sessions *sessions,
+                                        const struct tp_module_list *modules) TP_MUST_CHECK;
 
 /* Closes all sessions and frees what they shared. */
 void tp__sessions_fini(struct tp_sessions *sessions);
@@ -131,6 +131,7 @@ enum tp_result tp__session_start(struct tp_sessions *sessions, const struct tp_s
 /* The answer to a PULL of ours. */
 struct tp_reply {
     struct tp_status status;
+    struct tp_str metadata;
     struct tp_str body;
     uint8_t body_codec;
 };

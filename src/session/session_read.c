@@ -20,12 +20,24 @@ enum {
     PACKETS_PER_READ_MAX = 256, /* fairness: then the others have their turn */
 };
 
+/* What came of one look at the input. */
+enum session_took {
+    SESSION_TOOK_NOTHING,
+    SESSION_TOOK_PACKET,
+    SESSION_TOOK_BYTES, /* that are no packet */
+};
+
 static enum tp_result session_fill(struct tp_session *session, size_t *count);
 static enum tp_result session_fill_once(struct tp_session *session, size_t *room, size_t *count);
 static void session_on_heard_all(struct tp_session *session);
 static void session_flush_early(struct tp_session *session);
+static bool session_knows_protocol(struct tp_session *session);
+static int session_take_all(struct tp_session *session);
 static inline bool session_may_take(struct tp_session *session);
-static bool session_take_one(struct tp_session *session, int64_t now_us);
+static enum session_took session_take_one(struct tp_session *session, struct tp_wire *wire,
+                                          int64_t now_us);
+static enum session_took session_take_none(struct tp_session *session, struct tp_wire *wire,
+                                           enum tp_decode_outcome outcome);
 static void session_refuse_input(struct tp_session *session, enum tp_close_reason reason,
                                  const char *why);
 static void session_keep_rest(struct tp_session *session);
@@ -77,19 +89,8 @@ session_on_heard_all(struct tp_session *session)
 void
 tp__session_take_packets(struct tp_session *session)
 {
-    int64_t now_us = tp__loop_now_us(session->sessions->loop);
-    int taken = 0;
+    int taken = session_knows_protocol(session) ? session_take_all(session) : 0;
 
-    while (taken < PACKETS_PER_READ_MAX && session->input.len > 0 && tp__session_reads(session)
-           && !tp__session_must_pause(session) && session_may_take(session)
-           && session_take_one(session, now_us)) {
-        taken++;
-        session->packet_begun_ms = 0;
-        session->has_passed_header = false;
-        if (session->is_move_due && !session->is_greeting) {
-            tp__session_on_boundary(session);
-        }
-    }
     if (!tp__session_reads(session)) {
         tp_chain_clear(&session->input);
     }
@@ -98,11 +99,54 @@ tp__session_take_packets(struct tp_session *session)
     session_note_packet_begin(session);
     bool has_paused =
         tp__session_must_pause(session) && (session->watcher.interest & TP_EVENT_READ) != 0;
+    bool may_be_ready = session->asks_ready && !tp__list_is_empty(&session->outgoing);
 
     /* Whole packets may be left, or reading must stop: the turn's end sees to both. */
-    if (session->is_behind || has_paused) {
+    if (session->is_behind || has_paused || may_be_ready) {
         tp__session_want_turn_end(session);
     }
+}
+
+static bool
+session_knows_protocol(struct tp_session *session)
+{
+    if (session->protocol != NULL) {
+        return true;
+    }
+    if (session->input.len == 0 || !tp__session_reads(session)) {
+        return false;
+    }
+    enum tp_result result = tp__session_guess_protocol(session);
+
+    if (result != TP_OK && result != TP_AGAIN) {
+        session_refuse_input(session, TP_CLOSE_NO_RESOURCES, "memory is used up");
+    }
+    return result == TP_OK;
+}
+
+/* Returns how many packets were taken, which are not more than a turn may take. */
+static int
+session_take_all(struct tp_session *session)
+{
+    int64_t now_us = tp__loop_now_us(session->sessions->loop);
+    struct tp_wire wire = tp__session_wire(session);
+    enum session_took took;
+    int taken = 0;
+
+    while (taken < PACKETS_PER_READ_MAX && session->input.len > 0 && tp__session_reads(session)
+           && !tp__session_must_pause(session) && session_may_take(session)
+           && (took = session_take_one(session, &wire, now_us)) != SESSION_TOOK_NOTHING) {
+        taken++;
+        if (took == SESSION_TOOK_PACKET) {
+            session->packet_begun_ms = 0;
+            session->has_passed_header = false;
+        }
+        if (session->is_move_due && !session->is_greeting && !session->is_amid_packet) {
+            tp__session_on_boundary(session);
+            wire = tp__session_wire(session);
+        }
+    }
+    return taken;
 }
 
 /* What comes while a session greets is its hook's. */
@@ -185,34 +229,60 @@ session_flush_early(struct tp_session *session)
     }
 }
 
-/* Returns true when a packet was taken. */
-static bool
-session_take_one(struct tp_session *session, int64_t now_us)
+/* At most one packet, or bytes that are none. */
+static enum session_took
+session_take_one(struct tp_session *session, struct tp_wire *wire, int64_t now_us)
 {
-    const struct tp_server *server = session->source->server;
-    struct tp_decode_limits limits = { .packet = server->limits.packet };
     struct tp_packet packet; /* whole once the outcome is PACKET */
-    const char *why = "";
 
-    switch (server->protocol->decode(&session->input, &limits, &session->sessions->pool, &packet,
-                                     &why)) {
-    case TP_DECODE_PACKET:
+    wire->open_count = session->exchange_count;
+    enum tp_decode_outcome outcome = session->protocol->protocol->decode(wire, &packet);
+
+    session->is_amid_packet = wire->is_amid;
+    if (wire->own.len > 0 && tp__session_take_own(session, wire) != TP_OK) {
+        outcome = TP_DECODE_NO_MEMORY;
+    }
+    if (outcome == TP_DECODE_PACKET) {
         session->received_count++;
         tp__exchange_begin(session, &packet, now_us);
-        return true;
-    case TP_DECODE_MORE:
-        return false;
+    } else if (outcome == TP_DECODE_REFUSED) {
+        session->received_count++;
+        tp__exchange_begin_refused(session, &packet, now_us);
+    } else if (outcome != TP_DECODE_TOOK) {
+        return session_take_none(session, wire, outcome);
+    }
+    if (wire->is_last) {
+        session->has_said_end = true;
+        tp__session_end(session, TP_CLOSE_PEER_CLOSED, true);
+    }
+    return outcome == TP_DECODE_TOOK ? SESSION_TOOK_BYTES : SESSION_TOOK_PACKET;
+}
+
+/* No packet came of what there is. */
+static enum session_took
+session_take_none(struct tp_session *session, struct tp_wire *wire, enum tp_decode_outcome outcome)
+{
+    switch (outcome) {
+    case TP_DECODE_SWITCH:
+        if (tp__session_switch_protocol(session, wire->next) != TP_OK) {
+            session_refuse_input(session, TP_CLOSE_NO_RESOURCES, "memory is used up");
+            return SESSION_TOOK_NOTHING;
+        }
+        *wire = tp__session_wire(session);
+        return SESSION_TOOK_BYTES;
     case TP_DECODE_TOO_LARGE:
-        session_refuse_input(session, TP_CLOSE_PACKET_TOO_LARGE, why);
-        return false;
+        session_refuse_input(session, TP_CLOSE_PACKET_TOO_LARGE, wire->why);
+        break;
     case TP_DECODE_BROKEN:
-        session_refuse_input(session, TP_CLOSE_PROTOCOL_ERROR, why);
-        return false;
+        session_refuse_input(session, TP_CLOSE_PROTOCOL_ERROR, wire->why);
+        break;
     case TP_DECODE_NO_MEMORY:
         session_refuse_input(session, TP_CLOSE_NO_RESOURCES, "memory is used up");
-        return false;
+        break;
+    default:
+        break;
     }
-    return false;
+    return SESSION_TOOK_NOTHING;
 }
 
 /* Nothing behind the mistake is trusted, and nobody is waited for; what is ready still leaves. */
@@ -221,6 +291,7 @@ session_refuse_input(struct tp_session *session, enum tp_close_reason reason, co
 {
     tp_log_info(&session->source->server->log, "input-refused", "number=%llu reason=%s why=\"%s\"",
                 (unsigned long long) session->number, tp__close_reason_word(reason), why);
+    session->has_said_end = true;
     tp__session_end(session, reason, false);
 }
 
@@ -272,7 +343,9 @@ session_keep_rest(struct tp_session *session)
 static void
 session_note_packet_begin(struct tp_session *session)
 {
-    if (session->input.len == 0 || session->is_behind || tp__session_must_pause(session)) {
+    bool has_begun = session->input.len > 0 || session->is_amid_packet;
+
+    if (!has_begun || session->is_behind || tp__session_must_pause(session)) {
         session->packet_begun_ms = 0;
     } else if (session->packet_begun_ms == 0) {
         session->packet_begun_ms = tp__loop_now_ms(session->sessions->loop);

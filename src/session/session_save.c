@@ -31,6 +31,7 @@ struct restoring {
 };
 
 static void session_save_fields(const struct tp_session *session, struct tp_saved_writer *writer);
+static void session_save_protocol(const struct tp_session *session, struct tp_saved_writer *writer);
 static enum tp_result restoring_read(struct restoring *restoring, struct tp_str saved);
 static enum tp_result restoring_check_session(struct restoring *restoring);
 static bool restoring_read_remote(struct restoring *restoring);
@@ -38,11 +39,14 @@ static bool restoring_read_end(struct restoring *restoring);
 static bool restoring_read_greeting(struct restoring *restoring);
 static void restoring_greet(const struct restoring *restoring, struct tp_session *session);
 static enum tp_result restoring_check_exchanges(struct restoring *restoring);
+static bool restoring_knows_protocol(const struct tp_source *source, struct tp_str name);
 static enum tp_result restoring_find_source(struct restoring *restoring);
 static void restoring_refuse(const struct restoring *restoring, int fd, enum tp_result result);
 static enum tp_result restoring_fill(const struct restoring *restoring, struct tp_session *session);
 static enum tp_result restoring_fill_id(const struct restoring *restoring,
                                         struct tp_session *session);
+static enum tp_result restoring_fill_protocol(const struct restoring *restoring,
+                                              struct tp_session *session);
 static enum tp_result restoring_fill_bytes(const struct restoring *restoring,
                                            struct tp_session *session);
 static enum tp_result restoring_fill_exchanges(const struct restoring *restoring,
@@ -117,7 +121,7 @@ session_save_fields(const struct tp_session *session, struct tp_saved_writer *wr
                        (struct tp_str){ (const char *) remote->ip, sizeof(remote->ip) });
     tp__saved_put_number(writer, TP_SAVED_REMOTE_PORT, remote->port);
     tp__saved_put_text(writer, TP_SAVED_LISTEN, tp__str(source->name));
-    tp__saved_put_text(writer, TP_SAVED_PROTOCOL, tp__str(source->server->protocol->name));
+    session_save_protocol(session, writer);
     tp__saved_put_chain(writer, TP_SAVED_INPUT, &session->input);
     tp__saved_put_chain(writer, TP_SAVED_UNSENT, &session->unsent);
     tp__saved_put_number(writer, TP_SAVED_HEARD_MS, session->heard_ms);
@@ -149,6 +153,35 @@ session_save_fields(const struct tp_session *session, struct tp_saved_writer *wr
                            tp__str(tp__close_reason_word(session->end_reason)));
         tp__saved_put_number(writer, TP_SAVED_END_WAITS, session->waits_for_exchanges);
     }
+}
+
+/* One that has not been guessed yet has no name. */
+static void
+session_save_protocol(const struct tp_session *session, struct tp_saved_writer *writer)
+{
+    const struct tp_protocol *protocol =
+        session->protocol == NULL ? NULL : session->protocol->protocol;
+    struct tp_chain state = { 0 };
+
+    tp__saved_put_text(writer, TP_SAVED_PROTOCOL, tp__str(protocol == NULL ? "" : protocol->name));
+    if (session->has_said_end) {
+        tp__saved_put_number(writer, TP_SAVED_END_SAID, 1);
+    }
+    if (session->is_amid_packet) {
+        tp__saved_put_number(writer, TP_SAVED_AMID_PACKET, 1);
+    }
+    if (session->protocol_state == NULL) {
+        return;
+    }
+    enum tp_result result =
+        protocol->save(session->protocol_state, &session->sessions->pool, &state);
+
+    if (result == TP_OK) {
+        tp__saved_put_chain(writer, TP_SAVED_PROTOCOL_STATE, &state);
+    } else if (writer->result == TP_OK) {
+        writer->result = result;
+    }
+    tp_chain_clear(&state);
 }
 
 /* Checks everything; nothing is made yet. */
@@ -271,6 +304,15 @@ restoring_check_exchanges(struct restoring *restoring)
     return result;
 }
 
+/* An address that speaks one protocol only takes no session of another. */
+static bool
+restoring_knows_protocol(const struct tp_source *source, struct tp_str name)
+{
+    const struct tp_protocol_use *use = tp__server_find_protocol(source->server, name);
+
+    return use != NULL && (source->protocol == NULL || source->protocol == use);
+}
+
 static enum tp_result
 restoring_find_source(struct restoring *restoring)
 {
@@ -287,10 +329,11 @@ restoring_find_source(struct restoring *restoring)
         restoring->why = "nothing listens there any more";
         return TP_NOT_FOUND;
     }
-    const struct tp_protocol *protocol = restoring->source->server->protocol;
+    struct tp_str protocol = tp__saved_get_text(&restoring->session, TP_SAVED_PROTOCOL);
 
-    if (!tp__str_equal(tp__str(protocol->name),
-                       tp__saved_get_text(&restoring->session, TP_SAVED_PROTOCOL))) {
+    /* Before anything was said there is none, and nothing to answer. */
+    if (protocol.len == 0 ? restoring->exchanges.len > 0
+                          : !restoring_knows_protocol(restoring->source, protocol)) {
         restoring->why = "another protocol is spoken there";
         return TP_MISMATCH;
     }
@@ -321,11 +364,14 @@ restoring_fill(const struct restoring *restoring, struct tp_session *session)
     const struct tp_saved_section *saved = &restoring->session;
     enum tp_result result = restoring_fill_bytes(restoring, session);
 
+    if (result == TP_OK) {
+        result = restoring_fill_protocol(restoring, session);
+    }
     if (result != TP_OK) {
         return result;
     }
     session->heard_ms = tp__saved_get_number(saved, TP_SAVED_HEARD_MS);
-    if (session->input.len > 0) {
+    if (session->input.len > 0 || session->is_amid_packet) {
         session->packet_begun_ms = tp__saved_get_number(saved, TP_SAVED_PACKET_BEGUN_MS);
     }
     if (session->unsent.len > 0) {
@@ -394,6 +440,25 @@ restoring_greet(const struct restoring *restoring, struct tp_session *session)
         tp__session_end(session, result == TP_DENIED ? TP_CLOSE_REFUSED : TP_CLOSE_NOT_RESTORED,
                         false);
     }
+}
+
+/* It goes on where it was: it is not begun anew. */
+static enum tp_result
+restoring_fill_protocol(const struct restoring *restoring, struct tp_session *session)
+{
+    const struct tp_saved_section *saved = &restoring->session;
+    struct tp_str name = tp__saved_get_text(saved, TP_SAVED_PROTOCOL);
+    enum tp_result result = TP_OK;
+
+    if (name.len == 0) {
+        return TP_OK;
+    }
+    result = tp__session_resume_protocol(session,
+                                         tp__server_find_protocol(restoring->source->server, name),
+                                         tp__saved_get_text(saved, TP_SAVED_PROTOCOL_STATE));
+    session->has_said_end = tp__saved_has(saved, TP_SAVED_END_SAID);
+    session->is_amid_packet = tp__saved_has(saved, TP_SAVED_AMID_PACKET);
+    return result;
 }
 
 static enum tp_result

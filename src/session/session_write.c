@@ -96,16 +96,20 @@ static enum tp_result
 session_encode(struct tp_session *session)
 {
     struct tp_sessions *sessions = session->sessions;
-    const struct tp_protocol *protocol = session->source->server->protocol;
-
     struct tp_exchange *exchange;
 
     tp__output_reset(&sessions->output);
+    if (tp__session_settle_protocol(session) != TP_OK) {
+        return TP_NO_MEMORY;
+    }
+    const struct tp_protocol *protocol = session->protocol->protocol;
+    struct tp_wire wire = tp__session_wire(session);
+
     while (!tp__output_is_full(&sessions->output)
            && (exchange = tp__session_next_outgoing(session)) != NULL) {
         size_t len_before = tp__output_len(&sessions->output);
         struct tp_packet *packet = tp__exchange_sent_packet(exchange);
-        enum tp_result result = protocol->encode(packet, &sessions->output);
+        enum tp_result result = protocol->encode(&wire, packet, &sessions->output);
 
         if (result != TP_OK) {
             return result;

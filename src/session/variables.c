@@ -9,6 +9,8 @@
  */
 #include "session/variables.h"
 
+#include <teleport/query.h>
+
 #include "base/str.h"
 #include "os/process.h"
 #include "session/record.h"
@@ -35,6 +37,11 @@ enum {
     ROW(arg_, true, write_argument(writer, next, exchange->query, part->name),                    \
         "The first value of that name in the query, percent-decoded: `$arg_user` of "             \
         "`/hello?user=ann` is `ann`.")                                                            \
+    ROW(meta_, true, write_argument(writer, next, exchange->request.metadata, part->name),        \
+        "The first value of that name in the metadata of the packet: `$meta_X-Real-IP`; over "    \
+        "HTTP they are its headers.")                                                             \
+    ROW(protocol, false, write_text(writer, next, tp__str(exchange_protocol(exchange))),          \
+        "The protocol of the session; empty once that has ended.")                                \
     ROW(route, false, write_route(writer, next, exchange->route),                                 \
         "The uri of the route that serves the exchange, as it is configured.")                    \
     ROW(type, false, write_type(next, &exchange->request),                                        \
@@ -108,14 +115,12 @@ static char *write_signed(char *next, int64_t number);
 static char *write_duration(char *next, int64_t duration_us);
 static char *write_argument(struct tp_value_writer *writer, char *next, struct tp_str query,
                             struct tp_str name);
+static char *write_unescaped(struct tp_value_writer *writer, char *next, struct tp_str text);
+static const char *exchange_protocol(const struct tp_exchange *exchange);
 static char *write_session_id(struct tp_value_writer *writer, char *next,
                               const struct tp_exchange *exchange);
 static char *write_session_variable(struct tp_value_writer *writer, char *next,
                                     const struct tp_exchange *exchange, struct tp_str name);
-static char *write_decoded(struct tp_value_writer *writer, char *next, struct tp_str text);
-static bool argument_is_whole(struct tp_str text);
-static bool argument_equals(struct tp_str text, struct tp_str plain);
-static int argument_take_byte(struct tp_str *text);
 static char *write_route(struct tp_value_writer *writer, char *next, const struct tp_route *route);
 static char *write_type(char *next, const struct tp_packet *request);
 static char *write_remote(char *next, const struct tp_exchange *exchange);
@@ -487,7 +492,6 @@ write_duration(char *next, int64_t duration_us)
     return write_six_digits(next + 1, (uint32_t) (duration % 1000000));
 }
 
-/* A pair with a broken escape is passed over, as if it were not there. */
 static char *
 write_session_id(struct tp_value_writer *writer, char *next, const struct tp_exchange *exchange)
 {
@@ -504,68 +508,36 @@ write_session_variable(struct tp_value_writer *writer, char *next,
                                                 : tp_session_get_variable(exchange->session, name));
 }
 
+/* A pair without a value, or with a broken one, is passed over, as if it were not there. */
 static char *
 write_argument(struct tp_value_writer *writer, char *next, struct tp_str query, struct tp_str name)
 {
-    while (query.len > 0) {
-        struct tp_str value;
-        struct tp_str key = tp__str_cut(tp__str_cut(query, '&', &query), '=', &value);
+    struct tp_query_pair pair;
 
-        if (value.len > 0 && argument_is_whole(value) && argument_equals(key, name)) {
-            return write_decoded(writer, next, value);
+    while (tp_query_find(query, name, &pair)) {
+        if (pair.value.len > 0 && tp_query_read(pair.value, NULL, 0) != SIZE_MAX) {
+            return write_unescaped(writer, next, pair.value);
         }
+        query = tp__str_skip(query, (size_t) (pair.value.data + pair.value.len - query.data));
     }
     return write_text(writer, next, TP_STR(""));
 }
 
 static char *
-write_decoded(struct tp_value_writer *writer, char *next, struct tp_str text)
+write_unescaped(struct tp_value_writer *writer, char *next, struct tp_str text)
 {
     while (text.len > 0) {
-        char byte = (char) argument_take_byte(&text);
+        char byte = (char) tp_query_take_byte(&text);
 
         next = write_text(writer, next, (struct tp_str){ &byte, 1 });
     }
     return next;
 }
 
-static bool
-argument_is_whole(struct tp_str text)
+static const char *
+exchange_protocol(const struct tp_exchange *exchange)
 {
-    while (text.len > 0) {
-        if (argument_take_byte(&text) < 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Is `text`, decoded, the same as `plain`? */
-static bool
-argument_equals(struct tp_str text, struct tp_str plain)
-{
-    while (text.len > 0 && plain.len > 0
-           && argument_take_byte(&text) == (unsigned char) plain.data[0]) {
-        plain = tp__str_skip(plain, 1);
-    }
-    return text.len == 0 && plain.len == 0;
-}
-
-/* Takes one byte, decoded, off the front of *text, which is not empty; -1: its escape is broken. */
-static int
-argument_take_byte(struct tp_str *text)
-{
-    char first = text->data[0];
-
-    if (first != '%') {
-        *text = tp__str_skip(*text, 1);
-        return first == '+' ? ' ' : (unsigned char) first;
-    }
-    int high = text->len > 2 ? tp__str_hex_digit(text->data[1]) : -1;
-    int low = text->len > 2 ? tp__str_hex_digit(text->data[2]) : -1;
-
-    *text = tp__str_skip(*text, 3);
-    return high < 0 || low < 0 ? -1 : high * 16 + low;
+    return exchange->session == NULL ? "" : tp__session_protocol(exchange->session)->name;
 }
 
 static char *

@@ -28,10 +28,8 @@ fuzz_packets_init(struct fuzz_packets *fuzz)
 {
     fuzz->protocol = NULL;
     for (size_t i = 0; i < tp__built_module_count; i++) {
-        const struct tp_protocol *protocol = tp__built_modules[i]->protocol;
-
-        if (protocol != NULL && strcmp(protocol->name, "teleport") == 0) {
-            fuzz->protocol = protocol;
+        if (strcmp(tp__built_modules[i]->name, "teleport") == 0) {
+            fuzz->protocol = tp__built_modules[i]->protocols[0];
         }
     }
     tp__buf_pool_init(&fuzz->pool, (struct tp_size){ FUZZ_MEMORY_MAX }, 0);
@@ -73,13 +71,15 @@ fuzz_packets_chain(struct fuzz_packets *fuzz, const uint8_t *bytes, size_t len, 
 static inline enum tp_decode_outcome
 fuzz_packets_decode(struct fuzz_packets *fuzz, struct tp_chain *input, struct tp_packet *packet)
 {
-    const struct tp_decode_limits limits = { .packet = { FUZZ_PACKET_MAX } };
-    const char *why = NULL;
-    enum tp_decode_outcome outcome =
-        fuzz->protocol->decode(input, &limits, &fuzz->pool, packet, &why);
+    struct tp_wire wire = {
+        .input = input,
+        .limits = { .packet = { FUZZ_PACKET_MAX } },
+        .pool = &fuzz->pool,
+    };
+    enum tp_decode_outcome outcome = fuzz->protocol->decode(&wire, packet);
 
     TP_ASSERT(outcome != TP_DECODE_NO_MEMORY);
-    TP_ASSERT((outcome != TP_DECODE_BROKEN && outcome != TP_DECODE_TOO_LARGE) || why != NULL);
+    TP_ASSERT((outcome != TP_DECODE_BROKEN && outcome != TP_DECODE_TOO_LARGE) || wire.why != NULL);
     return outcome;
 }
 
@@ -116,7 +116,7 @@ fuzz_packets_round_trip(struct fuzz_packets *fuzz, const struct tp_packet *packe
 {
     struct tp_chain wire = { .len = 0 };
     struct tp_packet again = { .type = 0 };
-    enum tp_result result = fuzz->protocol->encode(packet, &fuzz->output);
+    enum tp_result result = fuzz->protocol->encode(NULL, packet, &fuzz->output);
 
     TP_ASSERT(result == TP_OK);
     result = tp__output_rest(&fuzz->output, 0, &wire);

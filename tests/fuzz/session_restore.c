@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 enum {
+    FUZZ_PROTOCOLS_MAX = 16,
     FUZZ_HEAD = 6,
     FUZZ_END = 14,
     FUZZ_POOL_BYTES = 16 * 1024 * 1024,
@@ -45,7 +46,6 @@ static bool fuzz_is_timeless(const struct tp_session *session);
 static struct tp_session *fuzz_first(const struct tp_sessions *sessions);
 static struct tp_str fuzz_save(struct tp_session *session);
 static const struct tp_source *fuzz_find_source(void *owner, const char *name);
-static const struct tp_protocol *fuzz_find_protocol(void);
 static void fuzz_on_count_changed(void *owner);
 static void fuzz_on_bytes(void *owner, size_t count);
 static void fuzz_on_unused(struct tp_counted *counted);
@@ -92,13 +92,19 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tp__counted_init(&configuration, fuzz_on_unused);
     tp__arena_init(&arena, 1024);
     tp__sessions_init(&sessions, loop, &callbacks, (struct tp_size){ FUZZ_POOL_BYTES });
+    const struct tp_module_list modules = { tp__built_modules, tp__built_module_count };
+    struct tp_protocol_use protocols[FUZZ_PROTOCOLS_MAX];
+
+    TP_ASSERT(tp__protocols_count(&modules) <= FUZZ_PROTOCOLS_MAX);
     struct tp_server server = {
         .configuration = &configuration,
         .log = { &sink, TP_LOG_INFO, NULL },
-        .protocol = fuzz_find_protocol(),
+        .protocols = protocols,
+        .protocol_count = tp__protocols_fill(&modules, protocols),
         .limits = { .packet = { 1 << 16 }, .send_queue = { 1 << 16 }, .pending_pulls = 16 },
     };
 
+    server.default_protocol = &protocols[0];
     tp__router_build(&server.pulls, routes, TP_COUNT_OF(routes), &arena);
     tp__router_build(&server.pushes, routes, TP_COUNT_OF(routes), &arena);
     struct tp_str rest = tp__str_skip(text, 1);
@@ -220,17 +226,6 @@ fuzz_find_source(void *owner, const char *name)
     const struct tp_source *source = owner;
 
     return strcmp(source->name, name) == 0 ? source : NULL;
-}
-
-static const struct tp_protocol *
-fuzz_find_protocol(void)
-{
-    for (size_t i = 0; i < tp__built_module_count; i++) {
-        if (tp__built_modules[i]->protocol != NULL) {
-            return tp__built_modules[i]->protocol;
-        }
-    }
-    abort();
 }
 
 static void

@@ -33,7 +33,6 @@ struct test_count {
 };
 
 static const struct tp_module *test_find_handler(const char *name);
-static const struct tp_protocol *test_find_protocol(void);
 static struct tp_route *test_make_route(struct tp_test_site *site,
                                         const struct tp_test_route *from);
 static void test_build_router(struct tp_test_site *site, const struct tp_test_route *routes,
@@ -143,12 +142,16 @@ tp__test_site_open(struct tp_test_site *site, struct tp_test_bench *bench,
     memset(site, 0, sizeof(*site));
     tp__counted_init(&site->configuration, test_on_site_unused);
     tp__arena_init(&site->arena, 4096);
+    const struct tp_module_list modules = { tp__built_modules, tp__built_module_count };
+
+    ck_assert_uint_le(tp__protocols_count(&modules), TP_TEST_PROTOCOLS_MAX);
     site->server = (struct tp_server){
         .configuration = &site->configuration,
         .default_codec = TP_CODEC_PLAIN,
         .header_codec = TP_CODEC_JSON,
         .log = bench->log,
-        .protocol = test_find_protocol(),
+        .protocols = site->protocols,
+        .protocol_count = tp__protocols_fill(&modules, site->protocols),
         .limits = {
             .packet = { 1 << 20 },
             .send_queue = { 1 << 20 },
@@ -156,7 +159,13 @@ tp__test_site_open(struct tp_test_site *site, struct tp_test_bench *bench,
             .sent_pulls = 1000,
         },
     };
-    site->source = (struct tp_source){ .name = "test", .server = &site->server };
+    site->server.default_protocol = tp__server_find_protocol(&site->server, TP_STR("teleport"));
+    ck_assert_ptr_nonnull(site->server.default_protocol);
+    site->source = (struct tp_source){
+        .name = "test",
+        .server = &site->server,
+        .protocol = site->server.default_protocol,
+    };
     test_build_router(site, routes, TP_PACKET_PULL, &site->server.pulls);
     test_build_router(site, routes, TP_PACKET_PUSH, &site->server.pushes);
 }
@@ -380,20 +389,6 @@ test_find_handler(const char *name)
         }
     }
     ck_abort_msg("there is no handler %s", name);
-    return NULL;
-}
-
-static const struct tp_protocol *
-test_find_protocol(void)
-{
-    for (size_t i = 0; i < tp__built_module_count; i++) {
-        const struct tp_protocol *protocol = tp__built_modules[i]->protocol;
-
-        if (protocol != NULL && strcmp(protocol->name, "teleport") == 0) {
-            return protocol;
-        }
-    }
-    ck_abort_msg("the protocol teleport is not built in");
     return NULL;
 }
 

@@ -17,6 +17,7 @@
 
 enum {
     TP_TEST_ROUTES_MAX = 32,
+    TP_TEST_PROTOCOLS_MAX = 16,
     TP_TEST_WAIT_MS = 5000, /* longer than anything a test waits for */
     TP_TEST_STREAM_MAX = 1024 * 1024,
 };
@@ -40,9 +41,10 @@ struct tp_test_route {
 struct tp_test_site {
     struct tp_counted configuration;
     struct tp_arena arena;
+    struct tp_protocol_use protocols[TP_TEST_PROTOCOLS_MAX];
     struct tp_server server;
-    struct tp_source source;
-    bool is_unused; /* nobody holds it any more */
+    struct tp_source source; /* speaks Teleport 2.5, and does not guess */
+    bool is_unused;          /* nobody holds it any more */
     struct tp_route *routes[TP_TEST_ROUTES_MAX];
     size_t route_count;
 };

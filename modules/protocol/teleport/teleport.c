@@ -18,6 +18,7 @@ enum {
     FRAME_BYTES = 2 * LENGTH_BYTES,      /* of a packet, besides what the lengths count */
     HEAD_BYTES_MIN = LENGTH_BYTES + 1,   /* where the header begins */
     ENCODED_EXTRA_MAX = FRAME_BYTES + 2, /* the lengths and both codec bytes */
+    LENGTH_BYTE_MAX = 0x10,              /* the first byte of a length of at most 256 MB */
 };
 
 /* What the lengths of the input's first packet say. */
@@ -32,10 +33,8 @@ struct teleport_frame {
 
 _Static_assert(sizeof(size_t) > LENGTH_BYTES, "two lengths and what frames them add up");
 
-static enum tp_decode_outcome teleport_decode(struct tp_chain *input,
-                                              const struct tp_decode_limits *limits,
-                                              struct tp_buf_pool *pool, struct tp_packet *packet,
-                                              const char **why);
+static enum tp_probe teleport_probe(const struct tp_wire *wire);
+static enum tp_decode_outcome teleport_decode(struct tp_wire *wire, struct tp_packet *packet);
 static enum tp_decode_outcome teleport_read_frame(struct teleport_frame *frame, uint64_t limit,
                                                   const char **why);
 static const uint8_t *teleport_peek(const struct teleport_frame *frame, size_t offset, size_t len,
@@ -49,23 +48,45 @@ static bool teleport_unescape(struct tp_packet *packet, size_t room, struct tp_b
 static enum tp_decode_outcome teleport_take_body(struct tp_chain *input,
                                                  const struct teleport_frame *frame,
                                                  struct tp_packet *packet);
-static enum tp_result teleport_encode(const struct tp_packet *packet, struct tp_output *output);
+static enum tp_result teleport_encode(struct tp_wire *wire, const struct tp_packet *packet,
+                                      struct tp_output *output);
 static uint8_t *teleport_write(const struct tp_packet *packet, uint8_t *room);
 static uint32_t teleport_read_length(const uint8_t *bytes);
 static uint8_t *teleport_write_length(uint8_t *to, size_t length);
 
-static enum tp_decode_outcome
-teleport_decode(struct tp_chain *input, const struct tp_decode_limits *limits,
-                struct tp_buf_pool *pool, struct tp_packet *packet, const char **why)
+/* The fifth byte is the header's codec, a letter; the length before it is below 256 MB. */
+static enum tp_probe
+teleport_probe(const struct tp_wire *wire)
 {
+    uint8_t scratch[HEAD_BYTES_MIN];
+
+    tp_chain_copy(wire->input, 0,
+                  wire->input->len < sizeof(scratch) ? wire->input->len : sizeof(scratch), scratch);
+    if (scratch[0] > LENGTH_BYTE_MAX) {
+        return TP_PROBE_NO;
+    }
+    if (wire->input->len < HEAD_BYTES_MIN) {
+        return TP_PROBE_MORE;
+    }
+    return scratch[LENGTH_BYTES] == TP_CODEC_PROTOBUF || scratch[LENGTH_BYTES] == TP_CODEC_JSON
+               ? TP_PROBE_YES
+               : TP_PROBE_NO;
+}
+
+static enum tp_decode_outcome
+teleport_decode(struct tp_wire *wire, struct tp_packet *packet)
+{
+    struct tp_chain *input = wire->input;
+    struct tp_buf_pool *pool = wire->pool;
     struct teleport_frame frame = { .input = input, .front = tp_chain_front(input) };
-    enum tp_decode_outcome outcome = teleport_read_frame(&frame, limits->packet.bytes, why);
+    enum tp_decode_outcome outcome =
+        teleport_read_frame(&frame, wire->limits.packet.bytes, &wire->why);
 
     *packet = (struct tp_packet){ .type = 0 };
     if (outcome != TP_DECODE_PACKET) {
         return outcome;
     }
-    outcome = teleport_read_header(&frame, pool, packet, why);
+    outcome = teleport_read_header(&frame, pool, packet, &wire->why);
     if (outcome == TP_DECODE_PACKET) {
         outcome = teleport_take_body(input, &frame, packet);
     }
@@ -204,6 +225,7 @@ teleport_take_body(struct tp_chain *input, const struct teleport_frame *frame,
     uint8_t scratch;
 
     packet->wire_bytes = frame->wire_len;
+    packet->reply_gzip = packet->gzip_level;
     if (frame->body_len > 0) {
         packet->has_body_codec = true;
         packet->body_codec = *teleport_peek(frame, offset, 1, &scratch);
@@ -216,10 +238,11 @@ teleport_take_body(struct tp_chain *input, const struct teleport_frame *frame,
 }
 
 static enum tp_result
-teleport_encode(const struct tp_packet *packet, struct tp_output *output)
+teleport_encode(struct tp_wire *wire, const struct tp_packet *packet, struct tp_output *output)
 {
     bool is_protobuf = packet->header_codec == TP_CODEC_PROTOBUF;
 
+    (void) wire;
     TP_ASSERT(is_protobuf || packet->header_codec == TP_CODEC_JSON);
     if (packet->uri.len >= UINT32_MAX || packet->status.text.len >= UINT32_MAX
         || packet->body.len >= UINT32_MAX) {
@@ -281,12 +304,17 @@ teleport_write_length(uint8_t *to, size_t length)
 static const struct tp_protocol tp_protocol_teleport = {
     .name = "teleport",
     .brief = "Teleport 2.5, the one that is spoken where nothing else is said.",
+    .abilities = TP_PROTOCOL_PUSHES_UP | TP_PROTOCOL_PUSHES_DOWN | TP_PROTOCOL_PULLS_DOWN
+                 | TP_PROTOCOL_BODY_GZIP,
+    .probe = teleport_probe,
     .decode = teleport_decode,
     .encode = teleport_encode,
 };
 
+static const struct tp_protocol *const teleport_protocols[] = { &tp_protocol_teleport };
+
 const struct tp_module tp_module_teleport = {
     .name = "teleport",
     .brief = "The protocol of Teleport 2.5.",
-    .protocol = &tp_protocol_teleport,
+    TP_PROTOCOLS(teleport_protocols),
 };

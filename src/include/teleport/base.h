@@ -49,7 +49,8 @@ extern "C" {
     ROW(INTERRUPTED,    -13, "interrupted",    "A signal or a shutdown interrupted it.")           \
     ROW(OWNER_DIED,     -14, "owner-died",     "A process died while it held the lock.")           \
     ROW(MISMATCH,       -15, "mismatch",       "The other side has another version or layout.")    \
-    ROW(SYSTEM,         -16, "system",         "The operating system refused; errno says why.")
+    ROW(SYSTEM,         -16, "system",         "The operating system refused; errno says why.")    \
+    ROW(UNSUPPORTED,    -17, "unsupported",    "The protocol of the session has no way to say it.")
 /* clang-format on */
 
 enum tp_result {

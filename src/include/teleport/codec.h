@@ -45,6 +45,12 @@ struct tp_codec {
                              struct tp_buf_pool *pool, struct tp_chain *body);
 };
 
+/* A codec with its module's conf of the block that is in force. */
+struct tp_codec_use {
+    const struct tp_codec *codec;
+    const void *conf;
+};
+
 #ifdef __cplusplus
 }
 #endif

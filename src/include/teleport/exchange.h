@@ -26,12 +26,12 @@ struct tp_session;
 /* Answers an exchange, now or later; a PUSH is ended the same way.  `owner` came with it. */
 typedef void (*tp_handler_fn)(struct tp_exchange *exchange, void *owner);
 
-/* TP_PACKET_PULL or TP_PACKET_PUSH; for a PULL somebody waits for the answer. */
+/* TP_PACKET_PULL, PUSH or AUTH_CALL; for all but a PUSH somebody waits for the answer. */
 int32_t tp_exchange_type(const struct tp_exchange *exchange);
 static inline bool
 tp_exchange_wants_reply(const struct tp_exchange *exchange)
 {
-    return tp_exchange_type(exchange) == TP_PACKET_PULL;
+    return tp_exchange_type(exchange) != TP_PACKET_PUSH;
 }
 
 /* True when this end asks or tells, so that the answer, if any, comes from the other. */
@@ -64,6 +64,25 @@ enum tp_result tp_exchange_read_reply(struct tp_exchange *exchange,
                                       struct tp_str *body) TP_MUST_CHECK;
 uint8_t tp_exchange_reply_codec(const struct tp_exchange *exchange);
 
+/*
+ * Writes the first value of that name in the request's metadata, unescaped, to `value`, as much
+ * as fits in `size` bytes, with a zero behind it, and returns how long it is; SIZE_MAX: there is
+ * none.
+ */
+size_t tp_exchange_metadata(const struct tp_exchange *exchange, struct tp_str name, char *value,
+                            size_t size);
+
+/* All of it as it came, "name=value&name=value", escaped: see teleport/query.h; borrowed. */
+struct tp_str tp_exchange_all_metadata(const struct tp_exchange *exchange);
+
+/*
+ * Adds a pair to the metadata of the REPLY, before the exchange is ended; both texts are copied.
+ * Where the protocol has no metadata it is left out.  TP_TOO_LARGE: for packet_limit;
+ * TP_NO_MEMORY.
+ */
+enum tp_result tp_exchange_add_metadata(struct tp_exchange *exchange, struct tp_str name,
+                                        struct tp_str value) TP_MUST_CHECK;
+
 /* Its outcome so far, borrowed: code 0 until it has one. */
 const struct tp_status *tp_exchange_status(const struct tp_exchange *exchange);
 
@@ -84,7 +103,7 @@ enum tp_result tp_exchange_echo(struct tp_exchange *exchange);
 /* Ends it with a status and no body. */
 enum tp_result tp_exchange_refuse(struct tp_exchange *exchange, const struct tp_status *status);
 
-/* Ends it with the status that stands for `result`: 400, 404, 409, 413, 503, 504 or 500. */
+/* Ends it with the status that stands for `result`: 400, 404, 409, 413, 501, 503, 504 or 500. */
 enum tp_result tp_exchange_refuse_result(struct tp_exchange *exchange, enum tp_result result);
 
 /*

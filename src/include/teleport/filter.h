@@ -19,6 +19,7 @@ extern "C" {
 /* Ids of filters as they are on the wire. */
 enum tp_filter_id {
     TP_FILTER_GZIP = 'g',
+    TP_FILTER_MD5 = 'm',
 };
 
 /* All functions run in the worker's loop thread. */
@@ -37,7 +38,7 @@ struct tp_filter {
      */
     size_t state_size;
 
-    /* Lets go of what the state holds; it is all zeros afterwards. */
+    /* Lets go of what the state holds; it is all zeros afterwards.  Not called without a state. */
     void (*fini)(void *state);
 
     /*

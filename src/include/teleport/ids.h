@@ -8,11 +8,13 @@
 extern "C" {
 #endif
 
-/* The numbers of Teleport 2.5. */
+/* The first three are Teleport 2.5's; its successors have all. */
 enum tp_packet_type {
     TP_PACKET_PULL = 1,
     TP_PACKET_REPLY = 2,
     TP_PACKET_PUSH = 3,
+    TP_PACKET_AUTH_CALL = 4, /* asks to be let in: like a PULL, without a uri */
+    TP_PACKET_AUTH_REPLY = 5,
 };
 
 /* Ids of codecs; others pass untouched. */

@@ -20,6 +20,7 @@
 #include <teleport/hooks.h>
 #include <teleport/log.h>
 #include <teleport/protocol.h>
+#include <teleport/query.h>
 #include <teleport/remote.h>
 #include <teleport/session.h>
 
@@ -96,11 +97,13 @@ struct tp_module {
     const struct tp_codec *codec;
     const struct tp_filter *filter;
 
-    /* The protocol it adds, if it adds one. */
-    const struct tp_protocol *protocol;
+    /* The protocols it adds, mostly one, in the order in which they are guessed. */
+    const struct tp_protocol *const *protocols;
+    size_t protocol_count;
 };
 
 #define TP_DIRECTIVES(table) .directives = (table), .directive_count = TP_COUNT_OF(table)
+#define TP_PROTOCOLS(table)  .protocols = (table), .protocol_count = TP_COUNT_OF(table)
 #define TP_LOG_IDS(table)    .log_ids = (table), .log_id_count = TP_COUNT_OF(table)
 
 /* A list of modules, in the order their hooks run. */

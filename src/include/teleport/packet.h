@@ -15,22 +15,32 @@ extern "C" {
 enum {
     TP_GZIP_LEVEL_MIN = -2, /* Huffman coding only */
     TP_GZIP_LEVEL_MAX = 9,
+    TP_PACKET_FILTERS_MAX = 8, /* of one packet; as many as TP_SEND_FILTERS_MAX */
 };
 
 /*
  * A decoded packet.  Texts are slices of bytes that `head` holds; `body` is the encoded
- * body without its codec byte, deflated where gzip_level is not 0.
+ * body without its codec byte, deflated where gzip_level is not 0.  What a protocol has no
+ * place for is zero.
  */
 struct tp_packet {
     int32_t type; /* enum tp_packet_type, or what the other end sent */
     uint8_t header_codec;
     uint8_t body_codec;
     bool has_body_codec; /* a codec was named, though the body may be empty */
-    int32_t gzip_level;  /* 0: the body is not deflated */
+    uint8_t
+        accept_codec;   /* of a request: the codec that is wanted for the REPLY; 0: none is named */
+    int32_t gzip_level; /* 0: the body is not deflated */
+    int32_t reply_gzip; /* …how much the REPLY's body is deflated, or what filters deflate */
+    uint8_t filters[TP_PACKET_FILTERS_MAX]; /* ids, the outermost first; undone already */
+    uint8_t filter_count;
+    uint32_t note; /* of a request, the protocol's own: its REPLY has it again */
     uint64_t seq;
     struct tp_str uri;
-    struct tp_status status; /* replies only */
-    struct tp_buf *head;     /* what the texts lie in; NULL when they live for ever */
+    struct tp_str metadata;   /* "name=value&name=value", escaped: see teleport/query.h */
+    struct tp_status status;  /* replies only */
+    struct tp_buf *head;      /* what the texts lie in; NULL when they live for ever */
+    struct tp_buf *meta_head; /* what the metadata lies in, where that is not `head` */
     struct tp_chain body;
     size_t wire_bytes; /* what the packet took on the wire */
 };

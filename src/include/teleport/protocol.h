@@ -1,9 +1,12 @@
 /*
  * teleport/protocol.h - what a protocol module is: bytes to packets and back.
  *
- * A protocol sees no socket and no clock, and keeps nothing between two packets: all of its
- * state in a session are the bytes that are not a packet yet, and those that are not sent
- * yet.  So a session can be moved to another process in the middle of a packet.
+ * A protocol sees no socket and no clock.  What it keeps of a session between two packets is
+ * a plain struct, which it can write as bytes and make anew of them; with the bytes that are
+ * not a packet yet and those that are not sent yet it is all there is, so that a session can
+ * be moved to another process in the middle of a packet.
+ *
+ * All functions run in the loop's thread, in the worker and in a program with the library.
  */
 #ifndef TELEPORT_PROTOCOL_H
 #define TELEPORT_PROTOCOL_H
@@ -14,10 +17,25 @@
 extern "C" {
 #endif
 
+struct tp_codec_use;
+struct tp_filters;
+struct tp_protocol;
+struct tp_protocol_use;
+
+/* What the first bytes of a connection say to a protocol. */
+enum tp_probe {
+    TP_PROBE_NO,   /* this is something else, whatever follows */
+    TP_PROBE_MORE, /* it may be; more bytes are needed */
+    TP_PROBE_YES,
+};
+
 /* What decoding came to. */
 enum tp_decode_outcome {
     TP_DECODE_PACKET,    /* *packet is filled, its bytes are taken from the input */
+    TP_DECODE_REFUSED,   /* the same, but it is answered with packet->status at once, unrouted */
+    TP_DECODE_TOOK,      /* bytes were taken that are no packet: look again */
     TP_DECODE_MORE,      /* more bytes are needed; nothing was taken */
+    TP_DECODE_SWITCH,    /* wire->next goes on, with what is left of the input */
     TP_DECODE_TOO_LARGE, /* the lengths say that the packet exceeds the limit: close */
     TP_DECODE_BROKEN,    /* framing or header are broken: nothing after it can be trusted: close */
     TP_DECODE_NO_MEMORY, /* nothing was taken: close, or try again when there is some */
@@ -26,6 +44,56 @@ enum tp_decode_outcome {
 struct tp_decode_limits {
     struct tp_size packet; /* a larger packet is refused; exactly the limit passes */
 };
+
+/* One end of a conversation, as its protocol sees it; filled anew for each row of calls. */
+struct tp_wire {
+    struct tp_chain *input; /* received and not taken yet; packets are taken off its front */
+    void *state;            /* state_size bytes of the session, all zeros at first */
+    const void *conf;       /* the module's conf for the server; NULL in the library */
+    struct tp_decode_limits limits;
+    bool is_dialed;       /* this end has connected */
+    struct tp_str target; /* of a dialed one: "HOST:PORT" or "HOST:PORT/PATH", as it was dialed */
+    size_t open_count;    /* requests of the other end that are not answered yet */
+    struct tp_buf_pool *pool;
+    struct tp_filters *filters;
+    const struct tp_codec_use *codecs; /* that are built in, with their confs */
+    size_t codec_count;
+    const struct tp_protocol_use *protocols; /* the same */
+    size_t protocol_count;
+
+    /* What a call leaves; unset before. */
+    const char *why;                /* a static text for the log, with BROKEN and TOO_LARGE */
+    const struct tp_protocol *next; /* with SWITCH */
+    bool is_last; /* nothing after this will be read: what is open is answered, then it ends */
+    bool is_amid; /* a packet has begun to come, though none of it may be left in the input */
+    struct tp_chain own; /* what tp_wire_send() was given */
+};
+
+/*
+ * Sends bytes that are no packet (a handshake's answer, a pong), while it begins, decodes or
+ * ends: a copy leaves behind what was encoded already, and before all packets that are not.
+ */
+enum tp_result tp_wire_send(struct tp_wire *wire, struct tp_str bytes) TP_MUST_CHECK;
+
+/* The protocol of this name; NULL when it is not built in. */
+const struct tp_protocol *tp_wire_find_protocol(const struct tp_wire *wire, struct tp_str name);
+
+/*
+ * Undoes `count` filters, the first of `ids` first, and appends what comes out, at most the
+ * packet limit, to `plain`, which is empty before.  TP_NOT_FOUND: there is no such filter;
+ * TP_TOO_LARGE; TP_INVALID: a filter finds it broken; TP_NO_MEMORY.
+ */
+enum tp_result tp_wire_unfilter(const struct tp_wire *wire, const uint8_t *ids, size_t count,
+                                const struct tp_chain *filtered,
+                                struct tp_chain *plain) TP_MUST_CHECK;
+
+/*
+ * Applies them, the last of `ids` first, so that the first becomes the outermost; `level` is
+ * for those that have levels.  `filtered` is empty before.  TP_NOT_FOUND, TP_NO_MEMORY.
+ */
+enum tp_result tp_wire_filter(const struct tp_wire *wire, const uint8_t *ids, size_t count,
+                              int level, const struct tp_chain *plain,
+                              struct tp_chain *filtered) TP_MUST_CHECK;
 
 /*
  * Where encoding writes to: small bytes are copied into one piece, larger bodies are
@@ -47,24 +115,68 @@ uint8_t *tp_output_reserve(struct tp_output *output, size_t len) TP_MUST_CHECK;
 enum tp_result tp_output_commit(struct tp_output *output, size_t len,
                                 const struct tp_chain *chain) TP_MUST_CHECK;
 
+/* What a protocol can say; what it cannot is refused with 501, or left out. */
+enum {
+    TP_PROTOCOL_PUSHES_UP = 1u << 0,   /* who has dialed may send a PUSH */
+    TP_PROTOCOL_PUSHES_DOWN = 1u << 1, /* who has accepted may */
+    TP_PROTOCOL_PULLS_DOWN =
+        1u << 2,                /* who has accepted may send a PULL; who has dialed always may */
+    TP_PROTOCOL_AUTH = 1u << 3, /* it has AUTH_CALL and AUTH_REPLY */
+    TP_PROTOCOL_METADATA = 1u << 4,
+    TP_PROTOCOL_CAUSE = 1u << 5,     /* a status has a cause */
+    TP_PROTOCOL_BODY_GZIP = 1u << 6, /* a body may be deflated, and the packet says so */
+    TP_PROTOCOL_FILTERS = 1u << 7,   /* a packet has a row of filters */
+    TP_PROTOCOL_IN_ORDER = 1u << 8,  /* replies leave in the order of their PULLs */
+};
+
 struct tp_protocol {
     const char *name;
     const char *brief;
+    unsigned abilities; /* TP_PROTOCOL_… */
+    size_t state_size;  /* of what it keeps of a session; 0: nothing */
+
+    /* Does wire->input, at least one byte, begin with it?  NULL: it is never guessed. */
+    enum tp_probe (*probe)(const struct tp_wire *wire);
+
+    /* The connection is there, in either role: sends what comes before all packets.  May be NULL. */
+    enum tp_result (*begin)(struct tp_wire *wire);
+
+    /* May a packet be encoded now?  NULL: always.  What may not leave waits in the send queue. */
+    bool (*is_ready)(const struct tp_wire *wire);
 
     /*
-     * Takes at most one packet off the front of `input`.  `why` is set to a static
-     * text for the log when the outcome is BROKEN or TOO_LARGE.  What *packet was before
-     * does not matter; it is all zeros when the outcome is another.
+     * Takes at most one packet off the front of the input.  What *packet was before does not
+     * matter; it is all zeros unless the outcome is PACKET or REFUSED.
      */
-    enum tp_decode_outcome (*decode)(struct tp_chain *input, const struct tp_decode_limits *limits,
-                                     struct tp_buf_pool *pool, struct tp_packet *packet,
-                                     const char **why);
+    enum tp_decode_outcome (*decode)(struct tp_wire *wire, struct tp_packet *packet);
 
     /*
      * Writes the packet.  TP_NO_MEMORY, or TP_TOO_LARGE when the protocol has no way to
      * say its lengths; nothing is written then.
      */
-    enum tp_result (*encode)(const struct tp_packet *packet, struct tp_output *output);
+    enum tp_result (*encode)(struct tp_wire *wire, const struct tp_packet *packet,
+                             struct tp_output *output);
+
+    /*
+     * This end ends the session, and nothing more will be encoded: sends what says so (a close
+     * frame).  Not called after is_last, TOO_LARGE or BROKEN.  May be NULL.
+     */
+    void (*end)(struct tp_wire *wire, struct tp_str reason);
+
+    /*
+     * Of one with a state: appends it to `saved` as bytes that a later version still
+     * understands; reads them into a zeroed one (TP_INVALID: they are none); and lets go of
+     * what it holds besides itself (NULL: nothing).
+     */
+    enum tp_result (*save)(const void *state, struct tp_buf_pool *pool, struct tp_chain *saved);
+    enum tp_result (*restore)(void *state, struct tp_buf_pool *pool, struct tp_str saved);
+    void (*fini)(void *state);
+};
+
+/* A protocol with its module's conf of the server. */
+struct tp_protocol_use {
+    const struct tp_protocol *protocol;
+    const void *conf;
 };
 
 #ifdef __cplusplus

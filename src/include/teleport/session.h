@@ -34,6 +34,7 @@ struct tp_session_handle {
 };
 
 enum {
+    TP_SEND_FILTERS_MAX = 8,            /* of one packet */
     TP_SESSION_ID_MAX = 64,             /* bytes */
     TP_SESSION_VARIABLE_NAME_MAX = 64,  /* bytes */
     TP_SESSION_VARIABLES_MAX = 64,      /* of one session */
@@ -70,7 +71,13 @@ struct tp_send_options {
     int8_t gzip_level;      /* -2..9; 0: the body is not deflated */
     bool fails_at_once;     /* do not wait while a dialed session is not connected */
     bool is_early;          /* of a hook that holds back a session: do not wait for that, either */
+    uint8_t accept_codec;   /* of a PULL: the codec that is wanted for the REPLY; 0: none */
     struct tp_msec timeout; /* of a PULL, from now to its REPLY; 0: pull_timeout */
+
+    /* Where the protocol has a place for them; elsewhere they are left out. */
+    struct tp_str metadata; /* "name=value&name=value", escaped: see teleport/query.h */
+    char filters[TP_SEND_FILTERS_MAX
+                 + 1]; /* ids as on the wire, such as "gm"; the first: outermost */
 };
 
 /* The session's number: 64 bits, never used twice while the server runs. */
@@ -96,8 +103,8 @@ const struct tp_log *tp_session_log(const struct tp_session *session);
 struct tp_str tp_session_id(const struct tp_session *session);
 
 /*
- * Gives the session an id, which is unique in its peer; "" takes it away.  TP_EXISTS: another
- * has it, and `id_conflict` says that the newer is refused; where it says close-old, the other
+ * Gives the session an id, which is unique in its peer; "" takes it away.  TP_UNSUPPORTED: it
+ * speaks a protocol that nobody can be pushed over, such as HTTP; TP_EXISTS: another has it, and `id_conflict` says that the newer is refused; where it says close-old, the other
  * is told (PUSH /system/closed) and closed.  TP_TOO_LARGE, TP_NO_MEMORY; TP_FULL: the
  * directory has no room.
  */
@@ -122,7 +129,8 @@ typedef void (*tp_reply_fn)(const struct tp_reply *reply, void *owner);
  * of 504 when `timeout` has passed, of 101 when the session has lost its connection.  Unless
  * TP_OK is returned it is not called: TP_GONE: the session is ending, or not connected where
  * that was not to be waited for; TP_FULL: send_queue or max_sent_pulls; TP_TOO_LARGE: more than
- * packet_limit; TP_INVALID: a codec or level that cannot be; TP_NO_MEMORY.
+ * packet_limit; TP_INVALID: a codec or level that cannot be; TP_UNSUPPORTED: the protocol has
+ * no way for it, such as a PULL to an HTTP client; TP_NO_MEMORY.
  */
 enum tp_result tp_session_pull_async(struct tp_session *session, struct tp_str uri,
                                      struct tp_str body, const struct tp_send_options *options,
@@ -164,6 +172,9 @@ enum tp_result tp_session_set_timeout(struct tp_session *session, enum tp_sessio
 
 /* What came back. */
 const struct tp_status *tp_reply_status(const struct tp_reply *reply);
+
+/* Its metadata, "name=value&name=value", escaped: see teleport/query.h; empty without any. */
+struct tp_str tp_reply_metadata(const struct tp_reply *reply);
 
 /* The body, inflated and in one piece; empty without one, or where it could not be inflated. */
 struct tp_str tp_reply_body(const struct tp_reply *reply);

@@ -69,6 +69,9 @@ struct tp_peer_options {
     const struct tp_hooks *hooks; /* borrowed [none] */
     const void *hooks_conf;
 
+    /* Of who has not said anything yet, and of what is dialed without a scheme ["teleport"]. */
+    const char *protocol;
+
     const struct tp_log *log; /* [warnings, to standard error] */
     void *owner;              /* the program's own; see tp_peer_owner() */
 };
@@ -91,7 +94,7 @@ tp_peer_options_begin(void)
 
 /*
  * Makes a peer, which belongs to this thread.  TP_INVALID: an option that cannot be what it is,
- * and is named in a line of the log; TP_MISMATCH: this build of the library knows no protocol;
+ * and is named in a line of the log; TP_MISMATCH: this build of the library does not know the protocol;
  * TP_NO_MEMORY, TP_NO_DESCRIPTORS.
  */
 enum tp_result tp_peer_create(const struct tp_peer_options *options,
@@ -138,10 +141,15 @@ enum tp_result tp_group_on_push(struct tp_group *group, const char *uri, tp_hand
 /* ---- Sessions ---- */
 
 /*
+ * An address may have a protocol in front, here and where it is dialed: "raw://127.0.0.1:9090",
+ * "http://…", "ws://127.0.0.1:9090/path".  Without one what is accepted tells by its first bytes.
+ */
+
+/*
  * Accepts sessions on "9090", "127.0.0.1:9090", "[::1]:9090" or "unix:/path"; port 0 is one that
  * the system chooses, and *port, unless NULL, is the one it is.  `fd` instead: on a listening
  * socket that was inherited, and is the peer's from here on, also when this fails.  Names are
- * not looked up.  TP_INVALID: it is no address, no listening socket; TP_IN_USE, TP_DENIED; TP_GONE:
+ * not looked up.  TP_INVALID: it is no address, no listening socket, a protocol that is not built in; TP_IN_USE, TP_DENIED; TP_GONE:
  * the peer is being drained; else as errno says, in tp_peer_last_error() too.
  */
 enum tp_result tp_peer_listen(struct tp_peer *peer, const char *address,

@@ -46,8 +46,8 @@ protocol(void)
     for (size_t i = 0; i < tp__built_module_count; i++) {
         const struct tp_module *module = tp__built_modules[i];
 
-        if (module->protocol != NULL && strcmp(module->protocol->name, "teleport") == 0) {
-            return module->protocol;
+        if (strcmp(module->name, "teleport") == 0) {
+            return module->protocols[0];
         }
     }
     return NULL;
@@ -72,11 +72,17 @@ bench_fini(struct bench *bench)
 static enum tp_decode_outcome
 bench_decode(struct bench *bench, uint64_t limit)
 {
-    struct tp_decode_limits limits = { .packet = { limit } };
+    struct tp_wire wire = {
+        .input = &bench->input,
+        .limits = { .packet = { limit } },
+        .pool = &bench->pool,
+    };
 
     tp_packet_clear(&bench->packet);
-    bench->why = NULL;
-    return protocol()->decode(&bench->input, &limits, &bench->pool, &bench->packet, &bench->why);
+    enum tp_decode_outcome outcome = protocol()->decode(&wire, &bench->packet);
+
+    bench->why = wire.why;
+    return outcome;
 }
 
 static void
@@ -439,7 +445,7 @@ START_TEST(encodes_packets)
     struct tp_packet packet = packet_of(&packets[_i], &pool);
 
     tp__test_bytes_fill(&bytes, packets[_i].bytes);
-    ck_assert_int_eq(TP_OK, protocol()->encode(&packet, &output));
+    ck_assert_int_eq(TP_OK, protocol()->encode(NULL, &packet, &output));
     assert_encoded(&output, bytes.data, bytes.len);
     tp_packet_clear(&packet);
     tp__output_fini(&output);
@@ -485,7 +491,7 @@ START_TEST(writes_headers)
     memcpy(wire, (uint8_t[]){ 0, 0, 0, (uint8_t) (len + 1), (uint8_t) headers[_i].codec }, 5);
     memcpy(wire + 5, bytes.data, len);
     memset(wire + 5 + len, 0, 4);
-    ck_assert_int_eq(TP_OK, protocol()->encode(&packet, &output));
+    ck_assert_int_eq(TP_OK, protocol()->encode(NULL, &packet, &output));
     assert_encoded(&output, wire, len + 9);
     tp__output_fini(&output);
     ck_assert_uint_eq(0, pool.bytes_in_use);
@@ -507,7 +513,7 @@ START_TEST(writes_bytes_that_are_no_text_as_their_replacement)
 
     tp__test_pool_init(&pool);
     tp__output_init(&output, &pool);
-    ck_assert_int_eq(TP_OK, protocol()->encode(&packet, &output));
+    ck_assert_int_eq(TP_OK, protocol()->encode(NULL, &packet, &output));
     assert_encoded(&output, wire, sizeof(wire));
     tp__output_fini(&output);
 }
@@ -756,7 +762,7 @@ START_TEST(what_is_encoded_decodes_to_the_same)
 
         tp__test_chain_add(&packet.body, &bench.pool, body, body_len,
                            1 + (size_t) rand_r(&seed) % BODY_MAX);
-        ck_assert_int_eq(TP_OK, protocol()->encode(&packet, &output));
+        ck_assert_int_eq(TP_OK, protocol()->encode(NULL, &packet, &output));
         ck_assert_int_eq(TP_OK, tp__output_rest(&output, 0, &wire));
         static uint8_t copy[BODY_MAX + 4096];
         size_t len = wire.len;
@@ -797,7 +803,7 @@ START_TEST(a_header_longer_than_the_output_is_written_too)
     for (int i = 0; i < 4; i++) {
         struct tp_packet packet = { .header_codec = i % 2 == 0 ? 'p' : 'j', .uri = { uri, URI } };
 
-        ck_assert_int_eq(TP_OK, protocol()->encode(&packet, &output));
+        ck_assert_int_eq(TP_OK, protocol()->encode(NULL, &packet, &output));
     }
     ck_assert(tp__output_is_full(&output));
     ck_assert_int_eq(TP_OK, tp__output_rest(&output, 0, &bench.input));
@@ -819,12 +825,12 @@ START_TEST(lengths_beyond_the_wire_are_refused)
 
     bench_init(&bench);
     tp__output_init(&output, &bench.pool);
-    ck_assert_int_eq(TP_TOO_LARGE, protocol()->encode(&packet, &output));
+    ck_assert_int_eq(TP_TOO_LARGE, protocol()->encode(NULL, &packet, &output));
     packet.uri.len = UINT32_MAX - 20;
-    ck_assert_int_eq(TP_TOO_LARGE, protocol()->encode(&packet, &output));
+    ck_assert_int_eq(TP_TOO_LARGE, protocol()->encode(NULL, &packet, &output));
     packet.uri.len = 1;
     packet.body.len = UINT32_MAX;
-    ck_assert_int_eq(TP_TOO_LARGE, protocol()->encode(&packet, &output));
+    ck_assert_int_eq(TP_TOO_LARGE, protocol()->encode(NULL, &packet, &output));
     ck_assert_uint_eq(0, tp__output_len(&output));
     tp__output_fini(&output);
     bench_fini(&bench);
@@ -873,7 +879,7 @@ START_TEST(where_malloc_fails_nothing_is_taken_or_written)
     if (tp__test_starve(&hunger)) {
         struct tp_packet packet = { .header_codec = 'p', .uri = TP_STR("/") };
         enum tp_decode_outcome outcome = bench_decode(&bench, LIMIT);
-        enum tp_result result = protocol()->encode(&packet, &output);
+        enum tp_result result = protocol()->encode(NULL, &packet, &output);
 
         tp__test_feed(&hunger);
         ck_assert_int_eq(TP_DECODE_NO_MEMORY, outcome);

@@ -77,7 +77,7 @@ static void
 fixture_dial(struct fixture *fixture, int64_t times)
 {
     struct tp_dialing dialing = {
-        .target = tp__str(fixture->target),
+        .target = tp__target_of_address(tp__str(fixture->target)),
         .timeout = { 5000 },
         .redial = { .first = { 4 }, .max = { 20 }, .times = times },
     };
@@ -311,7 +311,8 @@ START_TEST(a_target_that_is_none_makes_no_session)
 {
     struct fixture fixture;
     struct tp_session *session;
-    const struct tp_dialing dialing = { .target = TP_STR("no port"), .timeout = { 1000 } };
+    const struct tp_dialing dialing = { .target = tp__target_of_address(TP_STR("no port")),
+                                        .timeout = { 1000 } };
 
     fixture_open(&fixture);
     ck_assert_int_eq(TP_INVALID, tp__session_dial(&fixture.bench.sessions, &fixture.site.source, 1,

@@ -1295,7 +1295,7 @@ dialing_dial(struct dialing *dialing, int64_t times)
     struct tp_test_bench *bench = &dialing->fixture.bench;
     struct tp_session *session = NULL;
     struct tp_dialing how = {
-        .target = tp__str(dialing->target),
+        .target = tp__target_of_address(tp__str(dialing->target)),
         .timeout = { 5000 },
         .redial = { .first = { 4 }, .max = { 20 }, .times = times },
     };

@@ -712,14 +712,15 @@ START_TEST(another_version_or_protocol_or_listen_is_refused_by_name)
     specimen.bytes[5]--;
     specimen_sign(specimen.bytes, specimen.len);
 
-    struct tp_protocol other = *place->site.server.protocol;
-    const struct tp_protocol *right = place->site.server.protocol;
+    struct tp_protocol_use *use = &place->site.protocols[0];
+    const struct tp_protocol *right = use->protocol;
+    struct tp_protocol other = *right;
 
     other.name = "other";
-    place->site.server.protocol = &other;
+    use->protocol = &other;
     ck_assert_int_eq(TP_MISMATCH, specimen_restore(&specimen, specimen.bytes, specimen.len));
     ck_assert(tp__test_bench_has_logged(&place->bench, "reason=not-restored"));
-    place->site.server.protocol = right;
+    use->protocol = right;
     place->site.source.name = "elsewhere";
     ck_assert_int_eq(TP_NOT_FOUND, specimen_restore(&specimen, specimen.bytes, specimen.len));
     ck_assert(tp__test_bench_has_logged(&place->bench, "reason=listen-removed"));
