@@ -607,6 +607,7 @@ relay_on_reply(const struct tp_reply *reply, void *owner)
     struct tp_parcel_outcome outcome = {
         .request = relay.request,
         .status = *tp_reply_status(reply),
+        .metadata = tp_reply_metadata(reply),
         .body = tp_reply_body(reply),
         .body_codec = tp_reply_body_codec(reply),
     };
@@ -668,6 +669,7 @@ courier_on_outcome(struct tp_courier *courier, struct tp_str bytes)
     struct courier_request *request = request_find(courier, outcome.request);
     struct tp_reply reply = {
         .status = outcome.status,
+        .metadata = outcome.metadata,
         .body = outcome.body,
         .body_codec = outcome.body_codec,
     };

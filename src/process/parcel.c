@@ -18,6 +18,7 @@ struct packet_head {
     uint64_t number;
     struct tp_send_options options;
     uint32_t uri_len;
+    uint32_t metadata_len;
     uint32_t body_len;
 };
 
@@ -35,6 +36,7 @@ struct outcome_head {
     int32_t code;
     uint32_t text_len;
     uint32_t cause_len;
+    uint32_t metadata_len;
     uint32_t body_len;
     uint32_t body_codec;
 };
@@ -81,11 +83,14 @@ tp__parcel_write_packet(struct tp_parcel *parcel, uint16_t kind,
         .number = packet->number,
         .options = packet->options,
         .uri_len = (uint32_t) packet->uri.len,
+        .metadata_len = (uint32_t) packet->options.metadata.len,
         .body_len = (uint32_t) packet->body.len,
     };
 
+    head.options.metadata = TP_STR(""); /* It travels among the texts. */
     parcel_begin(parcel, kind, &head, sizeof(head));
     parcel_add(parcel, packet->uri);
+    parcel_add(parcel, packet->options.metadata);
     parcel_add(parcel, packet->body);
 }
 
@@ -113,6 +118,7 @@ tp__parcel_write_outcome(struct tp_parcel *parcel, const struct tp_parcel_outcom
         .code = outcome->status.code,
         .text_len = (uint32_t) outcome->status.text.len,
         .cause_len = (uint32_t) outcome->status.cause.len,
+        .metadata_len = (uint32_t) outcome->metadata.len,
         .body_len = (uint32_t) outcome->body.len,
         .body_codec = outcome->body_codec,
     };
@@ -120,6 +126,7 @@ tp__parcel_write_outcome(struct tp_parcel *parcel, const struct tp_parcel_outcom
     parcel_begin(parcel, TP_BUS_OUTCOME, &head, sizeof(head));
     parcel_add(parcel, outcome->status.text);
     parcel_add(parcel, outcome->status.cause);
+    parcel_add(parcel, outcome->metadata);
     parcel_add(parcel, outcome->body);
 }
 
@@ -160,15 +167,18 @@ bool
 tp__parcel_read_packet(struct tp_str bytes, struct tp_parcel_packet *packet)
 {
     struct packet_head head;
+    struct tp_str metadata;
 
     if (!parcel_take_head(&bytes, &head, sizeof(head))
         || !parcel_take(&bytes, head.uri_len, &packet->uri)
+        || !parcel_take(&bytes, head.metadata_len, &metadata)
         || !parcel_take(&bytes, head.body_len, &packet->body)) {
         return false;
     }
     packet->request = head.request;
     packet->number = head.number;
     packet->options = head.options;
+    packet->options.metadata = metadata;
     return bytes.len == 0;
 }
 
@@ -196,6 +206,7 @@ tp__parcel_read_outcome(struct tp_str bytes, struct tp_parcel_outcome *outcome)
     if (!parcel_take_head(&bytes, &head, sizeof(head))
         || !parcel_take(&bytes, head.text_len, &outcome->status.text)
         || !parcel_take(&bytes, head.cause_len, &outcome->status.cause)
+        || !parcel_take(&bytes, head.metadata_len, &outcome->metadata)
         || !parcel_take(&bytes, head.body_len, &outcome->body)) {
         return false;
     }

@@ -15,7 +15,7 @@
 #include "share/frames.h"
 
 enum {
-    TP_PARCEL_PIECES_MAX = 4,
+    TP_PARCEL_PIECES_MAX = 5,
     TP_PARCEL_NUMBERS_MAX = 100, /* sessions that are asked for at once */
     TP_PARCEL_HEAD_BYTES_MAX = 96,
     TP_PARCEL_OUTCOME_BYTES = 56, /* of one without texts and body */
@@ -51,6 +51,7 @@ struct tp_parcel_outcome {
     uint64_t request;
     enum tp_result result;
     struct tp_status status;
+    struct tp_str metadata;
     uint8_t body_codec;
     struct tp_str body;
 };

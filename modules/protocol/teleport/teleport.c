@@ -18,7 +18,6 @@ enum {
     FRAME_BYTES = 2 * LENGTH_BYTES,      /* of a packet, besides what the lengths count */
     HEAD_BYTES_MIN = LENGTH_BYTES + 1,   /* where the header begins */
     ENCODED_EXTRA_MAX = FRAME_BYTES + 2, /* the lengths and both codec bytes */
-    LENGTH_BYTE_MAX = 0x10,              /* the first byte of a length of at most 256 MB */
 };
 
 /* What the lengths of the input's first packet say. */
@@ -54,23 +53,18 @@ static uint8_t *teleport_write(const struct tp_packet *packet, uint8_t *room);
 static uint32_t teleport_read_length(const uint8_t *bytes);
 static uint8_t *teleport_write_length(uint8_t *to, size_t length);
 
-/* The fifth byte is the header's codec, a letter; the length before it is below 256 MB. */
+/* A length that may be, and behind it the header's codec, a letter. */
 static enum tp_probe
 teleport_probe(const struct tp_wire *wire)
 {
-    uint8_t scratch[HEAD_BYTES_MIN];
+    struct teleport_frame frame = { .input = wire->input, .front = tp_chain_front(wire->input) };
+    const char *why;
+    enum tp_decode_outcome outcome = teleport_read_frame(&frame, wire->limits.packet.bytes, &why);
 
-    tp_chain_copy(wire->input, 0,
-                  wire->input->len < sizeof(scratch) ? wire->input->len : sizeof(scratch), scratch);
-    if (scratch[0] > LENGTH_BYTE_MAX) {
+    if (outcome == TP_DECODE_BROKEN || outcome == TP_DECODE_TOO_LARGE) {
         return TP_PROBE_NO;
     }
-    if (wire->input->len < HEAD_BYTES_MIN) {
-        return TP_PROBE_MORE;
-    }
-    return scratch[LENGTH_BYTES] == TP_CODEC_PROTOBUF || scratch[LENGTH_BYTES] == TP_CODEC_JSON
-               ? TP_PROBE_YES
-               : TP_PROBE_NO;
+    return wire->input->len < HEAD_BYTES_MIN ? TP_PROBE_MORE : TP_PROBE_YES;
 }
 
 static enum tp_decode_outcome

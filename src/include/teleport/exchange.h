@@ -14,6 +14,7 @@
 #define TELEPORT_EXCHANGE_H
 
 #include <teleport/ids.h>
+#include <teleport/query.h>
 #include <teleport/status.h>
 
 #ifdef __cplusplus

@@ -55,7 +55,9 @@ START_TEST(packets_arrive)
                      .has_gzip = true,
                      .gzip_level = -2,
                      .fails_at_once = true,
-                     .timeout.ms = 1234567890123 },
+                     .timeout.ms = 1234567890123,
+                     .metadata = TP_STR("from=switch"),
+                     .filters = "gm" },
         .uri = TP_STR("/lamp/on?level=7"),
         .body = TP_STR("now"),
     };
@@ -73,6 +75,8 @@ START_TEST(packets_arrive)
     ck_assert(read.options.has_gzip && read.options.fails_at_once);
     ck_assert_int_eq(-2, read.options.gzip_level);
     ck_assert_int_eq(1234567890123, read.options.timeout.ms);
+    assert_text("from=switch", read.options.metadata);
+    ck_assert_str_eq("gm", read.options.filters);
     assert_text("/lamp/on?level=7", read.uri);
     assert_text("now", read.body);
     free(arrived.memory);
@@ -108,6 +112,7 @@ START_TEST(outcomes_arrive)
         .request = 9,
         .result = TP_OK,
         .status = { .code = -5, .text = TP_STR("dark"), .cause = TP_STR("no bulb") },
+        .metadata = TP_STR("room=4"),
         .body_codec = 'p',
         .body = { "\0\xff", 2 },
     };
@@ -124,6 +129,7 @@ START_TEST(outcomes_arrive)
     ck_assert_int_eq(-5, read.status.code);
     assert_text("dark", read.status.text);
     assert_text("no bulb", read.status.cause);
+    assert_text("room=4", read.metadata);
     ck_assert_uint_eq('p', read.body_codec);
     ck_assert_uint_eq(2, read.body.len);
     ck_assert_int_eq(0, memcmp("\0\xff", read.body.data, 2));
