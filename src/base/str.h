@@ -64,6 +64,13 @@ tp__str_hex_digit(char digit)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
+/* A letter A to Z becomes the small one; all else stays as it is. */
+static inline int
+tp__ascii_to_lower(int byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte;
+}
+
 /*
  * How many letters must be inserted, removed, replaced or swapped with their
  * neighbour to make one name of the other (restricted Damerau-Levenshtein

@@ -93,6 +93,12 @@ tp__socket_stop_listening(int fd)
 }
 
 enum tp_result
+tp__socket_finish_writing(int fd)
+{
+    return shutdown(fd, SHUT_WR) == -1 ? tp__result_from_errno() : TP_OK;
+}
+
+enum tp_result
 tp__socket_accept(int listener_fd, int *fd, struct tp_address *remote)
 {
     struct sockaddr_storage system = { 0 };

@@ -95,6 +95,9 @@ enum tp_result tp__socket_adopt(int fd, bool is_listening) TP_MUST_CHECK;
 /* A connected pair of Unix sockets; `keeps_messages`: sequenced packets, else a stream. */
 enum tp_result tp__socket_pair(bool keeps_messages, int fds[2]) TP_MUST_CHECK;
 
+/* Says that nothing more will be written; reading goes on.  TP_GONE: the connection broke. */
+enum tp_result tp__socket_finish_writing(int fd) TP_MUST_CHECK;
+
 /*
  * Reads up to `room` bytes; *count 0 means the other end has finished sending.
  * TP_AGAIN: nothing there; TP_GONE: the connection broke.

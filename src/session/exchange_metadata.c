@@ -14,6 +14,7 @@ enum {
     METADATA_ROOM_MIN = 240, /* so that further pairs need no buffer of their own */
 };
 
+static bool metadata_is_called(struct tp_str written, struct tp_str name);
 static struct tp_buf *metadata_make_room(struct tp_exchange *exchange, size_t len);
 static char *metadata_write_pair(char *to, struct tp_str name, struct tp_str value);
 
@@ -23,10 +24,9 @@ tp_exchange_metadata(const struct tp_exchange *exchange, struct tp_str name, cha
 {
     struct tp_query_pair pair;
 
-    if (!tp_query_find(exchange->request.metadata, name, &pair)) {
-        return SIZE_MAX;
-    }
-    return tp_query_read(pair.value, value, size);
+    return tp__metadata_find(exchange->request.metadata, name, &pair)
+               ? tp_query_read(pair.value, value, size)
+               : SIZE_MAX;
 }
 
 struct tp_str
@@ -58,6 +58,32 @@ tp_exchange_add_metadata(struct tp_exchange *exchange, struct tp_str name, struc
     metadata_write_pair(next, name, value);
     reply->metadata = (struct tp_str){ (const char *) buf->bytes, len };
     return TP_OK;
+}
+
+bool
+tp__metadata_find(struct tp_str metadata, struct tp_str name, struct tp_query_pair *pair)
+{
+    while (tp_query_next(&metadata, pair)) {
+        if (metadata_is_called(pair->name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+metadata_is_called(struct tp_str written, struct tp_str name)
+{
+    size_t len = 0;
+
+    while (written.len > 0 && len < name.len) {
+        if (tp__ascii_to_lower(tp_query_take_byte(&written))
+            != tp__ascii_to_lower((unsigned char) name.data[len])) {
+            return false;
+        }
+        len++;
+    }
+    return written.len == 0 && len == name.len;
 }
 
 /* The buffer with what there is at its front, and room for `len` bytes in all; or NULL. */

@@ -60,6 +60,8 @@ struct tp_session {
     bool has_heard_all;       /* the other end has closed its half: nothing more will come */
     bool asks_ready;          /* the protocol has to be asked before a packet leaves */
     bool has_said_end;        /* the protocol has nothing more to say */
+    bool must_linger;         /* the other end may still be sending when all has left */
+    bool is_lingering;        /* …and it does: what comes is thrown away */
     bool is_amid_packet;      /* the protocol has taken in a part of a packet */
     enum tp_close_reason end_reason;
     struct tp_session_notes *notes; /* id and variables; NULL without any */
@@ -390,6 +392,12 @@ enum tp_result tp__sessions_inflate(struct tp_sessions *sessions, const struct t
 
 /* What cannot be deflated, or would grow, stays as it is: the header tells the truth. */
 void tp__sessions_deflate(struct tp_sessions *sessions, int level, struct tp_packet *packet);
+
+/*
+ * The first pair of that name; the case of ASCII letters does not matter, because what came over
+ * HTTP may have been through many hands.
+ */
+bool tp__metadata_find(struct tp_str metadata, struct tp_str name, struct tp_query_pair *pair);
 
 /* Takes a request that its protocol has refused: it is answered with the packet's status. */
 void tp__exchange_begin_refused(struct tp_session *session, struct tp_packet *request,

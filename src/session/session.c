@@ -20,6 +20,8 @@
 enum {
     SESSIONS_MOVED_PER_TURN = 1000,
     BUFS_KEPT_MAX = 64, /* idle buffers of a worker */
+    LINGER_MS = 1000,   /* for the other end to see what it was sent last */
+    LINGER_READ_BYTES = 16 * 1024,
 };
 
 static enum tp_close_reason session_why_not_started(enum tp_result result);
@@ -30,6 +32,8 @@ static void session_disconnect(struct tp_session *session, enum tp_close_reason 
                                bool comes_back);
 static void session_move_unsent(struct tp_session *session, const struct tp_source *source);
 static enum tp_result session_take_leave(struct tp_session *session);
+static void session_finish(struct tp_session *session);
+static void session_linger(struct tp_session *session);
 static bool session_is_done(struct tp_session *session);
 static enum tp_result session_update_interest(struct tp_session *session);
 static void session_on_deadline(struct tp_timer *timer);
@@ -250,6 +254,8 @@ session_disconnect(struct tp_session *session, enum tp_close_reason reason, bool
     session->packet_begun_ms = 0;
     session->stuck_since_ms = 0;
     session->is_behind = false;
+    session->must_linger = false;
+    session->is_lingering = false;
     tp__session_drop_greeting(session);
     if (was_connected && reason != TP_CLOSE_MOVED) {
         session_tell_disconnect(session, reason);
@@ -559,6 +565,10 @@ session_on_event(struct tp_watcher *watcher, unsigned events)
     struct tp_session *session = TP_CONTAINER_OF(watcher, struct tp_session, watcher);
 
     TP_ASSERT(session->magic == TP_SESSION_MAGIC);
+    if (session->is_lingering) {
+        session_linger(session);
+        return;
+    }
     if (!tp__session_reads(session) && (events & TP_EVENT_BROKEN) != 0) {
         tp__session_close(&session, TP_CLOSE_CONNECTION_BROKEN);
         return;
@@ -578,6 +588,9 @@ session_on_turn_end(struct tp_work *work)
 {
     struct tp_session *session = TP_CONTAINER_OF(work, struct tp_session, turn_end);
 
+    if (session->is_lingering) {
+        return;
+    }
     if (session->is_meeting_due) {
         tp__session_settle_greeting(session);
     }
@@ -589,7 +602,7 @@ session_on_turn_end(struct tp_work *work)
     if (result == TP_OK && session_is_done(session)) {
         result = session_take_leave(session);
         if (result == TP_OK && session->unsent.len == 0) {
-            tp__session_close(&session, session->end_reason);
+            session_finish(session);
             return;
         }
     }
@@ -610,6 +623,43 @@ session_take_leave(struct tp_session *session)
         tp__session_is_connected(session) ? tp__session_say_end(session) : TP_OK;
 
     return result == TP_OK ? tp__session_write(session) : result;
+}
+
+/*
+ * All has left.  To close a connection on which bytes are unread would reset it, and the other
+ * end, which may be sending yet, might never see what we have sent last.
+ */
+static void
+session_finish(struct tp_session *session)
+{
+    bool must_linger =
+        session->must_linger && tp__session_is_connected(session) && !session->has_heard_all;
+
+    if (must_linger && tp__socket_finish_writing(session->watcher.fd) == TP_OK
+        && tp__loop_watch(session->sessions->loop, &session->watcher,
+                          TP_EVENT_READ | TP_EVENT_BROKEN)
+               == TP_OK) {
+        session->is_lingering = true;
+        tp__loop_stop_timer(session->sessions->loop, &session->deadline);
+        tp__loop_start_timer(session->sessions->loop, &session->deadline, LINGER_MS);
+        return;
+    }
+    tp__session_close(&session, session->end_reason);
+}
+
+/* Until the other end has said all, too, or has had its time. */
+static void
+session_linger(struct tp_session *session)
+{
+    char thrown_away[LINGER_READ_BYTES];
+    size_t count = 0;
+    enum tp_result result =
+        tp__socket_read(session->watcher.fd, thrown_away, sizeof(thrown_away), &count);
+
+    if ((result == TP_OK && count == 0)
+        || (result != TP_OK && result != TP_AGAIN && result != TP_INTERRUPTED)) {
+        tp__session_close(&session, session->end_reason);
+    }
 }
 
 static bool
@@ -658,6 +708,10 @@ session_on_deadline(struct tp_timer *timer)
 {
     struct tp_session *session = TP_CONTAINER_OF(timer, struct tp_session, deadline);
 
+    if (session->is_lingering) {
+        tp__session_close(&session, session->end_reason);
+        return;
+    }
     if (!session_close_if_overdue(session, tp__loop_now_ms(session->sessions->loop))) {
         tp__session_arm_deadline(session);
     }

@@ -31,6 +31,7 @@ static enum tp_result session_fill(struct tp_session *session, size_t *count);
 static enum tp_result session_fill_once(struct tp_session *session, size_t *room, size_t *count);
 static void session_on_heard_all(struct tp_session *session);
 static void session_flush_early(struct tp_session *session);
+static void session_take_last(struct tp_session *session);
 static bool session_knows_protocol(struct tp_session *session);
 static int session_take_all(struct tp_session *session);
 static inline bool session_may_take(struct tp_session *session);
@@ -76,6 +77,7 @@ session_on_heard_all(struct tp_session *session)
 {
     struct tp_status status = tp_status_of(TP_STATUS_CONNECTION_CLOSED);
 
+    session_take_last(session);
     if (session->dialed != NULL) {
         tp__session_close(&session,
                           session->is_ending ? session->end_reason : TP_CLOSE_PEER_CLOSED);
@@ -84,6 +86,20 @@ session_on_heard_all(struct tp_session *session)
     session->has_heard_all = true;
     tp__session_end_asked(session, &status, true);
     tp__session_end(session, TP_CLOSE_PEER_CLOSED, true);
+}
+
+/* To some protocols the end of the connection is the end of a packet. */
+static void
+session_take_last(struct tp_session *session)
+{
+    if (session->protocol == NULL || !tp__session_reads(session)
+        || (session->input.len == 0 && !session->is_amid_packet)) {
+        return;
+    }
+    struct tp_wire wire = tp__session_wire(session);
+
+    wire.has_ended = true;
+    session_take_one(session, &wire, tp__loop_now_us(session->sessions->loop));
 }
 
 void
@@ -252,7 +268,7 @@ session_take_one(struct tp_session *session, struct tp_wire *wire, int64_t now_u
         return session_take_none(session, wire, outcome);
     }
     if (wire->is_last) {
-        session->has_said_end = true;
+        session->must_linger = true;
         tp__session_end(session, TP_CLOSE_PEER_CLOSED, true);
     }
     return outcome == TP_DECODE_TOOK ? SESSION_TOOK_BYTES : SESSION_TOOK_PACKET;
@@ -291,7 +307,7 @@ session_refuse_input(struct tp_session *session, enum tp_close_reason reason, co
 {
     tp_log_info(&session->source->server->log, "input-refused", "number=%llu reason=%s why=\"%s\"",
                 (unsigned long long) session->number, tp__close_reason_word(reason), why);
-    session->has_said_end = true;
+    session->must_linger = true;
     tp__session_end(session, reason, false);
 }
 

@@ -37,7 +37,7 @@ enum {
     ROW(arg_, true, write_argument(writer, next, exchange->query, part->name),                    \
         "The first value of that name in the query, percent-decoded: `$arg_user` of "             \
         "`/hello?user=ann` is `ann`.")                                                            \
-    ROW(meta_, true, write_argument(writer, next, exchange->request.metadata, part->name),        \
+    ROW(meta_, true, write_metadata(writer, next, exchange->request.metadata, part->name),        \
         "The first value of that name in the metadata of the packet: `$meta_X-Real-IP`; over "    \
         "HTTP they are its headers.")                                                             \
     ROW(protocol, false, write_text(writer, next, tp__str(exchange_protocol(exchange))),          \
@@ -114,6 +114,8 @@ static char *write_six_digits(char *next, uint32_t number);
 static char *write_signed(char *next, int64_t number);
 static char *write_duration(char *next, int64_t duration_us);
 static char *write_argument(struct tp_value_writer *writer, char *next, struct tp_str query,
+                            struct tp_str name);
+static char *write_metadata(struct tp_value_writer *writer, char *next, struct tp_str metadata,
                             struct tp_str name);
 static char *write_unescaped(struct tp_value_writer *writer, char *next, struct tp_str text);
 static const char *exchange_protocol(const struct tp_exchange *exchange);
@@ -521,6 +523,18 @@ write_argument(struct tp_value_writer *writer, char *next, struct tp_str query, 
         query = tp__str_skip(query, (size_t) (pair.value.data + pair.value.len - query.data));
     }
     return write_text(writer, next, TP_STR(""));
+}
+
+static char *
+write_metadata(struct tp_value_writer *writer, char *next, struct tp_str metadata,
+               struct tp_str name)
+{
+    struct tp_query_pair pair;
+    bool is_there = tp__metadata_find(metadata, name, &pair) && pair.value.len > 0
+                    && tp_query_read(pair.value, NULL, 0) != SIZE_MAX;
+
+    return is_there ? write_unescaped(writer, next, pair.value)
+                    : write_text(writer, next, TP_STR(""));
 }
 
 static char *

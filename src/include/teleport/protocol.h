@@ -53,6 +53,7 @@ struct tp_wire {
     struct tp_decode_limits limits;
     bool is_dialed;       /* this end has connected */
     struct tp_str target; /* of a dialed one: "HOST:PORT" or "HOST:PORT/PATH", as it was dialed */
+    bool has_ended;       /* nothing more will come: what is in the input is all there is */
     size_t open_count;    /* requests of the other end that are not answered yet */
     struct tp_buf_pool *pool;
     struct tp_filters *filters;
@@ -158,8 +159,9 @@ struct tp_protocol {
                              struct tp_output *output);
 
     /*
-     * This end ends the session, and nothing more will be encoded: sends what says so (a close
-     * frame).  Not called after is_last, TOO_LARGE or BROKEN.  May be NULL.
+     * The session ends, and nothing more will be encoded: sends what says so (a close frame),
+     * unless it has done so already.  Called once, also after is_last, TOO_LARGE and BROKEN.  May
+     * be NULL.
      */
     void (*end)(struct tp_wire *wire, struct tp_str reason);
 

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -91,6 +92,9 @@ fixture_expect_end(struct fixture *fixture, const char *reason)
 
     tp__test_client_expect_end(&fixture->client, &fixture->bench);
     fixture_expect(fixture);
+    /* One that lingers waits until the client has said all, too. */
+    shutdown(fixture->client.fd, SHUT_WR);
+    tp__test_bench_turn(&fixture->bench, 3);
     snprintf(text, sizeof(text), "session-closed: number=1 remote=unix: listen=test reason=%s\n",
              reason);
     ck_assert_msg(tp__test_bench_has_logged(&fixture->bench, text), "%s", fixture->bench.logged);
