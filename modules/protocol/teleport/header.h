@@ -12,10 +12,6 @@
 
 #include <teleport/packet.h>
 
-enum {
-    HEADER_NESTING_MAX = 64, /* of what is skipped: JSON values, protobuf groups */
-};
-
 /* The bytes of a header, all there. */
 struct header_bytes {
     const uint8_t *at;

@@ -26,6 +26,13 @@ extern "C" {
 #define TP_CONTAINER_OF(pointer, type, member) \
     ((type *) (void *) ((char *) (pointer) - offsetof(type, member)))
 
+/* offsetof() of a field that is of this type: of another one it does not compile.  Not for C++. */
+#define TP_FIELD_OFFSET(struct_type, field, field_type)             \
+    (offsetof(struct_type, field)                                   \
+     + 0                                                            \
+           * sizeof(_Generic(((struct_type *) 0)->field, field_type \
+                             : (char) 0)))
+
 /*
  * Results of C functions: ROW(NAME, number, word for logs, sentence for people).
  * A result never leaves the process and never becomes an exchange's status by

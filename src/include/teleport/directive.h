@@ -183,16 +183,7 @@ struct tp_items {
     size_t count;
 };
 
-/*
- * The members of a value, with the field's type checked by the compiler: a
- * TP_SIZE() on an int does not compile.
- */
-#define TP_FIELD_OFFSET(struct_type, field, field_type)             \
-    (offsetof(struct_type, field)                                   \
-     + 0                                                            \
-           * sizeof(_Generic(((struct_type *) 0)->field, field_type \
-                             : (char) 0)))
-
+/* The members of a value: a TP_SIZE() on an int does not compile. */
 #define TP_FLAG(struct_type, field) \
     .type = TP_VALUE_FLAG, .offset = TP_FIELD_OFFSET(struct_type, field, bool)
 #define TP_NUMBER(struct_type, field) \

@@ -1,15 +1,16 @@
 /*
- * json_text.c - JSON strings, read leniently and written as the original writes them.
+ * json_text.c - JSON strings, read in each manner and written as the original writes them.
  *
- * Runs in: worker.  Read next: header_json.c, the only user.
+ * Runs in: the loop's thread.  Read next: json_fields.c.
  */
-#include "json_text.h"
+#include <teleport/json_text.h>
 
 #include <string.h>
 
 enum {
     HEX_DIGITS = 4,        /* of \uXXXX */
     ESCAPED_BYTES_MAX = 6, /* \uXXXX, for one byte at worst */
+    LETTER_ESCAPE_BYTES = 2,
     TEXT_SHORT = 512,      /* not worth a look at each byte to know its written length */
     REPLACEMENT_BYTES = 3, /* U+FFFD in UTF-8 */
     REPLACEMENT = 0xfffd,
@@ -24,9 +25,22 @@ enum {
 
 #define BYTE_ONES UINT64_C(0x0101010101010101)
 
+static const uint8_t *text_read_strict(const uint8_t *at, const uint8_t *end,
+                                       struct tp_json_text *text);
+static const uint8_t *text_read_any(const uint8_t *at, const uint8_t *end, bool is_bare,
+                                    struct tp_json_text *text);
+static uint8_t *text_unescape_strict(const uint8_t *at, const uint8_t *end, uint8_t *to);
+static uint8_t *text_unescape_any(const uint8_t *at, const uint8_t *end, bool is_bare, uint8_t *to);
+static const uint8_t *text_unescape_literal(const uint8_t *at, const uint8_t *end, bool is_bare,
+                                            uint8_t **to);
 static const uint8_t *text_skip_plain(const uint8_t *at, const uint8_t *end);
+static const uint8_t *text_skip_bytes(const uint8_t *at, const uint8_t *end);
 static uint64_t text_load(const uint8_t *at);
+static uint64_t text_mark(uint64_t word, uint8_t byte);
 static uint64_t text_mark_unsafe(uint64_t word);
+static bool text_must_escape(uint8_t byte);
+static uint8_t text_letter(uint32_t code);
+static uint8_t *text_write_escape(uint8_t *to, uint32_t code);
 static bool text_are_safe(uint64_t word);
 static const uint8_t *text_read_escape(const uint8_t *at, const uint8_t *end);
 static const uint8_t *text_unescape_one(const uint8_t *at, const uint8_t *end, uint8_t **to);
@@ -40,7 +54,95 @@ static size_t utf8_read(const uint8_t *at, const uint8_t *end, uint32_t *code);
 static uint8_t *utf8_write(uint8_t *to, uint32_t code);
 
 const uint8_t *
-teleport_text_read(const uint8_t *at, const uint8_t *end, struct json_text *text)
+tp_json_text_read(const uint8_t *at, const uint8_t *end, enum tp_json_manner manner,
+                  struct tp_json_text *text)
+{
+    return manner == TP_JSON_STRICT ? text_read_strict(at, end, text)
+                                    : text_read_any(at, end, manner == TP_JSON_BARE, text);
+}
+
+uint8_t *
+tp_json_text_unescape(struct tp_str raw, enum tp_json_manner manner, uint8_t *to)
+{
+    if (raw.len == 0) {
+        return to;
+    }
+    const uint8_t *at = (const uint8_t *) raw.data;
+
+    return manner == TP_JSON_STRICT
+               ? text_unescape_strict(at, at + raw.len, to)
+               : text_unescape_any(at, at + raw.len, manner == TP_JSON_BARE, to);
+}
+
+size_t
+tp_json_text_max(struct tp_str text)
+{
+    size_t max = 2 + text.len;
+
+    /* Room that is not used costs nothing, but not any amount of it. */
+    if (text.len <= TEXT_SHORT) {
+        return 2 + ESCAPED_BYTES_MAX * text.len;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        max += text_is_safe((uint8_t) text.data[i]) ? 0 : ESCAPED_BYTES_MAX - 1;
+    }
+    return max;
+}
+
+uint8_t *
+tp_json_text_write(struct tp_str text, uint8_t *to)
+{
+    const uint8_t *at = (const uint8_t *) text.data;
+    const uint8_t *end = at + text.len;
+
+    *to++ = '"';
+    while (at < end) {
+        if (end - at >= WORD_BYTES && text_are_safe(text_load(at))) {
+            memcpy(to, at, WORD_BYTES);
+            to += WORD_BYTES;
+            at += WORD_BYTES;
+        } else if (text_is_safe(*at)) {
+            *to++ = *at++;
+        } else {
+            at = text_write_special(at, end, &to);
+        }
+    }
+    *to++ = '"';
+    return to;
+}
+
+size_t
+tp_json_bytes_len(struct tp_str bytes)
+{
+    size_t len = bytes.len;
+
+    for (size_t i = 0; i < bytes.len; i++) {
+        uint8_t byte = (uint8_t) bytes.data[i];
+
+        if (text_must_escape(byte)) {
+            len += text_letter(byte) != 0 ? LETTER_ESCAPE_BYTES - 1 : ESCAPED_BYTES_MAX - 1;
+        }
+    }
+    return len;
+}
+
+uint8_t *
+tp_json_bytes_write(struct tp_str bytes, uint8_t *to)
+{
+    for (size_t i = 0; i < bytes.len; i++) {
+        uint8_t byte = (uint8_t) bytes.data[i];
+
+        if (text_must_escape(byte)) {
+            to = text_write_escape(to, byte);
+        } else {
+            *to++ = byte;
+        }
+    }
+    return to;
+}
+
+static inline const uint8_t *
+text_read_strict(const uint8_t *at, const uint8_t *end, struct tp_json_text *text)
 {
     const uint8_t *begin = ++at;
     size_t invalid = 0;
@@ -73,15 +175,30 @@ teleport_text_read(const uint8_t *at, const uint8_t *end, struct json_text *text
     return at + 1;
 }
 
-uint8_t *
-teleport_text_unescape(struct tp_str raw, uint8_t *to)
+/* Any bytes up to a quote: where not all escapes count, a backslash still protects a quote. */
+static const uint8_t *
+text_read_any(const uint8_t *at, const uint8_t *end, bool is_bare, struct tp_json_text *text)
 {
-    if (raw.len == 0) {
-        return to;
-    }
-    const uint8_t *at = (const uint8_t *) raw.data;
-    const uint8_t *end = at + raw.len;
+    const uint8_t *begin = ++at;
+    bool is_plain = true;
 
+    for (at = text_skip_bytes(at, end); at < end && *at != '"'; at = text_skip_bytes(at, end)) {
+        bool is_pair = end - at >= 2 && (at[1] == '"' || (at[1] == '\\' && !is_bare));
+
+        at += is_pair ? 2 : 1;
+        is_plain = false;
+    }
+    if (at >= end) {
+        return NULL;
+    }
+    text->raw = (struct tp_str){ (const char *) begin, (size_t) (at - begin) };
+    text->unescaped_max = is_plain ? 0 : text->raw.len;
+    return at + 1;
+}
+
+static uint8_t *
+text_unescape_strict(const uint8_t *at, const uint8_t *end, uint8_t *to)
+{
     while (at < end) {
         if (*at < 0x80 && *at != '\\') {
             *to++ = *at++;
@@ -92,41 +209,34 @@ teleport_text_unescape(struct tp_str raw, uint8_t *to)
     return to;
 }
 
-size_t
-teleport_text_max(struct tp_str text)
+static uint8_t *
+text_unescape_any(const uint8_t *at, const uint8_t *end, bool is_bare, uint8_t *to)
 {
-    size_t max = 2 + text.len;
-
-    /* Room that is not used costs nothing, but not any amount of it. */
-    if (text.len <= TEXT_SHORT) {
-        return 2 + ESCAPED_BYTES_MAX * text.len;
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        max += text_is_safe((uint8_t) text.data[i]) ? 0 : ESCAPED_BYTES_MAX - 1;
-    }
-    return max;
-}
-
-uint8_t *
-teleport_text_write(struct tp_str text, uint8_t *to)
-{
-    const uint8_t *at = (const uint8_t *) text.data;
-    const uint8_t *end = at + text.len;
-
-    *to++ = '"';
     while (at < end) {
-        if (end - at >= WORD_BYTES && text_are_safe(text_load(at))) {
+        if (end - at >= WORD_BYTES && text_mark(text_load(at), '\\') == 0) {
             memcpy(to, at, WORD_BYTES);
             to += WORD_BYTES;
             at += WORD_BYTES;
-        } else if (text_is_safe(*at)) {
+        } else if (*at != '\\') {
             *to++ = *at++;
         } else {
-            at = text_write_special(at, end, &to);
+            at = text_unescape_literal(at, end, is_bare, &to);
         }
     }
-    *to++ = '"';
     return to;
+}
+
+/* A backslash that may mean itself. */
+static const uint8_t *
+text_unescape_literal(const uint8_t *at, const uint8_t *end, bool is_bare, uint8_t **to)
+{
+    bool is_quote = end - at >= 2 && at[1] == '"';
+
+    if (is_bare ? is_quote : text_read_escape(at, end) != NULL) {
+        return text_unescape_one(at, end, to);
+    }
+    *(*to)++ = *at;
+    return at + 1;
 }
 
 /* Passes what means itself: no quote, no escape, no control character, nothing beyond ASCII. */
@@ -147,6 +257,25 @@ text_skip_plain(const uint8_t *at, const uint8_t *end)
     return at;
 }
 
+/* Passes everything but quotes and backslashes. */
+static inline const uint8_t *
+text_skip_bytes(const uint8_t *at, const uint8_t *end)
+{
+    while (end - at >= WORD_BYTES) {
+        uint64_t word = text_load(at);
+        uint64_t marks = text_mark(word, '"') | text_mark(word, '\\');
+
+        if (marks != 0) {
+            return at + (size_t) __builtin_ctzll(marks) / 8;
+        }
+        at += WORD_BYTES;
+    }
+    while (at < end && *at != '"' && *at != '\\') {
+        at++;
+    }
+    return at;
+}
+
 /* Eight bytes, the first of them lowest; compilers make one instruction of it. */
 static inline uint64_t
 text_load(const uint8_t *at)
@@ -154,6 +283,18 @@ text_load(const uint8_t *at)
     return (uint64_t) at[0] | (uint64_t) at[1] << 8 | (uint64_t) at[2] << 16
            | (uint64_t) at[3] << 24 | (uint64_t) at[4] << 32 | (uint64_t) at[5] << 40
            | (uint64_t) at[6] << 48 | (uint64_t) at[7] << 56;
+}
+
+/*
+ * Marks, by its highest bit, the first byte that is `byte`.  Bytes behind that may be marked
+ * without reason, because a subtraction borrows from them.
+ */
+static inline uint64_t
+text_mark(uint64_t word, uint8_t byte)
+{
+    uint64_t difference = word ^ BYTE_ONES * byte;
+
+    return (difference - BYTE_ONES) & ~difference & BYTE_ONES << 7;
 }
 
 /*
@@ -258,6 +399,45 @@ text_is_safe(uint8_t byte)
            && byte != '&';
 }
 
+/* Does JSON not let it stand in a string as it is? */
+static inline bool
+text_must_escape(uint8_t byte)
+{
+    return byte < 0x20 || byte == '"' || byte == '\\';
+}
+
+/* The letter of its short escape; 0 when there is none. */
+static inline uint8_t
+text_letter(uint32_t code)
+{
+    switch (code) {
+    case '"':
+    case '\\':
+        return (uint8_t) code;
+    case '\n':
+        return 'n';
+    case '\r':
+        return 'r';
+    case '\t':
+        return 't';
+    default:
+        return 0;
+    }
+}
+
+static uint8_t *
+text_write_escape(uint8_t *to, uint32_t code)
+{
+    uint8_t letter = text_letter(code);
+
+    if (letter == 0) {
+        return text_write_hex(to, code);
+    }
+    *to++ = '\\';
+    *to++ = letter;
+    return to;
+}
+
 /* Writes the character at `at`, which is not safe, and returns the place behind it. */
 static const uint8_t *
 text_write_special(const uint8_t *at, const uint8_t *end, uint8_t **to)
@@ -275,12 +455,7 @@ text_write_special(const uint8_t *at, const uint8_t *end, uint8_t **to)
         *to = text_write_hex(*to, len == 0 ? REPLACEMENT : code);
         return at + (len == 0 ? 1 : len);
     }
-    if (code == '"' || code == '\\' || code == '\n' || code == '\r' || code == '\t') {
-        *(*to)++ = '\\';
-        *(*to)++ = code == '\n' ? 'n' : code == '\r' ? 'r' : code == '\t' ? 't' : (uint8_t) code;
-        return at + 1;
-    }
-    *to = text_write_hex(*to, code);
+    *to = text_write_escape(*to, code);
     return at + 1;
 }
 

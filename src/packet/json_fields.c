@@ -1,0 +1,594 @@
+/*
+ * json_fields.c - JSON objects whose members a table knows.
+ *
+ * Those who write such objects write the members in one order and without white space.  So the
+ * reader first looks whether the next member is, byte by byte, one of those that may come next;
+ * only where it is not, a name is read for what it means.
+ *
+ * Runs in: the loop's thread.  Read next: modules/protocol/teleport/header_json.c.
+ */
+#include <teleport/json_fields.h>
+
+#include <string.h>
+
+enum {
+    KEY_SYNTAX = 3, /* of a key: quotes and colon */
+    NAME_BYTES_MAX = TP_JSON_KEY_MAX - KEY_SYNTAX,
+    NAME_RAW_MAX = 6 * NAME_BYTES_MAX, /* each byte escaped as \uXXXX */
+    NESTING_MAX = 64,                  /* of what is skipped */
+    DIGITS_SAFE = 19,                  /* that cannot be too many for 64 bits */
+};
+
+struct json_reader {
+    const struct tp_json_fields *fields;
+    const uint8_t *at;
+    const uint8_t *end;
+    const char *why;  /* what is wrong, once something is */
+    size_t next;      /* the row of the member that is expected */
+    size_t texts_max; /* room for all texts, unescaped */
+    bool must_unescape;
+    void *record;
+};
+
+static const char malformed[] = "the JSON is malformed";
+static const char mistyped[] = "a member of the JSON has a wrong type";
+static const char out_of_range[] = "a number of the JSON is out of range";
+static const char too_deep[] = "the JSON is nested too deeply";
+
+static bool json_read_object(struct json_reader *reader);
+static bool json_read_member(struct json_reader *reader);
+static const struct tp_json_field *json_take_key(struct json_reader *reader);
+static bool json_is_key(const uint8_t *at, size_t room, const struct tp_json_field *field);
+static bool json_read_strange_member(struct json_reader *reader);
+static bool json_read_name(struct json_reader *reader, struct tp_json_text *name);
+static const struct tp_json_field *json_find_field(const struct json_reader *reader,
+                                                   const struct tp_json_text *name);
+static bool json_is_name(const struct tp_json_field *field, const uint8_t *name, size_t len);
+static uint8_t json_lower(uint8_t byte);
+static bool json_read_value(struct json_reader *reader, const struct tp_json_field *field);
+static bool json_read_uint64(struct json_reader *reader, uint64_t *value);
+static bool json_read_int64(struct json_reader *reader, int64_t *value);
+static bool json_read_int32(struct json_reader *reader, int32_t *value);
+static bool json_read_digits(struct json_reader *reader, uint64_t *value);
+static bool json_read_many_digits(struct json_reader *reader, uint64_t *value);
+static bool json_is_whole(struct json_reader *reader, const uint8_t *begin);
+static bool json_read_text(struct json_reader *reader, struct tp_str *value);
+static bool json_read_any(struct json_reader *reader, struct tp_str *value);
+static bool json_read_string(struct json_reader *reader, struct tp_json_text *text);
+static bool json_skip_value(struct json_reader *reader, unsigned depth);
+static bool json_skip_nested(struct json_reader *reader, unsigned depth);
+static bool json_skip_number(struct json_reader *reader);
+static bool json_skip_digits(struct json_reader *reader);
+static bool json_skip_word(struct json_reader *reader, struct tp_str word);
+static bool json_skip_byte(struct json_reader *reader, uint8_t byte);
+static void json_skip_space(struct json_reader *reader);
+static void json_skip_spaces(struct json_reader *reader);
+static uint8_t json_look(const struct json_reader *reader);
+static bool json_fail(struct json_reader *reader, const char *why);
+
+const char *
+tp_json_fields_read(const struct tp_json_fields *fields, struct tp_str object, void *record,
+                    size_t *unescaped_max)
+{
+    const uint8_t *begin = (const uint8_t *) object.data;
+    struct json_reader reader = {
+        .fields = fields,
+        .at = begin,
+        .end = object.len == 0 ? begin : begin + object.len,
+        .record = record,
+    };
+
+    *unescaped_max = 0;
+    if (!json_read_object(&reader)) {
+        return reader.why;
+    }
+    if (reader.must_unescape) {
+        /* All move to one room, also those that mean what they say. */
+        *unescaped_max = reader.texts_max;
+    }
+    return NULL;
+}
+
+void
+tp_json_fields_unescape(const struct tp_json_fields *fields, void *record, uint8_t *room)
+{
+    for (size_t i = 0; i < fields->count; i++) {
+        if (fields->rows[i].kind != TP_JSON_KIND_TEXT) {
+            continue;
+        }
+        struct tp_str *text = (void *) ((char *) record + fields->rows[i].offset);
+        uint8_t *end = tp_json_text_unescape(*text, fields->manner, room);
+
+        *text = (struct tp_str){ (const char *) room, (size_t) (end - room) };
+        room = end;
+    }
+}
+
+uint8_t *
+tp_json_write_key(uint8_t *to, const struct tp_json_field *field, bool is_first)
+{
+    *to++ = is_first ? '{' : ',';
+    memcpy(to, field->key, TP_JSON_KEY_MAX);
+    return to + field->key_len;
+}
+
+uint8_t *
+tp_json_write_int64(uint8_t *to, int64_t value)
+{
+    if (value >= 0) {
+        return tp_json_write_uint64(to, (uint64_t) value);
+    }
+    *to++ = '-';
+    return tp_json_write_uint64(to, 0 - (uint64_t) value);
+}
+
+uint8_t *
+tp_json_write_uint64(uint8_t *to, uint64_t value)
+{
+    uint8_t digits[TP_JSON_NUMBER_MAX];
+    uint8_t *first = digits + sizeof(digits);
+
+    if (value < 10) {
+        *to = (uint8_t) ('0' + value);
+        return to + 1;
+    }
+    do {
+        *--first = (uint8_t) ('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    while (first < digits + sizeof(digits)) {
+        *to++ = *first++;
+    }
+    return to;
+}
+
+static bool
+json_read_object(struct json_reader *reader)
+{
+    json_skip_space(reader);
+    if (!json_skip_byte(reader, '{')) {
+        return false;
+    }
+    json_skip_space(reader);
+    bool is_closed = json_look(reader) == '}';
+
+    while (!is_closed) {
+        if (!json_read_member(reader)) {
+            return false;
+        }
+        json_skip_space(reader);
+        is_closed = json_look(reader) == '}';
+        if (!is_closed && !json_skip_byte(reader, ',')) {
+            return false;
+        }
+    }
+    reader->at++;
+    json_skip_space(reader);
+    return reader->at == reader->end || json_fail(reader, malformed);
+}
+
+static inline bool
+json_read_member(struct json_reader *reader)
+{
+    const struct tp_json_field *field = json_take_key(reader);
+
+    if (field == NULL) {
+        return json_read_strange_member(reader);
+    }
+    json_skip_space(reader);
+    return json_read_value(reader, field);
+}
+
+/* The field whose key stands here, as it is mostly written, which is then behind; else NULL. */
+static inline const struct tp_json_field *
+json_take_key(struct json_reader *reader)
+{
+    const struct tp_json_field *rows = reader->fields->rows;
+    size_t room = (size_t) (reader->end - reader->at);
+
+    for (size_t i = reader->next; i < reader->fields->count; i++) {
+        if (json_is_key(reader->at, room, &rows[i])) {
+            reader->at += rows[i].key_len;
+            reader->next = i + 1;
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+/* Two words from both ends, which overlap, are all of it. */
+static inline bool
+json_is_key(const uint8_t *at, size_t room, const struct tp_json_field *field)
+{
+    const char *key = field->key;
+    size_t len = field->key_len;
+
+    if (room < len) {
+        return false;
+    }
+    if (len >= sizeof(uint64_t)) {
+        return memcmp(at, key, sizeof(uint64_t)) == 0
+               && memcmp(at + len - sizeof(uint64_t), key + len - sizeof(uint64_t),
+                         sizeof(uint64_t))
+                      == 0;
+    }
+    return memcmp(at, key, sizeof(uint32_t)) == 0
+           && memcmp(at + len - sizeof(uint32_t), key + len - sizeof(uint32_t), sizeof(uint32_t))
+                  == 0;
+}
+
+/* One that is written otherwise, or out of order, or unknown. */
+static bool
+json_read_strange_member(struct json_reader *reader)
+{
+    struct tp_json_text name;
+
+    if (!json_read_name(reader, &name)) {
+        return false;
+    }
+    const struct tp_json_field *field = json_find_field(reader, &name);
+
+    if (field == NULL) {
+        return json_skip_value(reader, 1);
+    }
+    reader->next = (size_t) (field - reader->fields->rows) + 1;
+    return json_read_value(reader, field);
+}
+
+/* Reads a name and its colon, with the white space around them. */
+static bool
+json_read_name(struct json_reader *reader, struct tp_json_text *name)
+{
+    json_skip_space(reader);
+    if (json_look(reader) != '"') {
+        return json_fail(reader, malformed);
+    }
+    if (!json_read_string(reader, name)) {
+        return false;
+    }
+    json_skip_space(reader);
+    if (!json_skip_byte(reader, ':')) {
+        return false;
+    }
+    json_skip_space(reader);
+    return true;
+}
+
+static const struct tp_json_field *
+json_find_field(const struct json_reader *reader, const struct tp_json_text *name)
+{
+    uint8_t unescaped[NAME_RAW_MAX];
+    const uint8_t *bytes = (const uint8_t *) name->raw.data;
+    size_t len = name->raw.len;
+
+    if (name->unescaped_max > sizeof(unescaped)) {
+        return NULL;
+    }
+    if (name->unescaped_max > 0) {
+        len = (size_t) (tp_json_text_unescape(name->raw, reader->fields->manner, unescaped)
+                        - unescaped);
+        bytes = unescaped;
+    }
+    for (size_t i = 0; i < reader->fields->count; i++) {
+        if (json_is_name(&reader->fields->rows[i], bytes, len)) {
+            return &reader->fields->rows[i];
+        }
+    }
+    return NULL;
+}
+
+/* Letters may be of either case. */
+static bool
+json_is_name(const struct tp_json_field *field, const uint8_t *name, size_t len)
+{
+    if (len + KEY_SYNTAX != field->key_len) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (json_lower(name[i]) != json_lower((uint8_t) field->key[1 + i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint8_t
+json_lower(uint8_t byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? (uint8_t) (byte | 0x20) : byte;
+}
+
+static inline bool
+json_read_value(struct json_reader *reader, const struct tp_json_field *field)
+{
+    void *value = (char *) reader->record + field->offset;
+
+    if (json_look(reader) == 'n' && field->kind != TP_JSON_KIND_ANY) {
+        return json_skip_word(reader, TP_STR("null"));
+    }
+    switch (field->kind) {
+    case TP_JSON_KIND_UINT64:
+        return json_read_uint64(reader, value);
+    case TP_JSON_KIND_INT64:
+        return json_read_int64(reader, value);
+    case TP_JSON_KIND_INT32:
+        return json_read_int32(reader, value);
+    case TP_JSON_KIND_TEXT:
+        return json_read_text(reader, value);
+    default:
+        return json_read_any(reader, value);
+    }
+}
+
+static inline bool
+json_read_uint64(struct json_reader *reader, uint64_t *value)
+{
+    if (json_look(reader) == '-') {
+        return json_fail(reader, out_of_range);
+    }
+    return json_read_digits(reader, value);
+}
+
+static bool
+json_read_int64(struct json_reader *reader, int64_t *value)
+{
+    bool is_negative = json_look(reader) == '-';
+    uint64_t magnitude;
+
+    reader->at += is_negative;
+    if (!json_read_digits(reader, &magnitude)) {
+        return false;
+    }
+    if (magnitude > (uint64_t) INT64_MAX + is_negative) {
+        return json_fail(reader, out_of_range);
+    }
+    *value = (int64_t) (is_negative ? 0 - magnitude : magnitude);
+    return true;
+}
+
+static inline bool
+json_read_int32(struct json_reader *reader, int32_t *value)
+{
+    bool is_negative = json_look(reader) == '-';
+    uint64_t magnitude;
+
+    reader->at += is_negative;
+    if (!json_read_digits(reader, &magnitude)) {
+        return false;
+    }
+    if (magnitude > (uint64_t) INT32_MAX + is_negative) {
+        return json_fail(reader, out_of_range);
+    }
+    *value = (int32_t) (is_negative ? -(int64_t) magnitude : (int64_t) magnitude);
+    return true;
+}
+
+/* A whole number without sign, to the last digit. */
+static inline bool
+json_read_digits(struct json_reader *reader, uint64_t *value)
+{
+    const uint8_t *begin = reader->at;
+    const uint8_t *at = begin;
+    uint64_t result = 0;
+
+    while (at < reader->end && (unsigned) *at - '0' <= 9) {
+        result = result * 10 + (*at++ - '0');
+    }
+    if (at - begin > DIGITS_SAFE) {
+        return json_read_many_digits(reader, value);
+    }
+    reader->at = at;
+    *value = result;
+    return json_is_whole(reader, begin);
+}
+
+static bool
+json_read_many_digits(struct json_reader *reader, uint64_t *value)
+{
+    const uint8_t *begin = reader->at;
+
+    *value = 0;
+    for (; json_look(reader) >= '0' && json_look(reader) <= '9'; reader->at++) {
+        if (__builtin_mul_overflow(*value, 10, value)
+            || __builtin_add_overflow(*value, (uint64_t) (*reader->at - '0'), value)) {
+            return json_fail(reader, out_of_range);
+        }
+    }
+    return json_is_whole(reader, begin);
+}
+
+/* Are the digits that begin there, and end here, a whole number as JSON writes it? */
+static inline bool
+json_is_whole(struct json_reader *reader, const uint8_t *begin)
+{
+    uint8_t behind = json_look(reader);
+
+    if (reader->at == begin || behind == '.' || (behind | 0x20) == 'e') {
+        return json_fail(reader, mistyped);
+    }
+    if (*begin == '0' && reader->at - begin > 1) {
+        return json_fail(reader, malformed);
+    }
+    return true;
+}
+
+static inline bool
+json_read_text(struct json_reader *reader, struct tp_str *value)
+{
+    struct tp_json_text text;
+
+    if (json_look(reader) != '"') {
+        return json_fail(reader, mistyped);
+    }
+    if (!json_read_string(reader, &text)) {
+        return false;
+    }
+    *value = text.raw;
+    reader->must_unescape |= text.unescaped_max > 0;
+    reader->texts_max += text.unescaped_max > 0 ? text.unescaped_max : text.raw.len;
+    return true;
+}
+
+static bool
+json_read_any(struct json_reader *reader, struct tp_str *value)
+{
+    const uint8_t *begin = reader->at;
+
+    if (!json_skip_value(reader, 1)) {
+        return false;
+    }
+    *value = (struct tp_str){ (const char *) begin, (size_t) (reader->at - begin) };
+    return true;
+}
+
+/* Stands on the opening quote. */
+static inline bool
+json_read_string(struct json_reader *reader, struct tp_json_text *text)
+{
+    const uint8_t *behind =
+        tp_json_text_read(reader->at, reader->end, reader->fields->manner, text);
+
+    if (behind == NULL) {
+        return json_fail(reader, malformed);
+    }
+    reader->at = behind;
+    return true;
+}
+
+/* `depth` says how many objects and arrays the value is in. */
+static bool
+json_skip_value(struct json_reader *reader, unsigned depth)
+{
+    struct tp_json_text text;
+
+    switch (json_look(reader)) {
+    case '"':
+        return json_read_string(reader, &text);
+    case '{':
+    case '[':
+        return depth < NESTING_MAX ? json_skip_nested(reader, depth) : json_fail(reader, too_deep);
+    case 't':
+        return json_skip_word(reader, TP_STR("true"));
+    case 'f':
+        return json_skip_word(reader, TP_STR("false"));
+    case 'n':
+        return json_skip_word(reader, TP_STR("null"));
+    default:
+        return json_skip_number(reader);
+    }
+}
+
+/* Skips an object or an array.  Each calls the other at most NESTING_MAX times. */
+static bool
+json_skip_nested(struct json_reader *reader, unsigned depth)
+{
+    bool is_object = *reader->at++ == '{';
+    uint8_t closing = is_object ? '}' : ']';
+    struct tp_json_text name;
+
+    json_skip_space(reader);
+    bool is_closed = json_look(reader) == closing;
+
+    while (!is_closed) {
+        json_skip_space(reader);
+        if ((is_object && !json_read_name(reader, &name)) || !json_skip_value(reader, depth + 1)) {
+            return false;
+        }
+        json_skip_space(reader);
+        is_closed = json_look(reader) == closing;
+        if (!is_closed && !json_skip_byte(reader, ',')) {
+            return false;
+        }
+    }
+    reader->at++;
+    return true;
+}
+
+static bool
+json_skip_number(struct json_reader *reader)
+{
+    reader->at += json_look(reader) == '-';
+    if (json_look(reader) == '0') {
+        reader->at++;
+    } else if (!json_skip_digits(reader)) {
+        return false;
+    }
+    if (json_look(reader) == '.') {
+        reader->at++;
+        if (!json_skip_digits(reader)) {
+            return false;
+        }
+    }
+    if (json_look(reader) == 'e' || json_look(reader) == 'E') {
+        reader->at++;
+        reader->at += json_look(reader) == '+' || json_look(reader) == '-';
+        return json_skip_digits(reader);
+    }
+    return true;
+}
+
+/* One digit or more. */
+static bool
+json_skip_digits(struct json_reader *reader)
+{
+    const uint8_t *begin = reader->at;
+
+    while (json_look(reader) >= '0' && json_look(reader) <= '9') {
+        reader->at++;
+    }
+    return reader->at > begin || json_fail(reader, malformed);
+}
+
+static bool
+json_skip_word(struct json_reader *reader, struct tp_str word)
+{
+    if ((size_t) (reader->end - reader->at) < word.len
+        || memcmp(reader->at, word.data, word.len) != 0) {
+        return json_fail(reader, malformed);
+    }
+    reader->at += word.len;
+    return true;
+}
+
+static bool
+json_skip_byte(struct json_reader *reader, uint8_t byte)
+{
+    if (json_look(reader) != byte) {
+        return json_fail(reader, malformed);
+    }
+    reader->at++;
+    return true;
+}
+
+/* Nearly always there is none, which one comparison tells. */
+static inline void
+json_skip_space(struct json_reader *reader)
+{
+    if (reader->at < reader->end && *reader->at <= ' ') {
+        json_skip_spaces(reader);
+    }
+}
+
+static void
+json_skip_spaces(struct json_reader *reader)
+{
+    while (reader->at < reader->end
+           && (*reader->at == ' ' || *reader->at == '\t' || *reader->at == '\n'
+               || *reader->at == '\r')) {
+        reader->at++;
+    }
+}
+
+/* The next byte; NUL, which stands nowhere in JSON, behind the last one. */
+static uint8_t
+json_look(const struct json_reader *reader)
+{
+    return reader->at < reader->end ? *reader->at : '\0';
+}
+
+static bool
+json_fail(struct json_reader *reader, const char *why)
+{
+    reader->why = why;
+    return false;
+}
