@@ -5,6 +5,8 @@
  */
 #include "cli/options.h"
 
+#include <teleport/ids.h>
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -582,16 +584,9 @@ read_duration(const char *text, int64_t *total)
 static bool
 read_codec(const char *text, uint8_t *codec)
 {
-    static const struct {
-        const char *name;
-        char id;
-    } codecs[] = { { "json", 'j' }, { "protobuf", 'p' }, { "plain", 's' } };
-
-    for (size_t i = 0; i < TP_COUNT_OF(codecs); i++) {
-        if (strcmp(text, codecs[i].name) == 0) {
-            *codec = (uint8_t) codecs[i].id;
-            return true;
-        }
+    *codec = tp_codec_of_name((struct tp_str){ text, strlen(text) });
+    if (*codec != TP_CODEC_NONE) {
+        return true;
     }
     *codec = (uint8_t) text[0];
     return text[0] != '\0' && text[1] == '\0';

@@ -18,20 +18,14 @@ static void show_request_json(struct tp_client *client, struct tp_exchange *exch
 const char *
 tp__show_codec(uint8_t codec, char *text)
 {
-    switch (codec) {
-    case TP_CODEC_NONE:
-        return "none";
-    case TP_CODEC_JSON:
-        return "json";
-    case TP_CODEC_PROTOBUF:
-        return "protobuf";
-    case TP_CODEC_PLAIN:
-        return "plain";
-    default:
-        text[0] = codec > ' ' && codec < 0x7f ? (char) codec : '?';
-        text[1] = '\0';
-        return text;
+    const char *name = codec == TP_CODEC_NONE ? "none" : tp_codec_name(codec);
+
+    if (name != NULL) {
+        return name;
     }
+    text[0] = codec > ' ' && codec < 0x7f ? (char) codec : '?';
+    text[1] = '\0';
+    return text;
 }
 
 void

@@ -6,7 +6,7 @@
 
 #include "cli/client.h"
 
-/* "json", "protobuf", "plain", "none", or the letter of another in `text`, which has 2 bytes. */
+/* A codec's name, "none", or the letter of another in `text`, which has 2 bytes. */
 const char *tp__show_codec(uint8_t codec, char *text);
 
 /*

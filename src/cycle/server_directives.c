@@ -51,10 +51,7 @@ static const struct tp_word word_off[] = { { "off", 0 }, { NULL, 0 } };
 static const struct tp_word word_default[] = { { "default", 0 }, { NULL, 0 } };
 
 static const struct tp_word codec_words[] = {
-    { "json", TP_CODEC_JSON },
-    { "protobuf", TP_CODEC_PROTOBUF },
-    { "plain", TP_CODEC_PLAIN },
-    { "string", TP_CODEC_PLAIN },
+    TP_CODEC_WORDS,
     { NULL, 0 },
 };
 

@@ -38,9 +38,6 @@ static const struct tp_directive json_directives[] = {
 
 static const struct tp_codec json_codec = {
     .id = TP_CODEC_JSON,
-    .name = "json",
-    .aliases = "",
-    .mime_type = "application/json",
     .brief = "JSON, strict, with whole numbers of any length kept.",
     .decode = json_decode,
     .encode = json_encode,

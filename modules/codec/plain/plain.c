@@ -7,9 +7,6 @@
 
 static const struct tp_codec plain_codec = {
     .id = TP_CODEC_PLAIN,
-    .name = "plain",
-    .aliases = "string text",
-    .mime_type = "text/plain",
     .brief = "Bytes as they are.",
 };
 

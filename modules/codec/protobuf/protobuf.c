@@ -10,9 +10,6 @@
 
 static const struct tp_codec protobuf_codec = {
     .id = TP_CODEC_PROTOBUF,
-    .name = "protobuf",
-    .aliases = "proto pb",
-    .mime_type = "application/x-protobuf",
     .brief = "Protobuf messages, passed on untouched.",
 };
 

@@ -22,8 +22,7 @@ static void return_finish(struct tp_exchange *exchange, const struct return_conf
                           struct tp_slice text, struct tp_chain *body);
 
 static const struct tp_word return_codecs[] = {
-    { "plain", TP_CODEC_PLAIN },
-    { "json", TP_CODEC_JSON },
+    TP_CODEC_WORDS,
     { NULL, 0 },
 };
 

@@ -18,13 +18,24 @@ extern "C" {
 
 struct cJSON;
 
+/* All codecs of the table as words of a directive: { TP_CODEC_WORDS, { NULL, 0 } }. */
+#define TP_CODEC_WORDS                \
+    TP_CODEC_TABLE(TP_CODEC_WORD_ROW) \
+    {                                 \
+        "string", TP_CODEC_PLAIN      \
+    }
+#define TP_CODEC_WORD_ROW(NAME, codec_id, codec_name, codec_aliases, codec_mime) \
+    { (codec_name), (codec_id) },
+
 /* `conf` is the codec module's conf of the block that is in force; functions run anywhere. */
 struct tp_codec {
-    uint8_t id;            /* the codec byte of a packet */
+    uint8_t id; /* the codec byte of a packet */
+    const char *brief;
+
+    /* Only of a codec that is not in the table of teleport/ids.h, which has them for the rest. */
     const char *name;      /* as in "body_codec json" */
     const char *aliases;   /* further names, separated by spaces */
     const char *mime_type; /* as in "Content-Type: application/json" */
-    const char *brief;
 
     /*
      * Makes a tree of a plain body, in one piece.  *value is the caller's, who deletes
