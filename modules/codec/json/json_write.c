@@ -1,9 +1,8 @@
 /*
  * json_write.c - writes a tree of cJSON as JSON text, without white space.
  *
- * A whole number of 64 bits is written exactly.  Others look as the Go implementation
- * writes them: as few digits as bring the same double back, and an exponent only below
- * 1e-6 and from 1e21 on.  Strings are always UTF-8: what is not becomes U+FFFD.
+ * A whole number of 64 bits is written exactly, others as teleport/number.h has it.  Strings
+ * are always UTF-8: what is not becomes U+FFFD.
  *
  * Runs in: worker.
  */
@@ -11,20 +10,12 @@
 
 #include <teleport/json.h>
 
-#include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 enum {
     JSON_PIECE_BYTES = 4096, /* a longer text becomes several slices */
-
-    /*
-     * Significant digits: a double has room for so many, so fewer need not be tried unless
-     * it is subnormal; and so many surely bring any double back.
-     */
-    JSON_DIGITS_FEW = 15,
-    JSON_DIGITS_ENOUGH = 17,
-    JSON_EXPONENT_MIN = -6, /* of the first digit, where numbers are still written out */
-    JSON_EXPONENT_MAX = 20,
-    JSON_NUMBER_TEXT_MAX = 40,
+    JSON_ESCAPE_TEXT_MAX = sizeof("\\u0000"),
 };
 
 struct json_writer {
@@ -36,23 +27,10 @@ struct json_writer {
     char piece[JSON_PIECE_BYTES];
 };
 
-/* A number's digits without point and exponent. */
-struct json_digits {
-    bool is_negative;
-    int count;
-    int exponent; /* of the first digit: 0 for 1 to 9 */
-    char digits[JSON_DIGITS_ENOUGH];
-};
-
 static void json_write_value(struct json_writer *writer, const cJSON *value);
 static void json_write_children(struct json_writer *writer, const cJSON *parent, char opening,
                                 char closing);
 static void json_write_number(struct json_writer *writer, const cJSON *value);
-static const char *json_integer_text(int64_t integer, char *end);
-static void json_cut_digits(double number, struct json_digits *cut);
-static void json_write_digits(struct json_writer *writer, const struct json_digits *cut);
-static void json_write_exponent(struct json_writer *writer, const struct json_digits *cut);
-static void json_write_zeros(struct json_writer *writer, int count);
 static void json_write_string(struct json_writer *writer, const char *text);
 static void json_write_escaped(struct json_writer *writer, unsigned char byte);
 static size_t json_utf8_len(const unsigned char *bytes);
@@ -131,118 +109,13 @@ json_write_children(struct json_writer *writer, const cJSON *parent, char openin
 static void
 json_write_number(struct json_writer *writer, const cJSON *value)
 {
-    const char *digits = tp_json_digits(value);
-    char text[TP_JSON_INTEGER_TEXT_MAX];
-    struct json_digits cut;
-    int64_t integer;
+    char text[TP_NUMBER_TEXT_MAX];
+    const char *digits = tp_json_format_number(value, text);
 
-    if (digits != NULL) {
-        json_put_text(writer, digits);
-        return;
-    }
-    /* A double's zero may have a sign, which an integer's has not. */
-    if (tp_json_get_integer(value, &integer) && integer != 0) {
-        json_put_text(writer, json_integer_text(integer, text + sizeof(text)));
-        return;
-    }
-    if (!isfinite(value->valuedouble)) {
+    if (digits == NULL) {
         json_fail(writer, TP_INVALID);
-        return;
-    }
-    json_cut_digits(value->valuedouble, &cut);
-    if (cut.is_negative) {
-        json_put_byte(writer, '-');
-    }
-    if (cut.exponent < JSON_EXPONENT_MIN || cut.exponent > JSON_EXPONENT_MAX) {
-        json_write_exponent(writer, &cut);
     } else {
-        json_write_digits(writer, &cut);
-    }
-}
-
-/* Written from its end, which is in front of `end`; printf() would cost more than all the rest. */
-static const char *
-json_integer_text(int64_t integer, char *end)
-{
-    uint64_t rest = integer < 0 ? 0 - (uint64_t) integer : (uint64_t) integer;
-
-    *--end = '\0';
-    do {
-        *--end = (char) ('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
-    if (integer < 0) {
-        *--end = '-';
-    }
-    return end;
-}
-
-/* The fewest digits that bring the same double back.  A locale may have its own point. */
-static void
-json_cut_digits(double number, struct json_digits *cut)
-{
-    char text[JSON_NUMBER_TEXT_MAX];
-    const char *at = text;
-
-    for (int digits = fpclassify(number) == FP_SUBNORMAL ? 1 : JSON_DIGITS_FEW;
-         digits <= JSON_DIGITS_ENOUGH; digits++) {
-        snprintf(text, sizeof(text), "%.*e", digits - 1, number);
-        if (strtod(text, NULL) == number) {
-            break;
-        }
-    }
-    cut->is_negative = text[0] == '-';
-    cut->count = 0;
-    for (; *at != 'e'; at++) {
-        if (*at >= '0' && *at <= '9') {
-            cut->digits[cut->count] = *at;
-            cut->count++;
-        }
-    }
-    cut->exponent = (int) strtol(at + 1, NULL, 10);
-    while (cut->count > 1 && cut->digits[cut->count - 1] == '0') {
-        cut->count--;
-    }
-}
-
-static void
-json_write_digits(struct json_writer *writer, const struct json_digits *cut)
-{
-    int whole = cut->exponent + 1; /* digits before the point */
-
-    if (whole <= 0) {
-        json_put_text(writer, "0.");
-        json_write_zeros(writer, -whole);
-        json_put(writer, cut->digits, (size_t) cut->count);
-    } else if (whole >= cut->count) {
-        json_put(writer, cut->digits, (size_t) cut->count);
-        json_write_zeros(writer, whole - cut->count);
-    } else {
-        json_put(writer, cut->digits, (size_t) whole);
-        json_put_byte(writer, '.');
-        json_put(writer, cut->digits + whole, (size_t) (cut->count - whole));
-    }
-}
-
-static void
-json_write_exponent(struct json_writer *writer, const struct json_digits *cut)
-{
-    char text[JSON_NUMBER_TEXT_MAX];
-
-    json_put_byte(writer, cut->digits[0]);
-    if (cut->count > 1) {
-        json_put_byte(writer, '.');
-        json_put(writer, cut->digits + 1, (size_t) cut->count - 1);
-    }
-    snprintf(text, sizeof(text), "e%+d", cut->exponent);
-    json_put_text(writer, text);
-}
-
-static void
-json_write_zeros(struct json_writer *writer, int count)
-{
-    for (int i = 0; i < count; i++) {
-        json_put_byte(writer, '0');
+        json_put_text(writer, digits);
     }
 }
 
@@ -274,7 +147,7 @@ static void
 json_write_escaped(struct json_writer *writer, unsigned char byte)
 {
     static const char letters[] = "\"\"\\\\\bb\ff\nn\rr\tt";
-    char text[JSON_NUMBER_TEXT_MAX];
+    char text[JSON_ESCAPE_TEXT_MAX];
 
     if (byte >= 0x80) {
         json_put_text(writer, "\xef\xbf\xbd");

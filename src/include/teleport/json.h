@@ -11,12 +11,13 @@
 #ifndef TELEPORT_JSON_H
 #define TELEPORT_JSON_H
 
-#include <teleport/base.h>
+#include <teleport/number.h>
 
 #include <cjson/cJSON.h>
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,31 @@ tp_json_create_integer(int64_t integer)
     }
     snprintf(number->valuestring, TP_JSON_INTEGER_TEXT_MAX, "%" PRId64, integer);
     return number;
+}
+
+/*
+ * A number as codecs write it, terminated: in `text`, or the digits that it keeps.  NULL when
+ * it is not finite.
+ */
+static inline const char *
+tp_json_format_number(const cJSON *number, char text[TP_NUMBER_TEXT_MAX])
+{
+    const char *digits = tp_json_digits(number);
+    int64_t integer;
+
+    if (digits != NULL) {
+        return digits;
+    }
+    if (!isfinite(number->valuedouble)) {
+        return NULL;
+    }
+    /* A double's zero may have a sign, which an integer's has not. */
+    if (tp_json_get_integer(number, &integer) && integer != 0) {
+        tp_number_format_integer(integer, text);
+    } else {
+        tp_number_format(number->valuedouble, text);
+    }
+    return text;
 }
 
 #ifdef __cplusplus
