@@ -42,10 +42,10 @@ struct tp_filter {
     void (*fini)(void *state);
 
     /*
-     * Appends what `filtered` was made of to `plain`, which is empty before.  An empty
-     * body means an empty body.  TP_TOO_LARGE: it would exceed `limit` (exactly the
-     * limit passes), and no more than that was produced; TP_INVALID: it is broken;
-     * TP_NO_MEMORY.  Unless TP_OK is returned `plain` is empty afterwards.
+     * Appends what `filtered` was made of to `plain`, which is empty before.  An empty body
+     * means an empty body where no sum is wanted of it.  TP_TOO_LARGE: it would exceed `limit`
+     * (exactly the limit passes), and no more than that was produced; TP_INVALID: it is
+     * broken; TP_NO_MEMORY.  Unless TP_OK is returned `plain` is empty afterwards.
      */
     enum tp_result (*undo)(void *state, const struct tp_chain *filtered, struct tp_size limit,
                            struct tp_buf_pool *pool, struct tp_chain *plain);
