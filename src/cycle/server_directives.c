@@ -25,6 +25,8 @@ static const char *endpoint_value_parse(struct tp_str text, void *field);
 static const char *keepalive_value_parse(struct tp_str text, void *field);
 static bool keepalive_parse_part(struct tp_str *rest, int *value);
 static const char *file_mode_value_parse(struct tp_str text, void *field);
+static const char *origin_parse(struct tp_str text, void *field);
+static bool origin_is_letter(char letter);
 static const char *route_uri_parse(struct tp_str text, void *field);
 
 static const struct tp_custom_type endpoint_type = {
@@ -40,6 +42,11 @@ static const struct tp_custom_type keepalive_type = {
 static const struct tp_custom_type file_mode_type = {
     .word = "mode",
     .parse = file_mode_value_parse,
+};
+
+static const struct tp_custom_type origin_type = {
+    .word = "origin",
+    .parse = origin_parse,
 };
 
 static const struct tp_custom_type route_uri_type = {
@@ -116,6 +123,15 @@ static const struct tp_argument listen_arguments[] = {
         .name = "protocol", .kind = TP_ARGUMENT_NAMED,
         TP_TEXT(struct tp_listen_conf, protocol), .preset = TP_PROTOCOL_AUTO,
         .brief = "What is spoken there; auto: the first bytes of each connection tell.",
+    },
+};
+
+static const struct tp_argument origin_arguments[] = {
+    {
+        .name = "ORIGIN", .kind = TP_ARGUMENT_REQUIRED,
+        .type = TP_VALUE_CUSTOM, .offset = 0, .custom = &origin_type,
+        .brief = "As browsers name it: https://example.org, with the port if it is not the usual; "
+                 "null is a page without one, * is all.",
     },
 };
 
@@ -206,6 +222,14 @@ static const struct tp_directive server_directives[] = {
         .preset = "teleport", .since = "0.1",
         .brief = "What is spoken to those who have not said anything yet, and to what is dialed "
                  "without a protocol.",
+    },
+    {
+        .name = "allow_origin", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_REPEATED(struct tp_server_conf, origins, struct tp_str),
+        TP_ARGUMENTS(origin_arguments), .since = "0.1",
+        .brief = "Where pages may come from whose scripts ask over HTTP or WebSocket, besides this "
+                 "host; those of other origins are refused with 403. Not written: browsers let no "
+                 "page of another origin read a reply, and nothing is refused.",
     },
     {
         .name = "read_timeout", .where = TP_IN_PEER | TP_IN_SERVER,
@@ -477,6 +501,43 @@ keepalive_parse_part(struct tp_str *rest, int *value)
     }
     *value = (int) number;
     return number >= 0 && number <= 32767;
+}
+
+/* What a browser sends has small letters and no path, and is compared as it is. */
+static const char *
+origin_parse(struct tp_str text, void *field)
+{
+    static const char wanted[] =
+        "an origin in small letters such as https://example.org:8443, without a path, or null, or *";
+    struct tp_str *origin = field;
+    struct tp_str authority;
+    struct tp_str scheme = tp__str_cut(text, ':', &authority);
+
+    *origin = text;
+    if (tp__str_equal(text, TP_STR("*")) || tp__str_equal(text, TP_STR("null"))) {
+        return NULL;
+    }
+    if (scheme.len == 0 || authority.len < 3 || !tp__str_starts_with(authority, TP_STR("//"))) {
+        return wanted;
+    }
+    for (size_t i = 0; i < scheme.len; i++) {
+        if (!origin_is_letter(scheme.data[i])) {
+            return wanted;
+        }
+    }
+    for (size_t i = 2; i < authority.len; i++) {
+        if (!origin_is_letter(authority.data[i]) && memchr(":[]", authority.data[i], 3) == NULL) {
+            return wanted;
+        }
+    }
+    return NULL;
+}
+
+static bool
+origin_is_letter(char letter)
+{
+    return (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9') || letter == '-'
+           || letter == '.' || letter == '+';
 }
 
 static const char *

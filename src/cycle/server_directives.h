@@ -46,6 +46,7 @@ struct tp_server_conf {
     int64_t max_sent_pulls;
     int id_conflict; /* enum tp_id_conflict */
     struct tp_str protocol_default;
+    struct tp_items origins; /* of struct tp_str */
     struct tp_msec pull_timeout;
     struct tp_msec read_timeout;
     struct tp_msec packet_timeout;

@@ -4,6 +4,7 @@
  * Read next: packet/filters.h.
  */
 #include <teleport/protocol.h>
+#include <teleport/http_head.h>
 
 #include "base/str.h"
 #include "packet/filters.h"
@@ -35,6 +36,23 @@ tp_wire_find_protocol(const struct tp_wire *wire, struct tp_str name)
         }
     }
     return NULL;
+}
+
+bool
+tp_wire_allows_origin(const struct tp_wire *wire, struct tp_str origin, struct tp_str host)
+{
+    struct tp_str authority;
+
+    for (size_t i = 0; i < wire->origin_count; i++) {
+        if (tp__str_equal(wire->origins[i], origin)
+            || tp__str_equal(wire->origins[i], TP_STR("*"))) {
+            return true;
+        }
+    }
+    tp__str_cut(origin, ':', &authority);
+    return wire->origin_count == 0
+           || (authority.len > 2 && tp__str_starts_with(authority, TP_STR("//"))
+               && tp_http_is_same(tp__str_skip(authority, 2), host));
 }
 
 enum tp_result

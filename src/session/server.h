@@ -40,6 +40,8 @@ struct tp_server {
     struct tp_protocol_use *protocols; /* in the order in which they are guessed */
     size_t protocol_count;
     const struct tp_protocol_use *default_protocol; /* of who has not said anything yet */
+    const struct tp_str *origins; /* of pages that may ask; see teleport/protocol.h */
+    size_t origin_count;
     struct tp_session_limits limits;
 
     /* Of sessions, of what we ask, and of headers before their route is looked for. */

@@ -41,6 +41,8 @@ tp__session_wire(struct tp_session *session)
         .codec_count = server->codec_count,
         .protocols = server->protocols,
         .protocol_count = server->protocol_count,
+        .origins = server->origins,
+        .origin_count = server->origin_count,
         .why = "",
     };
 }

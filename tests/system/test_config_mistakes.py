@@ -126,6 +126,9 @@ GOOD_SERVER = "peer { server { listen 9090; } }\n"
     ("peer { server { listen unix:; } }\n", 1, 24, "unix:"),
     ("peer { server { listen 1 so_keepalive=yes; } }\n", 1, 39, "60:10:5"),
     ("peer { server { listen 1; allow 10.0.0.0/33; } }\n", 1, 33, "10.0.0.0/8"),
+    ("peer { server { listen 1; allow_origin a.example; } }\n", 1, 40, "https://example.org:8443"),
+    ("peer { server { listen 1; allow_origin https://A; } }\n", 1, 40, "small letters"),
+    ("peer { server { listen 1; allow_origin https://a/; } }\n", 1, 40, "without a path"),
     ("peer { server { listen 1; allow all; deny all; } }\n", 1, 38, "allowed as well"),
 ])
 def test_a_mistake_has_its_own_message(check, text, line, column, words):

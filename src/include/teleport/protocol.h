@@ -61,6 +61,8 @@ struct tp_wire {
     size_t codec_count;
     const struct tp_protocol_use *protocols; /* the same */
     size_t protocol_count;
+    const struct tp_str *origins; /* of pages that may ask, as allow_origin has them; "*": all */
+    size_t origin_count;          /* 0: nothing is said of them */
 
     /* What a call leaves; unset before. */
     const char *why;                /* a static text for the log, with BROKEN and TOO_LARGE */
@@ -78,6 +80,12 @@ enum tp_result tp_wire_send(struct tp_wire *wire, struct tp_str bytes) TP_MUST_C
 
 /* The protocol of this name; NULL when it is not built in. */
 const struct tp_protocol *tp_wire_find_protocol(const struct tp_wire *wire, struct tp_str name);
+
+/*
+ * May a page of `origin`, "https://a.example:8443", ask what it calls `host`, "a.example:8443"?
+ * Those of the same host may, and those that allow_origin lists; all where it lists none.
+ */
+bool tp_wire_allows_origin(const struct tp_wire *wire, struct tp_str origin, struct tp_str host);
 
 /*
  * Undoes `count` filters, the first of `ids` first, and appends what comes out, at most the
