@@ -152,7 +152,7 @@ def test_the_soname_names_the_version_of_the_interface(library):
                           check=True).stdout
     assert "[libteleport.so.0]" in told
     needed = re.findall(r"NEEDED.*\[(.*)\]", told)
-    allowed = r"lib(c|m|z|pthread|dl|gcc_s|asan|ubsan|stdc\+\+)\.|ld-linux"
+    allowed = r"lib(c|m|z|ssl|crypto|pthread|dl|gcc_s|asan|ubsan|stdc\+\+)\.|ld-linux"
     assert [name for name in needed if not re.match(allowed, name)] == []
 
 
@@ -184,7 +184,8 @@ def test_the_static_library_does_as_well(library, programs):
     server = library.build(EXAMPLES / "server.c")
     static = subprocess.run([*library.compiler, *library.sanitizers, str(EXAMPLES / "client.c"),
                              f"-I{library.prefix}/include",
-                             str(library.prefix / "lib/libteleport.a"), "-lz", "-pthread",
+                             str(library.prefix / "lib/libteleport.a"), "-lz", "-lssl",
+                             "-lcrypto", "-pthread",
                              "-o", str(library.home / "static_client")], check=False)
     assert static.returncode == 0
     programs.append(library.start(server, "127.0.0.1:0"))
