@@ -15,6 +15,7 @@ static const struct tp_zone_layout *const shared_layouts[] = {
     &tp__lease_layout,
     &tp__directory_numbers_layout,
     &tp__directory_ids_layout,
+    &tp__keyring_layout,
 };
 
 static uint32_t shared_cell_count(const struct tp_zone_layout *layout, uint64_t directory_sessions);
@@ -68,8 +69,14 @@ tp__shared_open(struct tp_shared *shared, const struct tp_descriptors *set)
     if (result != TP_OK) {
         goto close_leases;
     }
+    result = tp__keyring_open(&shared->keyring, shared_find(set, &tp__keyring_layout));
+    if (result != TP_OK) {
+        goto close_directory;
+    }
     return TP_OK;
 
+close_directory:
+    tp__directory_close(&shared->directory);
 close_leases:
     tp__zone_close(&shared->leases);
 close_roster:
@@ -82,6 +89,7 @@ close_counters:
 void
 tp__shared_close(struct tp_shared *shared)
 {
+    tp__keyring_close(&shared->keyring);
     tp__directory_close(&shared->directory);
     tp__zone_close(&shared->leases);
     tp__roster_close(&shared->roster);

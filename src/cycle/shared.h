@@ -7,6 +7,7 @@
 #include "cycle/descriptors.h"
 #include "share/counters.h"
 #include "share/directory.h"
+#include "share/keyring.h"
 #include "share/lease.h"
 #include "share/roster.h"
 
@@ -15,6 +16,7 @@ struct tp_shared {
     struct tp_roster roster;
     struct tp_zone leases;
     struct tp_directory directory;
+    struct tp_keyring keyring; /* of tickets of TLS */
 };
 
 /*
