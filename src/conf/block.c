@@ -185,6 +185,20 @@ tp_conf_complain(const struct tp_block *block, const char *directive, size_t ite
     va_end(args);
 }
 
+void
+tp__conf_warn(const struct tp_block *block, const char *directive, size_t item, const char *format,
+              ...)
+{
+    const struct tp_conf_use *use = tp__block_find_use(block, directive, item);
+    struct tp_conf_place place = use != NULL ? use->place : block_place(block);
+    va_list args;
+
+    TP_ASSERT(block->conf->messages != NULL);
+    va_start(args, format);
+    tp__messages_vwarn(block->conf->messages, &place, format, args);
+    va_end(args);
+}
+
 /* Where `block` begins; for one that nobody opened its parent's place, and so on to the file. */
 static struct tp_conf_place
 block_place(const struct tp_block *block)

@@ -49,7 +49,8 @@ struct tp_conf {
     struct tp_conf_catalogue catalogue;
     struct tp_conf_room room;
     struct tp_conf_source *main_source;
-    struct tp_conf_messages *messages; /* only while loading */
+    struct tp_conf_messages *messages; /* only while loading, and so is the loader */
+    struct tp_conf_loader *loader;
     struct tp_block *root;
 };
 

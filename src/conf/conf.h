@@ -78,6 +78,17 @@ size_t tp__conf_bytes(const struct tp_conf *conf);
  */
 const char *tp__conf_origin(const struct tp_block *block, const char *directive, size_t item);
 
+/*
+ * For a .validate of the server's own: the content of a file that a directive names, appended
+ * to `content`.  Whoever loads the same text later gets the same content.
+ */
+enum tp_result tp__conf_read_file(const struct tp_block *block, const char *path,
+                                  struct tp_text *content) TP_MUST_CHECK;
+
+/* As tp_conf_complain(), of what is no mistake: the configuration loads. */
+void tp__conf_warn(const struct tp_block *block, const char *directive, size_t item,
+                   const char *format, ...) TP_PRINTF(4, 5);
+
 /* The modules that the block's configuration was loaded with. */
 struct tp_module_list tp__conf_modules(const struct tp_block *block);
 

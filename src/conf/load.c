@@ -45,14 +45,16 @@ tp__conf_load(const struct tp_conf_options *options, struct tp_text *messages,
 
     if (is_whole || options->is_lenient) {
         loaded->messages = &reader->messages;
+        loaded->loader = options->loader;
         tp__inherit(loaded);
     }
     if (is_whole && !options->is_lenient) {
         load_validate(loaded->root);
     }
     loaded->messages = NULL;
+    loaded->loader = NULL;
 
-    bool is_good = reader->messages.count == 0 || options->is_lenient;
+    bool is_good = reader->messages.error_count == 0 || options->is_lenient;
 
     tp__messages_show(&reader->messages, messages);
     load_destroy_reader(reader);
@@ -94,6 +96,15 @@ struct tp_module_list
 tp__conf_modules(const struct tp_block *block)
 {
     return block->conf->catalogue.modules;
+}
+
+enum tp_result
+tp__conf_read_file(const struct tp_block *block, const char *path, struct tp_text *content)
+{
+    struct tp_conf_loader *loader = block->conf->loader;
+
+    TP_ASSERT(loader != NULL);
+    return loader->read_file(loader, path, content);
 }
 
 const char *

@@ -31,6 +31,8 @@ struct message_line {
     bool is_cut_behind;
 };
 
+static void messages_keep(struct tp_conf_messages *messages, const struct tp_conf_place *place,
+                          const char *format, va_list args) TP_PRINTF(3, 0);
 static int message_compare(const void *left, const void *right);
 static bool message_is_repeated(const struct tp_conf_messages *messages, size_t index);
 static void message_show(const struct tp_conf_message *message, struct tp_text *text);
@@ -46,6 +48,7 @@ void
 tp__messages_init(struct tp_conf_messages *messages)
 {
     messages->count = 0;
+    messages->error_count = 0;
     messages->is_overfull = false;
     messages->is_stopped = false;
     tp__arena_init(&messages->arena, MESSAGE_ARENA_CHUNK_BYTES);
@@ -71,6 +74,26 @@ tp__messages_add(struct tp_conf_messages *messages, const struct tp_conf_place *
 void
 tp__messages_vadd(struct tp_conf_messages *messages, const struct tp_conf_place *place,
                   const char *format, va_list args)
+{
+    messages_keep(messages, place, format, args);
+    messages->error_count++;
+}
+
+void
+tp__messages_vwarn(struct tp_conf_messages *messages, const struct tp_conf_place *place,
+                   const char *format, va_list args)
+{
+    size_t count = messages->count;
+
+    messages_keep(messages, place, format, args);
+    if (messages->count > count) {
+        messages->rows[count].is_warning = true;
+    }
+}
+
+static void
+messages_keep(struct tp_conf_messages *messages, const struct tp_conf_place *place,
+              const char *format, va_list args)
 {
     if (messages->count == TP_CONF_MESSAGES_MAX) {
         messages->is_overfull = true;
@@ -161,7 +184,8 @@ message_show(const struct tp_conf_message *message, struct tp_text *text)
     if (place->line > 0) {
         tp__text_printf(text, "%u:%u:", place->line, place->column);
     }
-    tp__text_printf(text, " error: %s\n", message->text.data);
+    tp__text_printf(text, " %s: %s\n", message->is_warning ? "warning" : "error",
+                    message->text.data);
     if (place->line > 0) {
         message_show_line(place, text);
     }

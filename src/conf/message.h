@@ -1,5 +1,5 @@
 /*
- * conf/message.h - mistakes, collected while a configuration is loaded and shown
+ * conf/message.h - mistakes and warnings, collected while a configuration is loaded and shown
  * in the order of the text, each with its source line and a caret.
  *
  *   bad.conf:2:5: error: unknown directive "echo_repy_max" in "server"
@@ -21,6 +21,7 @@ enum {
 struct tp_conf_message {
     struct tp_conf_place place;
     size_t number; /* in order of arrival */
+    bool is_warning;
     struct tp_str text;
     struct tp_str hints; /* lines, each ended by '\n' */
 };
@@ -29,8 +30,9 @@ struct tp_conf_messages {
     struct tp_arena arena;
     struct tp_conf_message rows[TP_CONF_MESSAGES_MAX];
     size_t count;
-    bool is_overfull; /* there was one more, which was not kept */
-    bool is_stopped;  /* nothing more need be read */
+    size_t error_count; /* the others are warnings */
+    bool is_overfull;   /* there was one more, which was not kept */
+    bool is_stopped;    /* nothing more need be read */
 };
 
 void tp__messages_init(struct tp_conf_messages *messages);
@@ -41,6 +43,10 @@ void tp__messages_add(struct tp_conf_messages *messages, const struct tp_conf_pl
                       const char *format, ...) TP_PRINTF(3, 4);
 void tp__messages_vadd(struct tp_conf_messages *messages, const struct tp_conf_place *place,
                        const char *format, va_list args) TP_PRINTF(3, 0);
+
+/* Adds something that is no mistake, but may not be meant. */
+void tp__messages_vwarn(struct tp_conf_messages *messages, const struct tp_conf_place *place,
+                        const char *format, va_list args) TP_PRINTF(3, 0);
 
 /* Adds a line of advice to the mistake that was added last. */
 void tp__messages_hint(struct tp_conf_messages *messages, const char *format, ...) TP_PRINTF(2, 3);

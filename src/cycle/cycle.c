@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "cycle/server_directives.h"
+#include "cycle/tls_directives.h"
 #include "os/socket.h"
 
 #include <stdio.h>
@@ -114,6 +115,7 @@ tp__cycle_attach(struct tp_cycle *cycle, const struct tp_descriptors *set, struc
         return result;
     }
     cycle->is_attached = true;
+    tp__cycle_share_tickets(cycle);
     result = tp__cycle_attach_logs(cycle, set, messages);
     return result == TP_OK ? tp__cycle_announce_listens(cycle, messages) : result;
 }
@@ -222,6 +224,7 @@ cycle_on_unused(struct tp_counted *counted)
     struct tp_cycle *cycle = TP_CONTAINER_OF(counted, struct tp_cycle, counted);
 
     if (cycle->is_attached) {
+        tp__cycle_unshare_tickets(cycle);
         tp__shared_close(&cycle->shared);
     }
     tp__cycle_close_logs(cycle);
@@ -309,6 +312,8 @@ cycle_limits(const struct tp_block *block)
 {
     const struct tp_server_conf *conf = tp_block_conf(block, &tp__module_server);
 
+    const struct tp_tls_conf *tls = tp_block_conf(block, &tp__module_tls);
+
     return (struct tp_session_limits){
         .packet = conf->packet_limit,
         .send_queue = conf->send_queue,
@@ -319,6 +324,7 @@ cycle_limits(const struct tp_block *block)
         .write_timeout = conf->write_timeout,
         .exchange_timeout = conf->exchange_timeout,
         .pull_timeout = conf->pull_timeout,
+        .handshake_timeout = tls->handshake_timeout,
     };
 }
 
@@ -329,6 +335,7 @@ cycle_build_listens(struct tp_cycle *cycle, const struct tp_program *program,
 {
     const struct tp_server_conf *conf = tp_block_conf(block, &tp__module_server);
     const struct tp_listen_conf *items = conf->listens.items;
+    const struct tp_tls_conf *tls = tp_block_conf(block, &tp__module_tls);
 
     for (size_t i = 0; i < conf->listens.count; i++) {
         struct tp_listen *listen = &cycle->listens[cycle->listen_count++];
@@ -346,6 +353,8 @@ cycle_build_listens(struct tp_cycle *cycle, const struct tp_program *program,
                 .server = server,
                 .socket_options = listen_socket_options(&items[i], conf->tcp_nodelay),
                 .origin = tp__conf_origin(block, "listen", i),
+                .tls = tls->context,
+                .requires_tls = items[i].ssl,
             },
         };
         endpoint_make_absolute(&listen->endpoint, program->prefix, &cycle->arena);

@@ -46,7 +46,8 @@ struct tp_cycle {
     struct tp_dial *dials;
     size_t dial_count;
     bool is_attached;
-    struct tp_shared shared; /* valid once attached */
+    struct tp_shared shared;               /* valid once attached */
+    struct tp_tls_ticket_keys ticket_keys; /* those of the keyring */
 };
 
 /*
@@ -105,6 +106,10 @@ size_t tp__cycle_count_dials(const struct tp_block *parent);
 void tp__cycle_build_dials(struct tp_cycle *cycle, const struct tp_block *parent,
                            const struct tp_server *server, struct tp_text *messages);
 void tp__cycle_check_dials(const struct tp_cycle *cycle, struct tp_text *messages);
+
+/* Lets contexts of TLS use the keyring of an attached cycle; and not any more. */
+void tp__cycle_share_tickets(struct tp_cycle *cycle);
+void tp__cycle_unshare_tickets(struct tp_cycle *cycle);
 
 /*
  * The parts of a cycle that write logs, for the files that build it: a log of the level and

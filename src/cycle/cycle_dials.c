@@ -9,6 +9,8 @@
 #include "cycle/cycle.h"
 #include "cycle/dial_directives.h"
 #include "cycle/server_directives.h"
+#include "cycle/tls_directives.h"
+#include "net/dialer.h"
 
 #include "base/str.h"
 
@@ -18,6 +20,8 @@ static struct tp_target dial_target(const struct tp_dial_conf *conf);
 static const struct tp_protocol_use *dial_protocol(const struct tp_server *server,
                                                    const struct tp_dial_conf *conf,
                                                    const char *origin, struct tp_text *messages);
+static const char *dial_tls_name(struct tp_cycle *cycle, const struct tp_dial_conf *conf,
+                                 const struct tp_tls_conf *tls);
 
 size_t
 tp__cycle_count_dials(const struct tp_block *parent)
@@ -41,6 +45,7 @@ tp__cycle_build_dials(struct tp_cycle *cycle, const struct tp_block *parent,
          block = tp_block_next(block)) {
         const struct tp_dial_conf *conf = tp_block_conf(block, &tp__module_dial);
         bool is_redialed = conf->redial_first.ms > 0;
+        const struct tp_tls_conf *tls = tp_block_conf(block, &tp__module_tls);
         struct tp_str name = tp__arena_format(&cycle->arena, "dial %s", conf->target.data);
         const char *origin = tp__conf_origin(block, "dial", 0);
 
@@ -51,6 +56,8 @@ tp__cycle_build_dials(struct tp_cycle *cycle, const struct tp_block *parent,
                 .socket_options = { .tcp_nodelay = server_conf->tcp_nodelay },
                 .protocol = dial_protocol(server, conf, origin, messages),
                 .origin = origin,
+                .tls = tls->context,
+                .tls_name = dial_tls_name(cycle, conf, tls),
             },
             .dialing = {
                 .target = dial_target(conf),
@@ -117,4 +124,18 @@ tp__cycle_find_dial(const struct tp_cycle *cycle, const char *name)
         }
     }
     return NULL;
+}
+
+/* Whom TLS has to reach; NULL where that is not asked. */
+static const char *
+dial_tls_name(struct tp_cycle *cycle, const struct tp_dial_conf *conf,
+              const struct tp_tls_conf *tls)
+{
+    struct tp_str host = tp__dialer_host(dial_target(conf).address);
+    struct tp_str name = tls->name.len > 0 ? tls->name : host;
+
+    if (tls->context == NULL || name.len == 0) {
+        return NULL;
+    }
+    return tp__arena_copy(&cycle->arena, name).data;
 }

@@ -35,6 +35,11 @@ static const struct tp_argument dial_arguments[] = {
         TP_TEXT(struct tp_dial_conf, protocol), .preset = TP_PROTOCOL_AUTO,
         .brief = "What is spoken; auto: what stands before the address, or protocol_default.",
     },
+    {
+        .name = "ssl", .kind = TP_ARGUMENT_SWITCH, TP_FLAG(struct tp_dial_conf, ssl),
+        .preset = "off",
+        .brief = "Speaks TLS there.",
+    },
 };
 
 static const struct tp_argument redial_arguments[] = {

@@ -9,6 +9,7 @@
 struct tp_dial_conf {
     struct tp_str target;
     struct tp_str protocol;
+    bool ssl;
     struct tp_msec dial_timeout;
     struct tp_msec redial_first; /* 0: it is not dialed again */
     struct tp_msec redial_max;

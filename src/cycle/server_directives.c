@@ -113,6 +113,12 @@ static const struct tp_argument listen_arguments[] = {
         .brief = "TCP keepalive of accepted connections; an empty part leaves the system's value.",
     },
     {
+        .name = "ssl", .kind = TP_ARGUMENT_SWITCH, TP_FLAG(struct tp_listen_conf, ssl),
+        .preset = "off",
+        .brief = "TLS only; without it both are taken where there is an ssl_certificate, and told "
+                 "apart by their first bytes.",
+    },
+    {
         .name = "mode", .kind = TP_ARGUMENT_NAMED,
         TP_CUSTOM(struct tp_listen_conf, file_mode, unsigned, &file_mode_type),
         .preset = "default",

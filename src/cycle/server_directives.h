@@ -29,6 +29,7 @@ struct tp_listen_conf {
     struct tp_size rcvbuf; /* 0: the system's default */
     struct tp_size sndbuf;
     struct tp_keepalive so_keepalive;
+    bool ssl;
     unsigned file_mode; /* of a Unix socket's file; 0: as the umask says */
     struct tp_str protocol;
 };

@@ -79,6 +79,23 @@ tp__dialer_check(struct tp_str text)
     return target_parse(text, &target);
 }
 
+struct tp_str
+tp__dialer_host(struct tp_str target)
+{
+    struct tp_str rest;
+
+    if (tp__str_starts_with(target, TP_STR("unix:"))) {
+        return TP_STR("");
+    }
+    if (tp__str_starts_with(target, TP_STR("["))) {
+        return tp__str_cut(tp__str_skip(target, 1), ']', &rest);
+    }
+    if (memchr(target.data, ':', target.len) == NULL) {
+        return TP_STR("localhost"); /* a port alone */
+    }
+    return tp__str_cut(target, ':', &rest);
+}
+
 enum tp_result
 tp__dialer_start(struct tp_dialer *dialer, struct tp_str text, struct tp_msec timeout)
 {

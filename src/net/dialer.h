@@ -59,4 +59,10 @@ tp__dialer_is_busy(const struct tp_dialer *dialer)
 /* NULL when `target` is one that can be dialed; else a sentence fragment: what would be. */
 const char *tp__dialer_check(struct tp_str target);
 
+/*
+ * The name or address in `target`, which can be dialed, without its port: for who has to show
+ * that it is there.  Empty for a Unix socket.
+ */
+struct tp_str tp__dialer_host(struct tp_str target);
+
 #endif

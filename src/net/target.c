@@ -15,6 +15,7 @@ struct scheme {
     const char *protocol;
     unsigned default_port;
     bool has_path;
+    bool has_tls;
 };
 
 static const struct scheme *scheme_find(struct tp_str name);
@@ -28,6 +29,17 @@ static const struct scheme schemes[] = {
     { .name = "protobuf", .protocol = "protobuf" },
     { .name = "http", .protocol = "http", .default_port = 80, .has_path = true },
     { .name = "ws", .protocol = "websocket", .default_port = 80, .has_path = true },
+    { .name = "tls", .has_tls = true },
+    { .name = "https",
+      .protocol = "http",
+      .default_port = 443,
+      .has_path = true,
+      .has_tls = true },
+    { .name = "wss",
+      .protocol = "websocket",
+      .default_port = 443,
+      .has_path = true,
+      .has_tls = true },
 };
 
 const char *
@@ -42,12 +54,13 @@ tp__target_parse(struct tp_str text, struct tp_target *target)
     if (tp__str_starts_with(rest, TP_STR("//"))) {
         scheme = scheme_find(name);
         if (scheme == NULL) {
-            return "one of the schemes teleport, raw, json, protobuf, http and ws";
+            return "one of the schemes teleport, raw, json, protobuf, http, ws, tls, https and wss";
         }
         target->whole = tp__str_skip(rest, 2);
     }
     target->protocol = scheme->protocol;
     target->default_port = scheme->default_port;
+    target->has_tls = scheme->has_tls;
     target->address = scheme->has_path ? target_without_path(target->whole) : target->whole;
     return target->address.len == 0 ? "an address" : NULL;
 }

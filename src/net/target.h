@@ -1,6 +1,7 @@
 /*
  * net/target.h - what can be dialed or listened on, in one text: an address, and in front of it
- * perhaps a scheme that names the protocol: "raw://10.0.0.7:9090", "ws://example.org/path".
+ * perhaps a scheme that names the protocol: "raw://10.0.0.7:9090", "ws://example.org/path"; or that TLS is spoken: "tls://10.0.0.7:9443",
+ * "wss://example.org/path".
  */
 #ifndef TP_NET_TARGET_H
 #define TP_NET_TARGET_H
@@ -16,6 +17,7 @@ struct tp_target {
     struct tp_str whole;   /* without the scheme: what a protocol is told */
     struct tp_str address; /* "host:port", without a path; or "unix:/path" */
     const char *protocol;  /* its name; NULL: none was named */
+    bool has_tls;          /* the scheme says so */
     unsigned default_port; /* where the address has none; 0: it must have one */
 };
 

@@ -128,7 +128,7 @@ struct tp_tls_ticket_keys {
                  struct tp_tls_ticket_key *key, bool *is_newest);
 };
 
-/* From here on; `keys` must live as long as anybody shakes hands by this context. */
+/* From here on, until others are given; `keys` NULL: nobody shakes hands by it any more. */
 void tp__tls_context_use_ticket_keys(struct tp_tls_context *context,
                                      struct tp_tls_ticket_keys *keys);
 

@@ -46,7 +46,7 @@ tp__tls_same_names(X509 *left, X509 *right)
            && X509_NAME_cmp(X509_get_subject_name(left), X509_get_subject_name(right)) == 0;
 }
 
-bool
+void
 tp__tls_use_trusted(SSL_CTX *system, struct tp_str trusted, enum tp_tls_role role,
                     struct tls_complaints *complaints)
 {
@@ -68,7 +68,6 @@ tp__tls_use_trusted(SSL_CTX *system, struct tp_str trusted, enum tp_tls_role rol
         tp__tls_complain(complaints, TP_TLS_PART_TRUSTED, 0, "%s",
                          is_good ? "there is no certificate in it" : tp__tls_take_reason());
     }
-    return is_good && count > 0;
 }
 
 static BIO *

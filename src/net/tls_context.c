@@ -37,11 +37,11 @@ static SSL_CTX *context_make_system(struct tp_tls_context *context,
                                     const struct tp_tls_options *options,
                                     struct tls_complaints *complaints);
 static bool system_use_versions(SSL_CTX *system, const struct tp_tls_options *options);
-static bool system_use_ciphers(SSL_CTX *system, const struct tp_tls_options *options,
+static void system_use_ciphers(SSL_CTX *system, const struct tp_tls_options *options,
                                struct tls_complaints *complaints);
 static void system_use_sessions(SSL_CTX *system, const struct tp_tls_options *options,
                                 struct tp_tls_context *context);
-static bool system_use_verify(SSL_CTX *system, const struct tp_tls_options *options,
+static void system_use_verify(SSL_CTX *system, const struct tp_tls_options *options,
                               struct tls_complaints *complaints);
 static bool system_use_scope(SSL_CTX *system, const struct tp_tls_options *options);
 static int on_server_name(SSL *ssl, int *alert, void *owner);
@@ -270,10 +270,8 @@ context_make_system(struct tp_tls_context *context, const struct tp_tls_options 
     if (!is_good) {
         tp__tls_complain(complaints, TP_TLS_PART_OTHER, 0, "%s", tp__tls_take_reason());
     }
-    if (!system_use_ciphers(system, options, complaints)
-        || !system_use_verify(system, options, complaints)) {
-        complaints->has_errors = true;
-    }
+    system_use_ciphers(system, options, complaints);
+    system_use_verify(system, options, complaints);
     return system;
 }
 
@@ -289,18 +287,16 @@ system_use_versions(SSL_CTX *system, const struct tp_tls_options *options)
            && SSL_CTX_set_max_proto_version(system, highest) == 1;
 }
 
-static bool
+static void
 system_use_ciphers(SSL_CTX *system, const struct tp_tls_options *options,
                    struct tls_complaints *complaints)
 {
     const char *ciphers = options->ciphers == NULL ? good_ciphers : options->ciphers;
 
-    if (SSL_CTX_set_cipher_list(system, ciphers) == 1) {
-        return true;
+    if (SSL_CTX_set_cipher_list(system, ciphers) != 1) {
+        tp__tls_complain(complaints, TP_TLS_PART_CIPHERS, 0, "\"%s\" names no cipher: %s", ciphers,
+                         tp__tls_take_reason());
     }
-    tp__tls_complain(complaints, TP_TLS_PART_CIPHERS, 0, "\"%s\" names no cipher: %s", ciphers,
-                     tp__tls_take_reason());
-    return false;
 }
 
 /* Who dials begins each connection anew: what it would save is little, for days of talk. */
@@ -330,7 +326,7 @@ system_use_sessions(SSL_CTX *system, const struct tp_tls_options *options,
     }
 }
 
-static bool
+static void
 system_use_verify(SSL_CTX *system, const struct tp_tls_options *options,
                   struct tls_complaints *complaints)
 {
@@ -343,23 +339,15 @@ system_use_verify(SSL_CTX *system, const struct tp_tls_options *options,
         mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     }
     SSL_CTX_set_verify(system, mode, NULL);
-    if (options->verify == TP_TLS_VERIFY_OFF && options->trusted.len == 0) {
-        return true;
-    }
     if (options->trusted.len > 0) {
-        return tp__tls_use_trusted(system, options->trusted, options->role, complaints);
-    }
-    if (options->role == TP_TLS_ACCEPTS) {
+        tp__tls_use_trusted(system, options->trusted, options->role, complaints);
+    } else if (mode != SSL_VERIFY_NONE && options->role == TP_TLS_ACCEPTS) {
         tp__tls_complain(complaints, TP_TLS_PART_TRUSTED, 0,
                          "whose certificates are good has to be said");
-        return false;
-    }
-    if (SSL_CTX_set_default_verify_paths(system) != 1) {
+    } else if (mode != SSL_VERIFY_NONE && SSL_CTX_set_default_verify_paths(system) != 1) {
         tp__tls_complain(complaints, TP_TLS_PART_TRUSTED, 0, "whom the system trusts: %s",
                          tp__tls_take_reason());
-        return false;
     }
-    return true;
 }
 
 /*

@@ -49,8 +49,8 @@ bool tp__tls_use_pair(SSL_CTX *system, const struct tp_tls_pair *pair, size_t it
 bool tp__tls_same_names(X509 *left, X509 *right);
 
 /* Lets `system` trust those whose certificates stand in the text; who accepts names them. */
-bool tp__tls_use_trusted(SSL_CTX *system, struct tp_str trusted, enum tp_tls_role role,
-                         struct tls_complaints *complaints) TP_MUST_CHECK;
+void tp__tls_use_trusted(SSL_CTX *system, struct tp_str trusted, enum tp_tls_role role,
+                         struct tls_complaints *complaints);
 
 /* Lets `system` seal and open its tickets with the context's keys. */
 void tp__tls_use_tickets(SSL_CTX *system, struct tp_tls_context *context);

@@ -44,6 +44,9 @@ on_ticket(SSL *ssl, unsigned char *name, unsigned char *vector, EVP_CIPHER_CTX *
 {
     struct tp_tls_ticket_keys *keys = tp__tls_context_of(SSL_get_SSL_CTX(ssl))->ticket_keys;
 
+    if (keys == NULL) {
+        return TICKET_FAILED; /* Whose they were is gone; nobody shakes hands by it any more. */
+    }
     return is_sealing ? ticket_seal(keys, name, vector, cipher, digest)
                       : ticket_open(keys, name, vector, cipher, digest);
 }

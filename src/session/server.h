@@ -11,20 +11,22 @@
 
 #include "base/counted.h"
 #include "net/target.h"
+#include "net/tls.h"
 #include "os/socket.h"
 #include "session/router.h"
 
 /* The bounds of a session; a time of 0 ms means none. */
 struct tp_session_limits {
     struct tp_size packet;
-    struct tp_size send_queue;       /* while more waits to be sent, nothing is read */
-    int64_t pending_pulls;           /* so many unanswered PULLs stop reading */
-    int64_t sent_pulls;              /* more of our own are refused */
-    struct tp_msec read_timeout;     /* silence */
-    struct tp_msec packet_timeout;   /* from the first to the last byte of a packet */
-    struct tp_msec write_timeout;    /* without a byte taken by the other end */
-    struct tp_msec exchange_timeout; /* from a packet to the end of its exchange */
-    struct tp_msec pull_timeout;     /* from a PULL of ours to its REPLY */
+    struct tp_size send_queue;        /* while more waits to be sent, nothing is read */
+    int64_t pending_pulls;            /* so many unanswered PULLs stop reading */
+    int64_t sent_pulls;               /* more of our own are refused */
+    struct tp_msec read_timeout;      /* silence */
+    struct tp_msec packet_timeout;    /* from the first to the last byte of a packet */
+    struct tp_msec write_timeout;     /* without a byte taken by the other end */
+    struct tp_msec exchange_timeout;  /* from a packet to the end of its exchange */
+    struct tp_msec pull_timeout;      /* from a PULL of ours to its REPLY */
+    struct tp_msec handshake_timeout; /* until TLS is agreed on, and what stands before it */
 };
 
 struct tp_server {
@@ -71,6 +73,10 @@ struct tp_source {
     const struct tp_protocol_use *protocol;  /* of the server's; NULL: it is guessed */
     struct tp_socket_options socket_options; /* of its connections */
     const char *origin;                      /* where it is written, for messages */
+
+    struct tp_tls_context *tls; /* NULL: TLS is not spoken */
+    const char *tls_name;       /* of a dial: whom it has to reach; NULL: it is not asked */
+    bool requires_tls;          /* of a listen: what does not begin as TLS is refused */
 };
 
 /* What a dialed session needs to know; texts are copied when it begins. */

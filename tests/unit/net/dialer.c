@@ -393,6 +393,25 @@ START_TEST(says_what_can_be_dialed)
 }
 END_TEST
 
+START_TEST(names_whom_it_dials)
+{
+    static const struct {
+        const char *target;
+        const char *host;
+    } rows[] = {
+        { "gateway.example:9090", "gateway.example" },
+        { "10.0.0.7:1", "10.0.0.7" },
+        { "[::1]:9090", "::1" },
+        { "9090", "localhost" },
+        { "unix:/run/x", "" },
+    };
+
+    for (size_t i = 0; i < TP_COUNT_OF(rows); i++) {
+        ck_assert(tp__str_equal(tp__str(rows[i].host), tp__dialer_host(tp__str(rows[i].target))));
+    }
+}
+END_TEST
+
 Suite *
 tp_suite_net_dialer(void)
 {
@@ -400,6 +419,7 @@ tp_suite_net_dialer(void)
     TCase *dials = tcase_create("dials");
 
     tcase_add_test(dials, connects_to_numeric_addresses_without_a_pool);
+    tcase_add_test(dials, names_whom_it_dials);
     tcase_add_test(dials, connects_to_ipv6);
     tcase_add_test(dials, connects_to_a_unix_socket_and_waits_for_room_in_its_queue);
     tcase_add_test(dials, nobody_there_is_gone_with_errno);
