@@ -8,7 +8,7 @@ INSTALL_LIB := $(PREFIX)/lib
 INSTALL_UNIT := $(PREFIX)/lib/systemd/system
 INSTALL_BIN := $(PREFIX)/bin
 INSTALL_MAN := $(PREFIX)/share/man/man1
-reference := directives logs counters reasons variables hooks
+reference := directives logs counters reasons variables hooks protocols
 to = $(DESTDIR)$(1)
 
 install: $(program) install-libteleport install-tp

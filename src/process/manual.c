@@ -33,6 +33,9 @@ static void manual_write_variables(struct tp_module_list modules, struct tp_text
 static void manual_write_hooks(struct tp_module_list modules, struct tp_text *text);
 static void manual_write_hook_modules(struct tp_module_list modules, enum tp_hook_point point,
                                       struct tp_text *text);
+static void manual_write_protocols(struct tp_module_list modules, struct tp_text *text);
+static void manual_write_ability(struct tp_module_list modules, unsigned ability, const char *words,
+                                 struct tp_text *text);
 static void manual_write_log_ids(const char *owner, const struct tp_log_id *ids, size_t count,
                                  struct tp_text *text);
 
@@ -46,6 +49,7 @@ static const struct manual_page manual_pages[] = {
     { "reasons", manual_write_reasons },
     { "variables", manual_write_variables },
     { "hooks", manual_write_hooks },
+    { "protocols", manual_write_protocols },
 };
 
 enum tp_result
@@ -255,6 +259,51 @@ manual_write_hook_modules(struct tp_module_list modules, enum tp_hook_point poin
             tp__text_printf(text, " %s", modules.modules[i]->name);
         }
     }
+}
+
+static void
+manual_write_protocols(struct tp_module_list modules, struct tp_text *text)
+{
+    tp__text_printf(text, "# Protocols\n\n%s", generated_note);
+    tp__text_printf(text,
+                    "What is spoken on a connection: told by its first bytes, or named by `listen` "
+                    "and `dial`. See [the guide](../guide/protocols.md).\n\n"
+                    "| protocol | module | |\n|---|---|---|\n");
+    for (size_t i = 0; i < modules.count; i++) {
+        const struct tp_module *module = modules.modules[i];
+
+        for (size_t at = 0; at < module->protocol_count; at++) {
+            tp__text_printf(text, "| `%s` | %s | %s |\n", module->protocols[at]->name, module->name,
+                            module->protocols[at]->brief);
+        }
+    }
+    tp__text_printf(text, "\n## What each can say\n\nWhat a protocol has no way for is refused "
+                          "with status 501, or left out.\n\n| | |\n|---|---|\n");
+#define ABILITY_ROW(name, bit, words) \
+    manual_write_ability(modules, TP_PROTOCOL_##name, words, text);
+    TP_PROTOCOL_ABILITY_TABLE(ABILITY_ROW)
+#undef ABILITY_ROW
+}
+
+/* A row: what it is, and who has it. */
+static void
+manual_write_ability(struct tp_module_list modules, unsigned ability, const char *words,
+                     struct tp_text *text)
+{
+    const char *before = "";
+
+    tp__text_printf(text, "| %s | ", words);
+    for (size_t i = 0; i < modules.count; i++) {
+        const struct tp_module *module = modules.modules[i];
+
+        for (size_t at = 0; at < module->protocol_count; at++) {
+            if ((module->protocols[at]->abilities & ability) != 0) {
+                tp__text_printf(text, "%s%s", before, module->protocols[at]->name);
+                before = ", ";
+            }
+        }
+    }
+    tp__text_printf(text, "%s |\n", before[0] == '\0' ? "-" : "");
 }
 
 static void

@@ -124,18 +124,27 @@ uint8_t *tp_output_reserve(struct tp_output *output, size_t len) TP_MUST_CHECK;
 enum tp_result tp_output_commit(struct tp_output *output, size_t len,
                                 const struct tp_chain *chain) TP_MUST_CHECK;
 
-/* What a protocol can say; what it cannot is refused with 501, or left out. */
+/*
+ * What a protocol can say: ROW(NAME, bit, words for the manual).  What it cannot is refused with
+ * TP_UNSUPPORTED (status 501), or left out.
+ */
+/* clang-format off */
+#define TP_PROTOCOL_ABILITY_TABLE(ROW)                                                       \
+    ROW(PUSHES_UP,   0, "a PUSH from who has dialed")                                        \
+    ROW(PUSHES_DOWN, 1, "a PUSH from who has accepted; a session id")                        \
+    ROW(PULLS_DOWN,  2, "a PULL from who has accepted; who has dialed always may")           \
+    ROW(AUTH,        3, "AUTH_CALL and AUTH_REPLY")                                          \
+    ROW(METADATA,    4, "metadata")                                                          \
+    ROW(CAUSE,       5, "the cause of a status")                                             \
+    ROW(BODY_GZIP,   6, "a deflated body")                                                   \
+    ROW(FILTERS,     7, "filters on the whole packet")                                       \
+    ROW(IN_ORDER,    8, "replies only in the order of their PULLs")
+/* clang-format on */
+
 enum {
-    TP_PROTOCOL_PUSHES_UP = 1u << 0,   /* who has dialed may send a PUSH */
-    TP_PROTOCOL_PUSHES_DOWN = 1u << 1, /* who has accepted may */
-    TP_PROTOCOL_PULLS_DOWN =
-        1u << 2,                /* who has accepted may send a PULL; who has dialed always may */
-    TP_PROTOCOL_AUTH = 1u << 3, /* it has AUTH_CALL and AUTH_REPLY */
-    TP_PROTOCOL_METADATA = 1u << 4,
-    TP_PROTOCOL_CAUSE = 1u << 5,     /* a status has a cause */
-    TP_PROTOCOL_BODY_GZIP = 1u << 6, /* a body may be deflated, and the packet says so */
-    TP_PROTOCOL_FILTERS = 1u << 7,   /* a packet has a row of filters */
-    TP_PROTOCOL_IN_ORDER = 1u << 8,  /* replies leave in the order of their PULLs */
+#define TP_PROTOCOL_ENUM_ROW(name, bit, words) TP_PROTOCOL_##name = 1 << (bit),
+    TP_PROTOCOL_ABILITY_TABLE(TP_PROTOCOL_ENUM_ROW)
+#undef TP_PROTOCOL_ENUM_ROW
 };
 
 struct tp_protocol {
