@@ -9,16 +9,18 @@
 #include "base/str.h"
 #include "packet/filters.h"
 
-/* One step of a row of filters. */
-typedef enum tp_result (*wire_step_fn)(const struct tp_wire *wire, uint8_t id, int level,
+/* One step of a row of filters; `size` is the limit of what comes out, or a level. */
+typedef enum tp_result (*wire_step_fn)(const struct tp_wire *wire, uint8_t id, int64_t size,
                                        const struct tp_chain *from, struct tp_chain *to);
 
-static enum tp_result wire_step_undo(const struct tp_wire *wire, uint8_t id, int level,
+static enum tp_result wire_step_undo(const struct tp_wire *wire, uint8_t id, int64_t limit,
                                      const struct tp_chain *from, struct tp_chain *to);
-static enum tp_result wire_step_apply(const struct tp_wire *wire, uint8_t id, int level,
+static enum tp_result wire_step_undo_front(const struct tp_wire *wire, uint8_t id, int64_t limit,
+                                           const struct tp_chain *from, struct tp_chain *to);
+static enum tp_result wire_step_apply(const struct tp_wire *wire, uint8_t id, int64_t level,
                                       const struct tp_chain *from, struct tp_chain *to);
 static enum tp_result wire_run_row(const struct tp_wire *wire, wire_step_fn step,
-                                   const uint8_t *ids, size_t count, int level,
+                                   const uint8_t *ids, size_t count, int64_t size,
                                    const struct tp_chain *from, struct tp_chain *to);
 
 enum tp_result
@@ -59,7 +61,16 @@ enum tp_result
 tp_wire_unfilter(const struct tp_wire *wire, const uint8_t *ids, size_t count,
                  const struct tp_chain *filtered, struct tp_chain *plain)
 {
-    return wire_run_row(wire, wire_step_undo, ids, count, 0, filtered, plain);
+    return wire_run_row(wire, wire_step_undo, ids, count, (int64_t) wire->limits.packet.bytes,
+                        filtered, plain);
+}
+
+enum tp_result
+tp_wire_unfilter_front(const struct tp_wire *wire, const uint8_t *ids, size_t count,
+                       const struct tp_chain *front, struct tp_size limit, struct tp_chain *plain)
+{
+    return wire_run_row(wire, wire_step_undo_front, ids, count, (int64_t) limit.bytes, front,
+                        plain);
 }
 
 enum tp_result
@@ -78,16 +89,31 @@ tp_wire_filter(const struct tp_wire *wire, const uint8_t *ids, size_t count, int
 }
 
 static enum tp_result
-wire_step_undo(const struct tp_wire *wire, uint8_t id, int level, const struct tp_chain *from,
+wire_step_undo(const struct tp_wire *wire, uint8_t id, int64_t limit, const struct tp_chain *from,
                struct tp_chain *to)
 {
-    (void) level;
-    return tp__filters_undo(wire->filters, id, from, wire->limits.packet, wire->pool, to);
+    return tp__filters_undo(wire->filters, id, from, (struct tp_size){ (uint64_t) limit },
+                            wire->pool, to);
+}
+
+static enum tp_result
+wire_step_undo_front(const struct tp_wire *wire, uint8_t id, int64_t limit,
+                     const struct tp_chain *from, struct tp_chain *to)
+{
+    const struct tp_filter_use *use = tp__filters_find(wire->filters, id);
+
+    if (use == NULL) {
+        return TP_NOT_FOUND;
+    }
+    return use->filter->undo_front == NULL
+               ? tp_chain_share(to, from)
+               : use->filter->undo_front(use->state, from, (struct tp_size){ (uint64_t) limit },
+                                         wire->pool, to);
 }
 
 /* A filter without levels takes 0 only. */
 static enum tp_result
-wire_step_apply(const struct tp_wire *wire, uint8_t id, int level, const struct tp_chain *from,
+wire_step_apply(const struct tp_wire *wire, uint8_t id, int64_t level, const struct tp_chain *from,
                 struct tp_chain *to)
 {
     const struct tp_filter_use *use = tp__filters_find(wire->filters, id);
@@ -97,12 +123,12 @@ wire_step_apply(const struct tp_wire *wire, uint8_t id, int level, const struct 
     }
     bool has_levels = use->filter->level_min != use->filter->level_max;
 
-    return use->filter->apply(use->state, has_levels ? level : 0, from, wire->pool, to);
+    return use->filter->apply(use->state, has_levels ? (int) level : 0, from, wire->pool, to);
 }
 
 static enum tp_result
 wire_run_row(const struct tp_wire *wire, wire_step_fn step, const uint8_t *ids, size_t count,
-             int level, const struct tp_chain *from, struct tp_chain *to)
+             int64_t size, const struct tp_chain *from, struct tp_chain *to)
 {
     struct tp_chain current = { 0 };
     enum tp_result result = tp_chain_share(&current, from);
@@ -110,7 +136,7 @@ wire_run_row(const struct tp_wire *wire, wire_step_fn step, const uint8_t *ids, 
     for (size_t i = 0; i < count && result == TP_OK; i++) {
         struct tp_chain next = { 0 };
 
-        result = step(wire, ids[i], level, &current, &next);
+        result = step(wire, ids[i], size, &current, &next);
         tp_chain_clear(&current);
         current = next;
     }

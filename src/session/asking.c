@@ -276,6 +276,11 @@ tp__session_end_unsent(struct tp_session *session, const struct tp_status *statu
 static enum tp_result
 ask_send(struct tp_session *session, struct tp_packet *packet, const struct tp_asking *asking)
 {
+    uint64_t seq_max = tp__session_protocol(session)->seq_max;
+
+    if (seq_max != 0 && session->next_seq > seq_max) {
+        session->next_seq = 0;
+    }
     packet->seq = session->next_seq;
     struct tp_exchange *exchange = tp__exchange_new(session, packet, tp__clock_monotonic_us());
 

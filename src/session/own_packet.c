@@ -15,6 +15,8 @@ static enum tp_result packet_take_texts(const struct tp_session *session, struct
                                         struct tp_str metadata, struct tp_packet *packet);
 static void packet_take_filters(const struct tp_session *session,
                                 const struct tp_send_options *options, struct tp_packet *packet);
+static bool packet_has_built_filters(const struct tp_session *session,
+                                     const struct tp_packet *packet);
 static bool packet_has_filter(const struct tp_packet *packet, uint8_t id);
 static enum tp_result packet_inflate(struct tp_session *session, struct tp_packet *packet);
 
@@ -56,7 +58,8 @@ tp__own_packet_fill(const struct tp_session *session, int32_t type, struct tp_st
 enum tp_result
 tp__own_packet_check(struct tp_session *session, struct tp_packet *packet)
 {
-    unsigned abilities = tp__session_protocol(session)->abilities;
+    const struct tp_protocol *protocol = tp__session_protocol(session);
+    unsigned abilities = protocol->abilities;
     bool has_dialed = session->dialed != NULL;
     unsigned needed = 0;
 
@@ -69,6 +72,12 @@ tp__own_packet_check(struct tp_session *session, struct tp_packet *packet)
     }
     if ((abilities & needed) != needed) {
         return TP_UNSUPPORTED;
+    }
+    if (protocol->fits != NULL && !protocol->fits(packet)) {
+        return TP_TOO_LARGE;
+    }
+    if (!packet_has_built_filters(session, packet)) {
+        return TP_INVALID;
     }
     return packet->gzip_level == 0 || (abilities & TP_PROTOCOL_BODY_GZIP) != 0
                ? TP_OK
@@ -125,6 +134,7 @@ packet_take_filters(const struct tp_session *session, const struct tp_send_optio
         memcpy(packet->filters, options->filters, packet->filter_count);
         packet->reply_gzip = level;
         if (wants_gzip && packet->filter_count < TP_PACKET_FILTERS_MAX
+            && tp__filters_find(&session->sessions->filters, TP_FILTER_GZIP) != NULL
             && !packet_has_filter(packet, TP_FILTER_GZIP)) {
             packet->filters[packet->filter_count++] = TP_FILTER_GZIP;
         }
@@ -132,6 +142,18 @@ packet_take_filters(const struct tp_session *session, const struct tp_send_optio
         tp__sessions_deflate(session->sessions, level, packet);
         packet->reply_gzip = level;
     }
+}
+
+/* Are all of its filters built in? */
+static bool
+packet_has_built_filters(const struct tp_session *session, const struct tp_packet *packet)
+{
+    for (size_t i = 0; i < packet->filter_count; i++) {
+        if (tp__filters_find(&session->sessions->filters, packet->filters[i]) == NULL) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool

@@ -75,6 +75,9 @@ struct gzip_output {
 static void gzip_fini(void *state);
 static enum tp_result gzip_undo(void *state, const struct tp_chain *filtered, struct tp_size limit,
                                 struct tp_buf_pool *pool, struct tp_chain *plain);
+static enum tp_result gzip_undo_front(void *state, const struct tp_chain *front,
+                                      struct tp_size limit, struct tp_buf_pool *pool,
+                                      struct tp_chain *plain);
 static enum tp_result gzip_start_inflater(struct gzip_state *gzip);
 static bool gzip_read_header(struct gzip_input *input);
 static bool gzip_read_optional_fields(struct gzip_input *input, uint8_t flags);
@@ -110,6 +113,7 @@ static const struct tp_filter gzip_filter = {
     .state_size = sizeof(struct gzip_state),
     .fini = gzip_fini,
     .undo = gzip_undo,
+    .undo_front = gzip_undo_front,
     .apply = gzip_apply,
 };
 
@@ -165,6 +169,44 @@ gzip_undo(void *state, const struct tp_chain *filtered, struct tp_size limit,
         tp_chain_clear(plain);
     }
     return result;
+}
+
+/* A header that is not all there yet says as little as no bytes at all. */
+static enum tp_result
+gzip_undo_front(void *state, const struct tp_chain *front, struct tp_size limit,
+                struct tp_buf_pool *pool, struct tp_chain *plain)
+{
+    struct gzip_state *gzip = state;
+    z_stream *stream = &gzip->inflater;
+    struct gzip_input input;
+
+    gzip_input_start(&input, front);
+    if (!gzip_read_header(&input)) {
+        return input.left == 0 ? TP_OK : TP_INVALID;
+    }
+    enum tp_result result = gzip_start_inflater(gzip);
+    int code = Z_OK;
+
+    stream->next_out = gzip->scratch;
+    stream->avail_out = limit.bytes < GZIP_SCRATCH_BYTES ? (uInt) limit.bytes : GZIP_SCRATCH_BYTES;
+    while (result == TP_OK && code == Z_OK && stream->avail_out > 0
+           && input.left + stream->avail_in > 0) {
+        if (stream->avail_in == 0) {
+            gzip_input_feed(&input, stream);
+        }
+        code = inflate(stream, Z_SYNC_FLUSH);
+    }
+    if (result != TP_OK || code == Z_MEM_ERROR) {
+        return TP_NO_MEMORY;
+    }
+    if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR) {
+        return TP_INVALID;
+    }
+    size_t len = (size_t) (stream->next_out - gzip->scratch);
+
+    return len == 0 ? TP_OK
+                    : tp_chain_append_copy(plain, pool,
+                                           (struct tp_str){ (const char *) gzip->scratch, len });
 }
 
 static enum tp_result

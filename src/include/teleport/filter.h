@@ -51,6 +51,13 @@ struct tp_filter {
                            struct tp_buf_pool *pool, struct tp_chain *plain);
 
     /*
+     * The same for a front of a body, of which more may follow: appends at most `limit` bytes of
+     * what comes out of it, perhaps none yet.  NULL: bytes come out as they go in.
+     */
+    enum tp_result (*undo_front)(void *state, const struct tp_chain *front, struct tp_size limit,
+                                 struct tp_buf_pool *pool, struct tp_chain *plain);
+
+    /*
      * Appends the filtered form of `plain` to `filtered`, which is empty before.  It may
      * be longer than `plain`: the caller decides what to send.  TP_INVALID: there is no
      * such level; TP_NO_MEMORY.  Unless TP_OK is returned `filtered` is empty afterwards.

@@ -97,6 +97,14 @@ enum tp_result tp_wire_unfilter(const struct tp_wire *wire, const uint8_t *ids, 
                                 struct tp_chain *plain) TP_MUST_CHECK;
 
 /*
+ * Undoes them as far as a front of what they made tells: at most `limit` bytes, perhaps none
+ * yet.  Results as above.
+ */
+enum tp_result tp_wire_unfilter_front(const struct tp_wire *wire, const uint8_t *ids, size_t count,
+                                      const struct tp_chain *front, struct tp_size limit,
+                                      struct tp_chain *plain) TP_MUST_CHECK;
+
+/*
  * Applies them, the last of `ids` first, so that the first becomes the outermost; `level` is
  * for those that have levels.  `filtered` is empty before.  TP_NOT_FOUND, TP_NO_MEMORY.
  */
@@ -152,12 +160,19 @@ struct tp_protocol {
     const char *brief;
     unsigned abilities; /* TP_PROTOCOL_… */
     size_t state_size;  /* of what it keeps of a session; 0: nothing */
+    uint64_t seq_max;   /* the largest seq that we may choose; 0: of 64 bits */
 
     /* Does wire->input, at least one byte, begin with it?  NULL: it is never guessed. */
     enum tp_probe (*probe)(const struct tp_wire *wire);
 
     /* The connection is there, in either role: sends what comes before all packets.  May be NULL. */
     enum tp_result (*begin)(struct tp_wire *wire);
+
+    /*
+     * Are the texts of the packet, one of our own that is not queued yet, no longer than the
+     * protocol can say?  NULL: it can say any length.  What is a REPLY it has to say somehow.
+     */
+    bool (*fits)(const struct tp_packet *packet);
 
     /* May a packet be encoded now?  NULL: always.  What may not leave waits in the send queue. */
     bool (*is_ready)(const struct tp_wire *wire);

@@ -129,8 +129,9 @@ typedef void (*tp_reply_fn)(const struct tp_reply *reply, void *owner);
  * of 504 when `timeout` has passed, of 101 when the session has lost its connection.  Unless
  * TP_OK is returned it is not called: TP_GONE: the session is ending, or not connected where
  * that was not to be waited for; TP_FULL: send_queue or max_sent_pulls; TP_TOO_LARGE: more than
- * packet_limit; TP_INVALID: a codec or level that cannot be; TP_UNSUPPORTED: the protocol has
- * no way for it, such as a PULL to an HTTP client; TP_NO_MEMORY.
+ * packet_limit, or than the protocol can say; TP_INVALID: a codec, level or filter that cannot
+ * be; TP_UNSUPPORTED: the protocol has no way for it, such as a PULL to an HTTP client;
+ * TP_NO_MEMORY.
  */
 enum tp_result tp_session_pull_async(struct tp_session *session, struct tp_str uri,
                                      struct tp_str body, const struct tp_send_options *options,
