@@ -54,6 +54,8 @@ struct tp_protobuf_field {
     }
 #define TP_PROTOBUF_UINT64(number, struct_type, field) \
     TP_PROTOBUF_FIELD(number, struct_type, field, uint64_t, TP_PROTOBUF_KIND_UINT64, 0)
+#define TP_PROTOBUF_INT64(number, struct_type, field) \
+    TP_PROTOBUF_FIELD(number, struct_type, field, int64_t, TP_PROTOBUF_KIND_UINT64, 0)
 #define TP_PROTOBUF_INT32(number, struct_type, field) \
     TP_PROTOBUF_FIELD(number, struct_type, field, int32_t, TP_PROTOBUF_KIND_INT32, 0)
 #define TP_PROTOBUF_BYTES(number, struct_type, field) \
