@@ -712,7 +712,11 @@ START_TEST(another_version_or_protocol_or_listen_is_refused_by_name)
     specimen.bytes[5]--;
     specimen_sign(specimen.bytes, specimen.len);
 
-    struct tp_protocol_use *use = &place->site.protocols[0];
+    struct tp_protocol_use *use = place->site.protocols;
+
+    while (strcmp(use->protocol->name, "teleport") != 0) {
+        use++;
+    }
     const struct tp_protocol *right = use->protocol;
     struct tp_protocol other = *right;
 
