@@ -14,7 +14,8 @@ enum {
     METADATA_ROOM_MIN = 240, /* so that further pairs need no buffer of their own */
 };
 
-static bool metadata_is_called(struct tp_str written, struct tp_str name);
+static bool metadata_is_called(struct tp_str written, struct tp_str name, char hyphen);
+static bool metadata_is_letter(int written, char letter, char hyphen);
 static struct tp_buf *metadata_make_room(struct tp_exchange *exchange, size_t len);
 static char *metadata_write_pair(char *to, struct tp_str name, struct tp_str value);
 
@@ -24,7 +25,7 @@ tp_exchange_metadata(const struct tp_exchange *exchange, struct tp_str name, cha
 {
     struct tp_query_pair pair;
 
-    return tp__metadata_find(exchange->request.metadata, name, &pair)
+    return tp__metadata_find(exchange->request.metadata, name, '-', &pair)
                ? tp_query_read(pair.value, value, size)
                : SIZE_MAX;
 }
@@ -61,10 +62,11 @@ tp_exchange_add_metadata(struct tp_exchange *exchange, struct tp_str name, struc
 }
 
 bool
-tp__metadata_find(struct tp_str metadata, struct tp_str name, struct tp_query_pair *pair)
+tp__metadata_find(struct tp_str metadata, struct tp_str name, char hyphen,
+                  struct tp_query_pair *pair)
 {
     while (tp_query_next(&metadata, pair)) {
-        if (metadata_is_called(pair->name, name)) {
+        if (metadata_is_called(pair->name, name, hyphen)) {
             return true;
         }
     }
@@ -72,18 +74,24 @@ tp__metadata_find(struct tp_str metadata, struct tp_str name, struct tp_query_pa
 }
 
 static bool
-metadata_is_called(struct tp_str written, struct tp_str name)
+metadata_is_called(struct tp_str written, struct tp_str name, char hyphen)
 {
     size_t len = 0;
 
     while (written.len > 0 && len < name.len) {
-        if (tp__ascii_to_lower(tp_query_take_byte(&written))
-            != tp__ascii_to_lower((unsigned char) name.data[len])) {
+        if (!metadata_is_letter(tp_query_take_byte(&written), name.data[len], hyphen)) {
             return false;
         }
         len++;
     }
     return written.len == 0 && len == name.len;
+}
+
+static bool
+metadata_is_letter(int written, char letter, char hyphen)
+{
+    return tp__ascii_to_lower(written) == tp__ascii_to_lower((unsigned char) letter)
+           || (written == '-' && letter == hyphen);
 }
 
 /* The buffer with what there is at its front, and room for `len` bytes in all; or NULL. */

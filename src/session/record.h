@@ -395,9 +395,11 @@ void tp__sessions_deflate(struct tp_sessions *sessions, int level, struct tp_pac
 
 /*
  * The first pair of that name; the case of ASCII letters does not matter, because what came over
- * HTTP may have been through many hands.
+ * HTTP may have been through many hands.  `hyphen` in the name stands for '-', too: in names of
+ * variables that is '_'.
  */
-bool tp__metadata_find(struct tp_str metadata, struct tp_str name, struct tp_query_pair *pair);
+bool tp__metadata_find(struct tp_str metadata, struct tp_str name, char hyphen,
+                       struct tp_query_pair *pair);
 
 /* Takes a request that its protocol has refused: it is answered with the packet's status. */
 void tp__exchange_begin_refused(struct tp_session *session, struct tp_packet *request,

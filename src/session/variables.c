@@ -38,8 +38,8 @@ enum {
         "The first value of that name in the query, percent-decoded: `$arg_user` of "             \
         "`/hello?user=ann` is `ann`.")                                                            \
     ROW(meta_, true, write_metadata(writer, next, exchange->request.metadata, part->name),        \
-        "The first value of that name in the metadata of the packet: `$meta_X-Real-IP`; over "    \
-        "HTTP they are its headers.")                                                             \
+        "The first value of that name in the metadata of the packet: `$meta_X_Real_IP`; over "    \
+        "HTTP they are its headers. `_` stands for `-`, too.")                                    \
     ROW(protocol, false, write_text(writer, next, tp__str(exchange_protocol(exchange))),          \
         "The protocol of the session; empty once that has ended.")                                \
     ROW(route, false, write_route(writer, next, exchange->route),                                 \
@@ -131,6 +131,7 @@ static char *write_address(char *next, const struct tp_address *address);
 static char *write_address_text(char *next, const struct tp_address *address);
 static char *write_codec(struct tp_value_writer *writer, char *next,
                          const struct tp_exchange *exchange, uint8_t codec);
+static struct tp_str codec_name(const struct tp_codec *codec);
 static char *write_slow(const struct tp_value_writer *writer, char *next,
                         const struct tp_exchange *exchange);
 static char *write_time_local(char *next, const struct tp_exchange *exchange);
@@ -266,6 +267,7 @@ text_bytes_max(const struct tp_exchange *exchange)
         strlen(exchange->source->name),
         exchange->route == NULL ? 0 : exchange->route->uri.len,
         exchange->session == NULL ? 0 : tp__session_longest_note(exchange->session),
+        exchange->request.metadata.len,
     };
     size_t longest = 0;
 
@@ -273,7 +275,7 @@ text_bytes_max(const struct tp_exchange *exchange)
         longest = lens[i] > longest ? lens[i] : longest;
     }
     for (size_t i = 0; i < exchange->server->codec_count; i++) {
-        size_t name_len = strlen(exchange->server->codecs[i].codec->name);
+        size_t name_len = codec_name(exchange->server->codecs[i].codec).len;
 
         longest = name_len > longest ? name_len : longest;
     }
@@ -530,7 +532,7 @@ write_metadata(struct tp_value_writer *writer, char *next, struct tp_str metadat
                struct tp_str name)
 {
     struct tp_query_pair pair;
-    bool is_there = tp__metadata_find(metadata, name, &pair) && pair.value.len > 0
+    bool is_there = tp__metadata_find(metadata, name, '_', &pair) && pair.value.len > 0
                     && tp_query_read(pair.value, NULL, 0) != SIZE_MAX;
 
     return is_there ? write_unescaped(writer, next, pair.value)
@@ -628,11 +630,18 @@ write_codec(struct tp_value_writer *writer, char *next, const struct tp_exchange
 
     for (size_t i = 0; i < server->codec_count; i++) {
         if (server->codecs[i].codec->id == codec) {
-            return write_text(writer, next, tp__str(server->codecs[i].codec->name));
+            return write_text(writer, next, codec_name(server->codecs[i].codec));
         }
     }
     return codec == TP_CODEC_NONE ? write_text(writer, next, TP_STR(""))
                                   : write_number(next, codec);
+}
+
+/* One of the table is named there. */
+static struct tp_str
+codec_name(const struct tp_codec *codec)
+{
+    return tp__str(codec->name != NULL ? codec->name : tp_codec_name(codec->id));
 }
 
 static char *

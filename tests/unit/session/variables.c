@@ -38,7 +38,7 @@ fixture_open(struct fixture *fixture)
     tp__arena_init(&fixture->arena, ARENA_CHUNK_BYTES);
     tp__buf_pool_init(&fixture->sessions.pool, (struct tp_size){ 1024 * 1024 }, 0);
     fixture->sessions.worker_slot = 3;
-    fixture->codec = (struct tp_codec){ .id = TP_CODEC_JSON, .name = "json" };
+    fixture->codec = (struct tp_codec){ .id = TP_CODEC_JSON };
     fixture->codec_use.codec = &fixture->codec;
     fixture->server.codecs = &fixture->codec_use;
     fixture->server.codec_count = 1;
@@ -338,6 +338,20 @@ START_TEST(an_answer_keeps_to_the_packet_limit)
 }
 END_TEST
 
+START_TEST(metadata_is_whole_however_short_the_uri_is)
+{
+    struct fixture fixture;
+
+    fixture_open(&fixture);
+    fixture.exchange.request.metadata = TP_STR("User-Agent=a%20name%20longer%20than%20any%20uri");
+    ck_assert_str_eq(fixture_expand(&fixture, "$meta_user_agent"), "a name longer than any uri");
+    ck_assert_str_eq(fixture_expand(&fixture, "$meta_User"), "");
+    fixture.exchange.request.metadata = TP_STR("a%2Db=1&a_b=2&a_b_c=3");
+    ck_assert_str_eq(fixture_expand(&fixture, "$meta_a_b $meta_A_B_C"), "1 3");
+    fixture_close(&fixture);
+}
+END_TEST
+
 START_TEST(a_codec_has_its_whole_name_however_short_the_uri_is)
 {
     struct fixture fixture;
@@ -394,6 +408,7 @@ tp_suite_session_variables(void)
     tcase_add_loop_test(tests, no_byte_can_forge_a_line, 0, 256);
     tcase_add_test(tests, long_texts_of_a_line_are_cut);
     tcase_add_test(tests, an_answer_keeps_to_the_packet_limit);
+    tcase_add_test(tests, metadata_is_whole_however_short_the_uri_is);
     tcase_add_test(tests, a_codec_has_its_whole_name_however_short_the_uri_is);
     tcase_add_test(tests, memory_that_runs_out_is_told);
     tcase_add_test(tests, slow_is_what_takes_as_long_as_the_threshold);
