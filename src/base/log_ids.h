@@ -89,6 +89,10 @@
     ROW("session-not-restored", \
         "A session came from another process and cannot go on here, for the reason given; its " \
         "connection was closed.") \
+    ROW("session-not-saved", \
+        "A session was to go on in another process and cannot be taken along, for the reason given.") \
+    ROW("session-proxied", \
+        "A connection came through a proxy that has said for whom.") \
     ROW("sessions-moved", \
         "All sessions of a worker have taken a new configuration over.") \
     ROW("shutdown-timeout", \

@@ -553,6 +553,9 @@ tls_outcome(struct tp_tls *tls, int returned)
     case SSL_ERROR_WANT_READ:
         return TP_AGAIN;
     case SSL_ERROR_ZERO_RETURN:
+        if (tls->state == TP_TLS_SHAKING) {
+            return tls_fail(tls, TP_INVALID, "the other end has ended the handshake");
+        }
         tls->state = TP_TLS_ENDED;
         return TP_GONE;
     default:

@@ -34,6 +34,7 @@ enum {
     TP_TLS_TICKET_NAME_BYTES = 16,     /* these two as OpenSSL has them */
     TP_TLS_TICKET_SECRET_BYTES = 32,   /* of each of the two secrets */
     TP_TLS_SESSION_LIFE_S = 24 * 3600, /* how long one may be resumed */
+    TP_TLS_FIRST_BYTE = 0x16,          /* of a connection: a handshake */
 };
 
 enum tp_tls_role {
@@ -229,7 +230,7 @@ bool tp__tls_is_resumed(const struct tp_tls *tls);
 static inline bool
 tp__tls_looks_like(const uint8_t *bytes, size_t len)
 {
-    return len >= 2 && bytes[0] == 0x16 && bytes[1] == 0x03;
+    return len >= 2 && bytes[0] == TP_TLS_FIRST_BYTE && bytes[1] == 0x03;
 }
 
 #endif

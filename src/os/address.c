@@ -27,6 +27,7 @@ static const char *const endpoint_ports = "a port between 1 and 65535";
 static const char *endpoint_wanted(struct tp_str text);
 static const char *endpoint_parse_unix(struct tp_str path, struct tp_endpoint *endpoint);
 static bool endpoint_split(struct tp_str text, struct tp_str *host, struct tp_str *port);
+static bool network_parse_bits(struct tp_str digits, unsigned max, unsigned *bits);
 static bool address_parse_host(struct tp_str host, struct tp_address *address);
 
 const char *
@@ -137,6 +138,56 @@ tp_address_in_network(const struct tp_address *address, const struct tp_address 
     }
     return last_mask == 0
            || (address->ip[whole_bytes] & last_mask) == (network->ip[whole_bytes] & last_mask);
+}
+
+const char *
+tp_network_parse(struct tp_str text, struct tp_network *network)
+{
+    struct tp_str bits;
+    struct tp_str ip = tp__str_cut(text, '/', &bits);
+    bool has_bits = ip.len < text.len;
+
+    *network = (struct tp_network){ .bits = 0 };
+    if (tp__str_equal(text, TP_STR("all"))) {
+        return NULL;
+    }
+    if (tp__str_equal(text, TP_STR("unix:"))) {
+        network->address.family = TP_ADDRESS_UNIX;
+        return NULL;
+    }
+    if (tp_address_parse_ip(ip, &network->address) != TP_OK) {
+        return "an address, a network such as 10.0.0.0/8 or fd00::/8, unix:, or all";
+    }
+    network->bits = network->address.family == TP_ADDRESS_V4 ? 32 : 128;
+    if (has_bits && !network_parse_bits(bits, network->bits, &network->bits)) {
+        return "a network whose prefix is no longer than its address, such as 10.0.0.0/8";
+    }
+    return NULL;
+}
+
+bool
+tp_network_has(const struct tp_network *network, const struct tp_address *address)
+{
+    return network->address.family == TP_ADDRESS_NONE
+           || tp_address_in_network(address, &network->address, network->bits);
+}
+
+static bool
+network_parse_bits(struct tp_str digits, unsigned max, unsigned *bits)
+{
+    unsigned value = 0;
+
+    if (digits.len < 1 || digits.len > 3) {
+        return false;
+    }
+    for (size_t i = 0; i < digits.len; i++) {
+        if (digits.data[i] < '0' || digits.data[i] > '9') {
+            return false;
+        }
+        value = value * 10 + (unsigned) (digits.data[i] - '0');
+    }
+    *bits = value;
+    return value <= max;
 }
 
 socklen_t

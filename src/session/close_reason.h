@@ -27,6 +27,11 @@
     ROW(READ_TIMEOUT,      "read-timeout",      "Nothing was received for read_timeout.")          \
     ROW(PACKET_TIMEOUT,    "packet-timeout",    "A packet was not whole within packet_timeout.")   \
     ROW(WRITE_TIMEOUT,     "write-timeout",     "The other end took nothing for write_timeout.")   \
+    ROW(TLS_REQUIRED,      "tls-required",      "It began without TLS where listen says ssl.")     \
+    ROW(TLS_FAILED,        "tls-failed",        "TLS could not be agreed on, or what came was not what the other end had sealed.") \
+    ROW(HANDSHAKE_TIMEOUT, "handshake-timeout", "TLS, or what stands before it, was not through within ssl_handshake_timeout.") \
+    ROW(PROXY_HEADER,      "proxy-header",      "It did not begin with a PROXY header where proxy_protocol asks for one.") \
+    ROW(PROXY_UNTRUSTED,   "proxy-untrusted",   "It came from nobody whose PROXY header is trusted.") \
     ROW(MOVED,             "moved",             "It goes on in another process.")                  \
     ROW(NOT_RESTORED,      "not-restored",      "It came from elsewhere, and cannot go on here.")
 /* clang-format on */

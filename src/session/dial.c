@@ -29,6 +29,8 @@ struct tp_dialed {
     int64_t failed_count; /* attempts in a row that came to nothing, or to nothing heard */
     int64_t connected_ms; /* when the connection there is, or was, began */
     const struct tp_protocol *protocol;  /* NULL: its source's */
+    struct tp_tls_context *tls;          /* NULL: its source's, if that has one */
+    char *tls_name;                      /* with `tls`; NULL: anybody */
     char address[TP_TARGET_ADDRESS_MAX]; /* with a port */
     size_t target_len;
     char target[];
@@ -57,9 +59,14 @@ tp__session_dial(struct tp_sessions *sessions, const struct tp_source *source, u
         free(dialed);
         return TP_INVALID;
     }
+    if (dialing->tls_name != NULL && (dialed->tls_name = strdup(dialing->tls_name)) == NULL) {
+        free(dialed);
+        return TP_NO_MEMORY;
+    }
     struct tp_session *session = tp__session_make(sessions, source, number, -1, &nowhere);
 
     if (session == NULL) {
+        free(dialed->tls_name);
         free(dialed);
         return TP_NO_MEMORY;
     }
@@ -67,6 +74,10 @@ tp__session_dial(struct tp_sessions *sessions, const struct tp_source *source, u
     dialed->timeout = dialing->timeout;
     dialed->redial = dialing->redial;
     dialed->protocol = dialing->protocol;
+    if (dialing->tls != NULL) {
+        dialed->tls = dialing->tls;
+        tp__tls_context_acquire(dialed->tls);
+    }
     dialed->target_len = dialing->target.whole.len;
     memcpy(dialed->target, dialing->target.whole.data, dialing->target.whole.len);
     tp__dialer_init(&dialed->dialer, sessions->loop, sessions->threads, dialed_on_end);
@@ -141,6 +152,16 @@ tp__dialed_protocol(const struct tp_session *session)
     return session->dialed == NULL ? NULL : session->dialed->protocol;
 }
 
+struct tp_dialed_tls
+tp__dialed_tls(const struct tp_session *session)
+{
+    const struct tp_dialed *dialed = session->dialed;
+    const struct tp_source *source = session->source;
+
+    return dialed->tls != NULL ? (struct tp_dialed_tls){ dialed->tls, dialed->tls_name }
+                               : (struct tp_dialed_tls){ source->tls, source->tls_name };
+}
+
 bool
 tp__dialed_is_trying(const struct tp_session *session)
 {
@@ -156,6 +177,8 @@ tp__dialed_free(struct tp_dialed **freed)
     if (dialed != NULL) {
         tp__dialer_stop(&dialed->dialer);
         tp__loop_stop_timer(dialed->session->sessions->loop, &dialed->pause);
+        tp__tls_context_release(&dialed->tls);
+        free(dialed->tls_name);
         free(dialed);
     }
 }

@@ -205,8 +205,13 @@ tp__session_timeout(const struct tp_session *session, enum tp_session_timeout wh
 size_t
 tp__session_longest_note(const struct tp_session *session)
 {
+    const size_t lens[] = { tp_session_tls_subject(session).len,
+                            strlen(tp_session_tls_cipher(session)) };
     size_t longest = tp_session_id(session).len;
 
+    for (size_t i = 0; i < TP_COUNT_OF(lens); i++) {
+        longest = lens[i] > longest ? lens[i] : longest;
+    }
     if (session->notes == NULL) {
         return longest;
     }

@@ -24,6 +24,21 @@ struct tp_recent_route {
 
 struct tp_dialed;
 
+/* What stands between the connection and the protocol; see session_shell.c. */
+struct tp_shell {
+    struct tp_tls *tls;           /* NULL: what comes is not sealed, or it is not known yet */
+    struct tp_address connection; /* of the proxy; of family NONE without one */
+    int64_t begun_ms;             /* while nothing passes: since when; else 0 */
+    bool awaits_proxy;            /* a PROXY header has to come first */
+    bool has_opened;              /* hooks know of the connection */
+};
+
+/* With which context a dialed session speaks TLS, and with whom; NULL: not at all, with anybody. */
+struct tp_dialed_tls {
+    struct tp_tls_context *context;
+    const char *name;
+};
+
 struct tp_session {
     uint32_t magic;
     struct tp_address remote;
@@ -63,9 +78,11 @@ struct tp_session {
     bool must_linger;         /* the other end may still be sending when all has left */
     bool is_lingering;        /* …and it does: what comes is thrown away */
     bool is_amid_packet;      /* the protocol has taken in a part of a packet */
+    bool is_barred;           /* its shell lets no packet pass: not yet, or not any more */
     enum tp_close_reason end_reason;
     struct tp_session_notes *notes; /* id and variables; NULL without any */
     struct tp_dialed *dialed;       /* NULL for an accepted one */
+    struct tp_shell *shell;         /* NULL where packets come as they are */
 
     /* Greeting: a hook holds back its packets. */
     bool is_greeting;
@@ -260,6 +277,66 @@ enum tp_result tp__session_take_own(struct tp_session *session, struct tp_wire *
 /* All has been sent: the protocol says, once, that this end ends it. */
 enum tp_result tp__session_say_end(struct tp_session *session) TP_MUST_CHECK;
 
+/* Reading, in parts, for who opens what is sealed: reads as there is room for in a turn… */
+enum tp_result tp__session_fill(struct tp_session *session, size_t *count) TP_MUST_CHECK;
+
+/* …where the next bytes go, `*room` of them (NULL: memory is out); they are behind the input now; */
+uint8_t *tp__session_read_room(struct tp_sessions *sessions, size_t *room) TP_MUST_CHECK;
+enum tp_result tp__session_append_read(struct tp_session *session, const uint8_t *bytes,
+                                       size_t count) TP_MUST_CHECK;
+
+/* …and what waits for more moves to a buffer of its own, if it is small. */
+void tp__session_keep_rest(struct tp_session *session);
+
+/* Prepares what the shells of all sessions share, and lets go of it. */
+void tp__shells_init(struct tp_sessions *sessions);
+void tp__shells_fini(struct tp_sessions *sessions);
+
+/*
+ * The connection is there: puts a shell around the session, if it needs one, which is barred
+ * then.  TP_DENIED: nobody may connect from there; TP_NO_MEMORY.
+ */
+enum tp_result tp__shell_begin(struct tp_session *session) TP_MUST_CHECK;
+void tp__shell_free(struct tp_session *session);
+
+/*
+ * Reads from a connection with a shell: *count bytes more are in the input; *has_ended: nothing
+ * more will come.  What is wrong with the bytes ends the session.  Else as tp__session_fill().
+ */
+enum tp_result tp__shell_fill(struct tp_session *session, size_t *count,
+                              bool *has_ended) TP_MUST_CHECK;
+
+/*
+ * Does TLS begin with the input?  TP_OK: it does, and is the shell's; TP_AGAIN: it may;
+ * TP_NOT_FOUND: it does not, or may not; TP_NO_MEMORY.
+ */
+enum tp_result tp__shell_guess(struct tp_session *session) TP_MUST_CHECK;
+
+/* True when nothing stands in the way of packets any more; then: lets them pass.  False: it ended. */
+bool tp__shell_is_ready(const struct tp_session *session);
+bool tp__shell_open(struct tp_session *session) TP_MUST_CHECK;
+
+static inline bool
+tp__session_is_sealed(const struct tp_session *session)
+{
+    return session->shell != NULL && session->shell->tls != NULL;
+}
+
+/* Seals bytes into sessions->sealed.  TP_GONE: it can send nothing any more; TP_NO_MEMORY. */
+enum tp_result tp__shell_seal(struct tp_session *session, const struct tp_slice *slices,
+                              size_t count) TP_MUST_CHECK;
+
+/* The same, behind what is unsent. */
+enum tp_result tp__shell_seal_unsent(struct tp_session *session,
+                                     const struct tp_chain *plain) TP_MUST_CHECK;
+
+/* All has been sent: TLS says so, once.  And: the same, now or never, for the connection ends. */
+enum tp_result tp__shell_say_end(struct tp_session *session) TP_MUST_CHECK;
+void tp__shell_part(struct tp_session *session);
+
+/* The connection may be talked on: begins the protocol and runs the hooks.  TP_DENIED. */
+enum tp_result tp__session_begin_talk(struct tp_session *session) TP_MUST_CHECK;
+
 /* Reading: bytes to packets to exchanges.  The session may be gone afterwards. */
 void tp__session_read(struct tp_session *session);
 
@@ -325,6 +402,9 @@ bool tp__dialed_is_trying(const struct tp_session *session);
 
 /* What was dialed; empty for an accepted session. */
 struct tp_str tp__dialed_target(const struct tp_session *session);
+
+/* How it speaks TLS, when it is connected. */
+struct tp_dialed_tls tp__dialed_tls(const struct tp_session *session);
 
 /* The protocol that was named when it was dialed; NULL: none was. */
 const struct tp_protocol *tp__dialed_protocol(const struct tp_session *session);

@@ -77,6 +77,9 @@ struct tp_source {
     struct tp_tls_context *tls; /* NULL: TLS is not spoken */
     const char *tls_name;       /* of a dial: whom it has to reach; NULL: it is not asked */
     bool requires_tls;          /* of a listen: what does not begin as TLS is refused */
+
+    /* struct tp_network: who has to write a PROXY header, and nobody else may connect; or NULL. */
+    const struct tp_items *proxies;
 };
 
 /* What a dialed session needs to know; texts are copied when it begins. */
@@ -84,6 +87,8 @@ struct tp_dialing {
     struct tp_target target;
     const struct tp_protocol *protocol; /* NULL: the source's, or the server's default */
     struct tp_msec timeout;             /* of one attempt */
+    struct tp_tls_context *tls;         /* NULL: the source's, if that has one */
+    const char *tls_name;               /* with `tls`, as in struct tp_source */
     struct tp_redial redial;
 };
 

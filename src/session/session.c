@@ -60,6 +60,7 @@ tp__sessions_init(struct tp_sessions *sessions, struct tp_loop *loop,
     tp__work_init(&sessions->move_work, sessions_on_move_work);
     tp__buf_pool_init(&sessions->pool, memory, BUFS_KEPT_MAX);
     tp__output_init(&sessions->output, &sessions->pool);
+    tp__shells_init(sessions);
 }
 
 enum tp_result
@@ -90,6 +91,7 @@ tp__sessions_fini(struct tp_sessions *sessions)
     }
     tp_buf_release(sessions->read_buf.buf);
     tp__output_fini(&sessions->output);
+    tp__shells_fini(sessions);
     tp__filters_fini(&sessions->filters);
     tp__buf_pool_fini(&sessions->pool);
 }
@@ -106,11 +108,15 @@ tp__session_start(struct tp_sessions *sessions, const struct tp_source *source, 
     }
     enum tp_result result = tp__socket_set_options(fd, remote, &source->socket_options);
 
-    if (result == TP_OK && source->protocol != NULL) {
-        result = tp__session_use_protocol(session, source->protocol);
-    }
     if (result == TP_OK) {
-        result = tp__session_pass(session, TP_HOOK_POST_ACCEPT);
+        result = tp__shell_begin(session);
+    }
+    if (result == TP_DENIED) {
+        tp__session_close(&session, TP_CLOSE_PROXY_UNTRUSTED);
+        return result;
+    }
+    if (result == TP_OK && !session->is_barred) {
+        result = tp__session_begin_talk(session);
     }
     if (result == TP_OK) {
         result = session_update_interest(session);
@@ -125,6 +131,22 @@ tp__session_start(struct tp_sessions *sessions, const struct tp_source *source, 
     }
     tp__session_arm_deadline(session);
     return TP_OK;
+}
+
+enum tp_result
+tp__session_begin_talk(struct tp_session *session)
+{
+    bool is_dialed = session->dialed != NULL;
+    enum tp_result result = TP_OK;
+
+    if (is_dialed) {
+        result = tp__session_use_dialed_protocol(session);
+    } else if (session->source->protocol != NULL) {
+        result = tp__session_use_protocol(session, session->source->protocol);
+    }
+    return result == TP_OK
+               ? tp__session_pass(session, is_dialed ? TP_HOOK_POST_DIAL : TP_HOOK_POST_ACCEPT)
+               : result;
 }
 
 struct tp_session *
@@ -211,10 +233,10 @@ tp__session_connect(struct tp_session *session, int fd, const struct tp_address 
     enum tp_result result = tp__socket_set_options(fd, remote, &session->source->socket_options);
 
     if (result == TP_OK) {
-        result = tp__session_use_dialed_protocol(session);
+        result = tp__shell_begin(session);
     }
-    if (result == TP_OK) {
-        result = tp__session_pass(session, TP_HOOK_POST_DIAL);
+    if (result == TP_OK && !session->is_barred) {
+        result = tp__session_begin_talk(session);
     }
     if (result == TP_OK) {
         result = session_update_interest(session);
@@ -239,8 +261,12 @@ static void
 session_disconnect(struct tp_session *session, enum tp_close_reason reason, bool comes_back)
 {
     struct tp_status status = tp_status_of(TP_STATUS_CONNECTION_CLOSED);
-    bool was_connected = tp__session_is_connected(session);
+    bool was_connected =
+        tp__session_is_connected(session) && (session->shell == NULL || session->shell->has_opened);
 
+    if (reason != TP_CLOSE_MOVED) {
+        tp__shell_part(session);
+    }
     tp__loop_stop_timer(session->sessions->loop, &session->deadline);
     tp__loop_unwatch(session->sessions->loop, &session->watcher);
     tp__descriptor_close(&session->watcher.fd);
@@ -260,6 +286,7 @@ session_disconnect(struct tp_session *session, enum tp_close_reason reason, bool
     if (was_connected && reason != TP_CLOSE_MOVED) {
         session_tell_disconnect(session, reason);
     }
+    tp__shell_free(session);
 }
 
 static void
@@ -448,7 +475,7 @@ tp_session_get_state(const struct tp_session *session)
     if (!tp__session_is_connected(session)) {
         return TP_SESSION_CONNECTING;
     }
-    return session->is_greeting ? TP_SESSION_GREETING : TP_SESSION_OPEN;
+    return session->is_greeting || session->is_barred ? TP_SESSION_GREETING : TP_SESSION_OPEN;
 }
 
 void
@@ -503,8 +530,13 @@ tp__close_reason_is_final(enum tp_close_reason reason)
     case TP_CLOSE_PACKET_TIMEOUT:
     case TP_CLOSE_WRITE_TIMEOUT:
     case TP_CLOSE_HOOK_TIMEOUT:
+    case TP_CLOSE_TLS_FAILED:
+    case TP_CLOSE_TLS_REQUIRED:
+    case TP_CLOSE_HANDSHAKE_TIMEOUT:
+    case TP_CLOSE_PROXY_HEADER:
         return false;
     case TP_CLOSE_REFUSED:
+    case TP_CLOSE_PROXY_UNTRUSTED:
     case TP_CLOSE_LISTEN_REMOVED:
     case TP_CLOSE_CLOSED:
     case TP_CLOSE_KICKED:
@@ -622,6 +654,9 @@ session_take_leave(struct tp_session *session)
     enum tp_result result =
         tp__session_is_connected(session) ? tp__session_say_end(session) : TP_OK;
 
+    if (result == TP_OK && tp__session_is_connected(session)) {
+        result = tp__shell_say_end(session);
+    }
     return result == TP_OK ? tp__session_write(session) : result;
 }
 
@@ -675,6 +710,9 @@ session_is_done(struct tp_session *session)
     if (!tp__session_is_connected(session)) {
         return !has_output || !tp__dialed_is_trying(session);
     }
+    if (session->is_barred) {
+        return session->unsent.len == 0;
+    }
     if (session->is_greeting) {
         /* Who was told to go does not wait for a hook; who has said all may yet be answered. */
         bool waits_for_hook =
@@ -697,7 +735,7 @@ session_update_interest(struct tp_session *session)
     if (session->unsent.len > 0) {
         interest |= TP_EVENT_WRITE;
     }
-    if (tp__session_reads(session) && !tp__session_must_pause(session)) {
+    if (tp__session_reads(session) && (session->is_barred || !tp__session_must_pause(session))) {
         interest |= TP_EVENT_READ;
     }
     return tp__loop_watch(loop, &session->watcher, interest);
@@ -727,6 +765,11 @@ session_close_if_overdue(struct tp_session *session, int64_t now_ms)
     if (session_is_overdue(session->stuck_since_ms, tp__session_timeout(session, TP_TIMEOUT_WRITE),
                            now_ms)) {
         tp__session_close(&session, TP_CLOSE_WRITE_TIMEOUT);
+        return true;
+    }
+    if (session->is_barred
+        && session_is_overdue(session->shell->begun_ms, limits->handshake_timeout, now_ms)) {
+        tp__session_close(&session, TP_CLOSE_HANDSHAKE_TIMEOUT);
         return true;
     }
     if (session_is_overdue(session->greeting_since_ms, limits->exchange_timeout, now_ms)) {
@@ -759,6 +802,9 @@ session_next_deadline_ms(const struct tp_session *session)
 
     session_earlier(&deadline_ms, session->heard_ms, tp__session_timeout(session, TP_TIMEOUT_READ));
     session_earlier(&deadline_ms, session->greeting_since_ms, limits->exchange_timeout);
+    if (session->is_barred) {
+        session_earlier(&deadline_ms, session->shell->begun_ms, limits->handshake_timeout);
+    }
     session_earlier(&deadline_ms, session->packet_begun_ms,
                     tp__session_timeout(session, TP_TIMEOUT_PACKET));
     session_earlier(&deadline_ms, session->stuck_since_ms,
@@ -797,7 +843,7 @@ sessions_on_move_work(struct tp_work *work)
         tp__list_append(&sessions->members, &session->node);
         session->is_move_due = true;
         /* The hook that has a greeting session is one of its configuration. */
-        if (session->input.len == 0 && !session->is_greeting) {
+        if (session->input.len == 0 && !session->is_greeting && !session->is_barred) {
             tp__session_on_boundary(session);
         }
     }

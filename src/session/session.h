@@ -77,6 +77,12 @@ struct tp_remote_text {
     char text[TP_ADDRESS_TEXT_MAX];
 };
 
+/* What TLS has sealed for the session whose turn it is. */
+struct tp_sealed {
+    struct tp_output output;
+    struct tp_tls_sink sink;
+};
+
 /* All sessions of a worker, or of a peer of the library. */
 struct tp_sessions {
     struct tp_loop *loop;
@@ -99,6 +105,8 @@ struct tp_sessions {
     struct tp_buf_pool pool;
     struct tp_read_buf read_buf;
     struct tp_output output;
+    struct tp_sealed sealed;
+    struct tp_tls_desk desk;
     struct tp_filters filters; /* with the states that all members share */
     struct tp_clock_texts clock_texts;
     unsigned worker_slot;        /* for logs */

@@ -165,6 +165,12 @@ tp__session_take_own(struct tp_session *session, struct tp_wire *wire)
     if (len == 0) {
         return TP_OK;
     }
+    if (tp__session_is_sealed(session)) {
+        enum tp_result sealed = tp__shell_seal_unsent(session, &wire->own);
+
+        tp_chain_clear(&wire->own);
+        return sealed;
+    }
     enum tp_result result = tp_chain_move(&session->unsent, &wire->own, len);
 
     if (result != TP_OK) {

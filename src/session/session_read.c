@@ -27,7 +27,7 @@ enum session_took {
     SESSION_TOOK_BYTES, /* that are no packet */
 };
 
-static enum tp_result session_fill(struct tp_session *session, size_t *count);
+static void session_on_filled(struct tp_session *session, size_t count, bool has_ended);
 static enum tp_result session_fill_once(struct tp_session *session, size_t *room, size_t *count);
 static void session_on_heard_all(struct tp_session *session);
 static void session_flush_early(struct tp_session *session);
@@ -41,14 +41,15 @@ static enum session_took session_take_none(struct tp_session *session, struct tp
                                            enum tp_decode_outcome outcome);
 static void session_refuse_input(struct tp_session *session, enum tp_close_reason reason,
                                  const char *why);
-static void session_keep_rest(struct tp_session *session);
 static void session_note_packet_begin(struct tp_session *session);
 
 void
 tp__session_read(struct tp_session *session)
 {
     size_t count = 0;
-    enum tp_result result = session_fill(session, &count);
+    bool has_ended = false;
+    enum tp_result result = session->shell == NULL ? tp__session_fill(session, &count)
+                                                   : tp__shell_fill(session, &count, &has_ended);
 
     if (result == TP_AGAIN || result == TP_INTERRUPTED) {
         return;
@@ -61,14 +62,27 @@ tp__session_read(struct tp_session *session)
         tp__session_close(&session, TP_CLOSE_CONNECTION_BROKEN);
         return;
     }
-    if (count == 0) {
-        session_on_heard_all(session);
+    if (session->shell == NULL) {
+        has_ended = count == 0;
+    } else if (tp__shell_is_ready(session) && !tp__shell_open(session)) {
         return;
     }
-    session->heard_ms = tp__loop_now_ms(session->sessions->loop);
-    session->sessions->callbacks.on_bytes(session->sessions->callbacks.owner, count);
-    tp__session_take_packets(session);
-    session_flush_early(session);
+    session_on_filled(session, count, has_ended);
+}
+
+static void
+session_on_filled(struct tp_session *session, size_t count, bool has_ended)
+{
+    if (count > 0) {
+        session->heard_ms = tp__loop_now_ms(session->sessions->loop);
+        session->sessions->callbacks.on_bytes(session->sessions->callbacks.owner, count);
+        tp__session_take_packets(session);
+    }
+    if (has_ended) {
+        session_on_heard_all(session);
+    } else if (count > 0) {
+        session_flush_early(session);
+    }
 }
 
 /* What was received whole is answered before we close; a dialed session hurries to come back. */
@@ -105,12 +119,15 @@ session_take_last(struct tp_session *session)
 void
 tp__session_take_packets(struct tp_session *session)
 {
+    if (session->is_barred) {
+        return;
+    }
     int taken = session_knows_protocol(session) ? session_take_all(session) : 0;
 
     if (!tp__session_reads(session)) {
         tp_chain_clear(&session->input);
     }
-    session_keep_rest(session);
+    tp__session_keep_rest(session);
     session->is_behind = taken == PACKETS_PER_READ_MAX && session->input.len > 0;
     session_note_packet_begin(session);
     bool has_paused =
@@ -132,8 +149,14 @@ session_knows_protocol(struct tp_session *session)
     if (session->input.len == 0 || !tp__session_reads(session)) {
         return false;
     }
-    enum tp_result result = tp__session_guess_protocol(session);
+    enum tp_result result = tp__shell_guess(session);
 
+    if (result == TP_OK) {
+        return false; /* It is TLS: what is spoken inside of it is not known yet. */
+    }
+    if (result == TP_NOT_FOUND) {
+        result = tp__session_guess_protocol(session);
+    }
     if (result != TP_OK && result != TP_AGAIN) {
         session_refuse_input(session, TP_CLOSE_NO_RESOURCES, "memory is used up");
     }
@@ -174,8 +197,8 @@ session_may_take(struct tp_session *session)
 }
 
 /* Reads on while there is more than a read had room for. */
-static enum tp_result
-session_fill(struct tp_session *session, size_t *count)
+enum tp_result
+tp__session_fill(struct tp_session *session, size_t *count)
 {
     enum tp_result result;
     size_t room;
@@ -199,7 +222,20 @@ session_fill(struct tp_session *session, size_t *count)
 static enum tp_result
 session_fill_once(struct tp_session *session, size_t *room, size_t *count)
 {
-    struct tp_sessions *sessions = session->sessions;
+    uint8_t *bytes = tp__session_read_room(session->sessions, room);
+
+    if (bytes == NULL) {
+        return TP_NO_MEMORY;
+    }
+    enum tp_result result = tp__socket_read(session->watcher.fd, bytes, *room, count);
+
+    return result != TP_OK || *count == 0 ? result
+                                          : tp__session_append_read(session, bytes, *count);
+}
+
+uint8_t *
+tp__session_read_room(struct tp_sessions *sessions, size_t *room)
+{
     struct tp_read_buf *shared = &sessions->read_buf;
 
     if (shared->buf != NULL && shared->buf->holders == 1) {
@@ -211,20 +247,21 @@ session_fill_once(struct tp_session *session, size_t *room, size_t *count)
         shared->used = 0;
     }
     if (shared->buf == NULL) {
-        return TP_NO_MEMORY;
+        return NULL;
     }
-    uint8_t *bytes = shared->buf->bytes + shared->used;
-
     *room = shared->buf->capacity - shared->used;
-    enum tp_result result = tp__socket_read(session->watcher.fd, bytes, *room, count);
+    return shared->buf->bytes + shared->used;
+}
 
-    if (result != TP_OK || *count == 0) {
-        return result;
-    }
+enum tp_result
+tp__session_append_read(struct tp_session *session, const uint8_t *bytes, size_t count)
+{
+    struct tp_read_buf *shared = &session->sessions->read_buf;
+
     tp_buf_acquire(shared->buf);
-    shared->used += *count;
+    shared->used += count;
     return tp_chain_append(&session->input,
-                           (struct tp_slice){ .buf = shared->buf, .data = bytes, .len = *count });
+                           (struct tp_slice){ .buf = shared->buf, .data = bytes, .len = count });
 }
 
 /*
@@ -315,8 +352,8 @@ session_refuse_input(struct tp_session *session, enum tp_close_reason reason, co
  * What would pin much more than its own size moves to a buffer of its own: a small rest
  * whole, of a large one what came last.
  */
-static void
-session_keep_rest(struct tp_session *session)
+void
+tp__session_keep_rest(struct tp_session *session)
 {
     struct tp_chain *input = &session->input;
     struct tp_chain kept = { 0 };

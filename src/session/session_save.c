@@ -56,6 +56,13 @@ enum tp_result
 tp__session_save(struct tp_session *session, struct tp_chain *saved)
 {
     struct tp_saved_writer writer;
+
+    if (session->is_barred || tp__session_is_sealed(session)) {
+        tp_log_info(tp_session_log(session), "session-not-saved", "number=%llu why=\"%s\"",
+                    (unsigned long long) session->number,
+                    session->is_barred ? "its handshake is under way" : "it speaks TLS");
+        return TP_UNSUPPORTED;
+    }
     enum tp_result result = tp__session_encode_all(session);
 
     if (result != TP_OK) {

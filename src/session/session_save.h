@@ -27,7 +27,8 @@ struct tp_session_receiver {
 
 /*
  * Appends all of the session to `saved`.  Call it between turns' work, not from a handler.
- * Unless TP_OK is returned the session cannot move, and replies may be lost: close it.
+ * TP_UNSUPPORTED: the state of TLS cannot be taken along; the session is as it was.  Else, unless
+ * TP_OK is returned, the session cannot move, and replies may be lost: close it.
  */
 enum tp_result tp__session_save(struct tp_session *session, struct tp_chain *saved) TP_MUST_CHECK;
 

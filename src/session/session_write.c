@@ -4,7 +4,8 @@
  *
  * Packets are encoded only when they leave, into an output that all sessions of the
  * worker share; what the connection does not take is kept by the session as bytes,
- * and no further packet is encoded until they have left.
+ * and no further packet is encoded until they have left.  Where TLS is spoken, what is encoded
+ * is sealed in between.
  *
  * Runs in: worker.  Read next: packet/output.c.
  */
@@ -26,7 +27,7 @@ tp__session_write(struct tp_session *session)
     }
     enum tp_result result = session_write_unsent(session);
 
-    if (result == TP_OK && session->unsent.len == 0) {
+    if (result == TP_OK && session->unsent.len == 0 && !session->is_barred) {
         result = session_write_outgoing(session);
     }
     return result;
@@ -63,6 +64,7 @@ session_write_unsent(struct tp_session *session)
             tp__socket_write_slices(session->watcher.fd, slices, slice_count, &written);
 
         if (result == TP_AGAIN || result == TP_INTERRUPTED) {
+            session_note_progress(session, 0);
             return TP_OK;
         }
         if (result != TP_OK) {
@@ -136,6 +138,17 @@ session_write_output(struct tp_session *session)
     size_t slice_count;
     const struct tp_slice *slices = tp__output_pieces(output, &slice_count);
     size_t written = 0;
+
+    if (tp__session_is_sealed(session)) {
+        enum tp_result sealed = tp__shell_seal(session, slices, slice_count);
+
+        if (sealed != TP_OK) {
+            return sealed;
+        }
+        tp__output_reset(output);
+        output = &session->sessions->sealed.output;
+        slices = tp__output_pieces(output, &slice_count);
+    }
     enum tp_result result =
         tp__socket_write_slices(session->watcher.fd, slices, slice_count, &written);
 

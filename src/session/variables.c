@@ -61,6 +61,17 @@ enum {
         "The address of the other end, without its port.")                                        \
     ROW(remote_port, false, write_number(next, exchange->remote.port),                            \
         "The port of the other end; 0 for a Unix socket.")                                        \
+    ROW(connection_addr, false, write_connection(next, exchange),                                 \
+        "The address that has connected: a proxy's, where one has said for whom; else as "        \
+        "$remote_addr, and so once the session has ended.")                                       \
+    ROW(ssl_protocol, false, write_text(writer, next, tls_word(exchange, tp_session_tls_version)), \
+        "The version of TLS that the session speaks, such as TLSv1.3; empty without it, or once "  \
+        "the session has ended.")                                                                 \
+    ROW(ssl_cipher, false, write_text(writer, next, tls_word(exchange, tp_session_tls_cipher)),   \
+        "The cipher of the session's TLS; empty as above.")                                       \
+    ROW(ssl_client_s_dn, false, write_text(writer, next, tls_subject(exchange)),                  \
+        "Whom the certificate is for that the other end has shown, such as CN=lamp-7,O=Works; "    \
+        "empty without one, and as above.")                                                       \
     ROW(listen, false, write_text(writer, next, tp__str(exchange->source->name)),                 \
         "The listening address that the session came in through.")                                \
     ROW(header_codec, false, write_codec(writer, next, exchange, exchange->request.header_codec), \
@@ -129,6 +140,10 @@ static char *write_remote(char *next, const struct tp_exchange *exchange);
 static void remote_text_update(struct tp_remote_text *text, const struct tp_address *remote);
 static char *write_address(char *next, const struct tp_address *address);
 static char *write_address_text(char *next, const struct tp_address *address);
+static char *write_connection(char *next, const struct tp_exchange *exchange);
+static struct tp_str tls_word(const struct tp_exchange *exchange,
+                              const char *(*get_word)(const struct tp_session *session));
+static struct tp_str tls_subject(const struct tp_exchange *exchange);
 static char *write_codec(struct tp_value_writer *writer, char *next,
                          const struct tp_exchange *exchange, uint8_t codec);
 static struct tp_str codec_name(const struct tp_codec *codec);
@@ -619,6 +634,27 @@ static char *
 write_address_text(char *next, const struct tp_address *address)
 {
     return next + strlen(tp_address_format(address, next));
+}
+
+static char *
+write_connection(char *next, const struct tp_exchange *exchange)
+{
+    return write_address(next, exchange->session == NULL
+                                   ? &exchange->remote
+                                   : tp_session_connection(exchange->session));
+}
+
+static struct tp_str
+tls_word(const struct tp_exchange *exchange,
+         const char *(*get_word)(const struct tp_session *session))
+{
+    return tp__str(exchange->session == NULL ? "" : get_word(exchange->session));
+}
+
+static struct tp_str
+tls_subject(const struct tp_exchange *exchange)
+{
+    return exchange->session == NULL ? TP_STR("") : tp_session_tls_subject(exchange->session);
 }
 
 /* Its name; the number of one that no module knows; nothing where none was named. */

@@ -2,6 +2,7 @@
 import pytest
 
 from harness.build import build
+from harness.certificates import Certificates
 from harness.teleport import Teleport, is_sanitized
 
 
@@ -49,3 +50,8 @@ def started_servers_of_a_test(make_server):
 @pytest.fixture(name="sanitized", scope="session")
 def is_build_sanitized():
     return is_sanitized()
+
+
+@pytest.fixture(scope="session", name="certificates")
+def certificates_of_a_run(tmp_path_factory):
+    return Certificates(tmp_path_factory.mktemp("certificates"))

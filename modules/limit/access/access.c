@@ -11,24 +11,17 @@
 
 #include <string.h>
 
-struct access_network {
-    struct tp_address address; /* of family NONE: everybody */
-    unsigned bits;
-};
-
 struct access_conf {
-    struct tp_items allow; /* of struct access_network */
+    struct tp_items allow; /* of struct tp_network */
     struct tp_items deny;
 };
 
 static enum tp_verdict access_on_accept(struct tp_hook_call *call, const void *module_conf);
 static bool access_wants_hooks(const void *module_conf);
 static int access_best_match(const struct tp_items *rules, const struct tp_address *remote);
-static bool access_matches(const struct access_network *network, const struct tp_address *remote);
 static void access_validate(const struct tp_block *block, void *module_conf);
-static bool access_has_network(const struct tp_items *rules, const struct access_network *wanted);
+static bool access_has_network(const struct tp_items *rules, const struct tp_network *wanted);
 static const char *access_parse_network(struct tp_str text, void *field);
-static bool access_parse_bits(const char *digits, size_t len, unsigned max, unsigned *bits);
 
 static const struct tp_custom_type network_type = {
     .word = "network",
@@ -46,13 +39,13 @@ static const struct tp_argument network_arguments[] = {
 static const struct tp_directive access_directives[] = {
     {
         .name = "allow", .where = TP_IN_PEER | TP_IN_SERVER,
-        TP_REPEATED(struct access_conf, allow, struct access_network),
+        TP_REPEATED(struct access_conf, allow, struct tp_network),
         TP_ARGUMENTS(network_arguments), .applies = TP_APPLIES_NEW_SESSIONS, .since = "0.1",
         .brief = "Lets connections from a network in; the most specific rule decides.",
     },
     {
         .name = "deny", .where = TP_IN_PEER | TP_IN_SERVER,
-        TP_REPEATED(struct access_conf, deny, struct access_network),
+        TP_REPEATED(struct access_conf, deny, struct tp_network),
         TP_ARGUMENTS(network_arguments), .applies = TP_APPLIES_NEW_SESSIONS, .since = "0.1",
         .brief = "Refuses connections from a network; the most specific rule decides.",
     },
@@ -102,7 +95,7 @@ access_wants_hooks(const void *module_conf)
 static int
 access_best_match(const struct tp_items *rules, const struct tp_address *remote)
 {
-    const struct access_network *networks = rules->items;
+    const struct tp_network *networks = rules->items;
     int best = -1;
 
     for (size_t i = 0; i < rules->count; i++) {
@@ -110,18 +103,11 @@ access_best_match(const struct tp_items *rules, const struct tp_address *remote)
         int specificity =
             networks[i].address.family == TP_ADDRESS_NONE ? 0 : (int) networks[i].bits + 1;
 
-        if (specificity > best && access_matches(&networks[i], remote)) {
+        if (specificity > best && tp_network_has(&networks[i], remote)) {
             best = specificity;
         }
     }
     return best;
-}
-
-static bool
-access_matches(const struct access_network *network, const struct tp_address *remote)
-{
-    return network->address.family == TP_ADDRESS_NONE
-           || tp_address_in_network(remote, &network->address, network->bits);
 }
 
 /* The same network allowed and denied: nobody can have meant that. */
@@ -129,7 +115,7 @@ static void
 access_validate(const struct tp_block *block, void *module_conf)
 {
     const struct access_conf *conf = module_conf;
-    const struct access_network *denied = conf->deny.items;
+    const struct tp_network *denied = conf->deny.items;
 
     for (size_t i = 0; i < conf->deny.count; i++) {
         if (access_has_network(&conf->allow, &denied[i])) {
@@ -139,9 +125,9 @@ access_validate(const struct tp_block *block, void *module_conf)
 }
 
 static bool
-access_has_network(const struct tp_items *rules, const struct access_network *wanted)
+access_has_network(const struct tp_items *rules, const struct tp_network *wanted)
 {
-    const struct access_network *networks = rules->items;
+    const struct tp_network *networks = rules->items;
 
     for (size_t i = 0; i < rules->count; i++) {
         if (networks[i].bits == wanted->bits && networks[i].address.family == wanted->address.family
@@ -156,43 +142,5 @@ access_has_network(const struct tp_items *rules, const struct access_network *wa
 static const char *
 access_parse_network(struct tp_str text, void *field)
 {
-    struct access_network *network = field;
-    const char *slash = memchr(text.data, '/', text.len);
-    struct tp_str ip = { text.data, slash == NULL ? text.len : (size_t) (slash - text.data) };
-
-    *network = (struct access_network){ .bits = 0 };
-    if (strcmp(text.data, "all") == 0) {
-        return NULL;
-    }
-    if (strcmp(text.data, "unix:") == 0) {
-        network->address.family = TP_ADDRESS_UNIX;
-        return NULL;
-    }
-    if (tp_address_parse_ip(ip, &network->address) != TP_OK) {
-        return "an address, a network such as 10.0.0.0/8 or fd00::/8, unix:, or all";
-    }
-    network->bits = network->address.family == TP_ADDRESS_V4 ? 32 : 128;
-    if (slash != NULL
-        && !access_parse_bits(slash + 1, text.len - ip.len - 1, network->bits, &network->bits)) {
-        return "a network whose prefix is no longer than its address, such as 10.0.0.0/8";
-    }
-    return NULL;
-}
-
-static bool
-access_parse_bits(const char *digits, size_t len, unsigned max, unsigned *bits)
-{
-    unsigned value = 0;
-
-    if (len < 1 || len > 3) {
-        return false;
-    }
-    for (size_t i = 0; i < len; i++) {
-        if (digits[i] < '0' || digits[i] > '9') {
-            return false;
-        }
-        value = value * 10 + (unsigned) (digits[i] - '0');
-    }
-    *bits = value;
-    return value <= max;
+    return tp_network_parse(text, field);
 }

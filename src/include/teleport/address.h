@@ -42,6 +42,21 @@ enum tp_result tp_address_parse_ip(struct tp_str text, struct tp_address *addres
 bool tp_address_in_network(const struct tp_address *address, const struct tp_address *network,
                            unsigned bits);
 
+/* Addresses that begin alike; of family NONE: all of every family. */
+struct tp_network {
+    struct tp_address address;
+    unsigned bits;
+};
+
+/*
+ * Reads "10.0.0.0/8", "fd00::/8", one address, "unix:" or "all"; `text` is terminated.  Returns
+ * NULL, or a sentence fragment that says what would be valid.
+ */
+const char *tp_network_parse(struct tp_str text, struct tp_network *network);
+
+/* Is `address` of the network? */
+bool tp_network_has(const struct tp_network *network, const struct tp_address *address);
+
 #ifdef __cplusplus
 }
 #endif

@@ -91,6 +91,19 @@ struct tp_session *tp_session_at(struct tp_session_handle handle);
 /* The other end's address; borrowed from the session. */
 const struct tp_address *tp_session_remote(const struct tp_session *session);
 
+/* The other end of the connection itself: a proxy's, where one has said for whom it speaks. */
+const struct tp_address *tp_session_connection(const struct tp_session *session);
+
+/* Of a session that speaks TLS, "TLSv1.3" and the cipher's name, which live for ever; else "". */
+const char *tp_session_tls_version(const struct tp_session *session);
+const char *tp_session_tls_cipher(const struct tp_session *session);
+
+/*
+ * Whom the certificate is for that the other end has shown, and that was found good, as RFC 2253
+ * writes it; empty without one.  Borrowed while it is connected.
+ */
+struct tp_str tp_session_tls_subject(const struct tp_session *session);
+
 enum tp_session_state tp_session_get_state(const struct tp_session *session);
 
 /* The peer that it belongs to; NULL in the server. */
