@@ -226,7 +226,10 @@ family_is_of_gateway(struct tp_str written)
     return false;
 }
 
-/* Unescaped and in any case: another protocol may carry it on as a header. */
+/*
+ * Unescaped and in any case: another protocol may carry it on as a header.  In a template, as
+ * in gateways that pass headers on as variables, '_' stands for '-'.
+ */
 static bool
 family_is_name(struct tp_str written, struct tp_str name)
 {
@@ -236,8 +239,10 @@ family_is_name(struct tp_str written, struct tp_str name)
         int byte = tp_query_take_byte(&written);
         int wanted = (unsigned char) name.data[len];
         bool is_letter = (wanted | 0x20) >= 'a' && (wanted | 0x20) <= 'z';
+        bool is_same = byte == wanted || (wanted == '-' && byte == '_')
+                       || (is_letter && (byte | 0x20) == (wanted | 0x20));
 
-        if (byte != wanted && (!is_letter || (byte | 0x20) != (wanted | 0x20))) {
+        if (!is_same) {
             return false;
         }
         len++;

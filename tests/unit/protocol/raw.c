@@ -655,7 +655,7 @@ static const struct {
     uint8_t accept_codec;
 } metadata[] = {
     { "a=1&X-Real-IP=1.2.3.4&b=2", "a=1&b=2", 0 },
-    { "x%2Dreal-ip=1&X-SESSION-ID", "", 0 },
+    { "x%2Dreal-ip=1&X-SESSION-ID&x_Real_IP=2", "", 0 },
     { "X-Real-IPs=1&X-Real=2&=3&k", "X-Real-IPs=1&X-Real=2&=3&k", 0 },
     { "k=v&X-Accept-Body-Codec=106", "k=v&X-Accept-Body-Codec=106", 'j' },
     { "X-Accept-Body-Codec=0&X-Session-Id=x", "X-Accept-Body-Codec=0", 0 },
