@@ -297,7 +297,7 @@ family_says_ok(const struct tp_packet *packet)
     const struct tp_status *status = &packet->status;
 
     return !tp_family_is_reply(packet->type)
-           || (family_is_ok(status->code)
+           || (family_is_ok(status->code) && status->cause.len == 0
                && (status->text.len == 0 || tp__str_equal(status->text, TP_STR("OK"))));
 }
 

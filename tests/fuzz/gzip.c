@@ -25,6 +25,8 @@ extern const struct tp_module tp_module_gzip;
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct tp_chain fuzz_slice(const uint8_t *data, size_t size, size_t slice_bytes);
+static void fuzz_undo_front(void *state, struct tp_buf_pool *pool, const struct tp_chain *filtered,
+                            const struct tp_chain *plain, size_t limit);
 static void fuzz_deflate_again(void *state, int level, struct tp_buf_pool *pool,
                                const struct tp_chain *plain);
 static bool fuzz_same_bytes(const struct tp_chain *left, const struct tp_chain *right);
@@ -52,6 +54,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     TP_ASSERT(result == TP_OK || plain.len == 0);
     TP_ASSERT(result == TP_OK || result == TP_INVALID || result == TP_TOO_LARGE);
     if (result == TP_OK) {
+        fuzz_undo_front(state, &pool, &filtered, &plain, data[1]);
         fuzz_deflate_again(state, data[0] % FUZZ_LEVELS + TP_GZIP_LEVEL_MIN, &pool, &plain);
     }
     tp_chain_clear(&plain);
@@ -76,6 +79,27 @@ fuzz_slice(const uint8_t *data, size_t size, size_t slice_bytes)
         at += len;
     }
     return chain;
+}
+
+/* What comes out of half of it is a front of what comes out of all. */
+static void
+fuzz_undo_front(void *state, struct tp_buf_pool *pool, const struct tp_chain *filtered,
+                const struct tp_chain *plain, size_t limit)
+{
+    const struct tp_filter *filter = tp_module_gzip.filter;
+    struct tp_chain half = { 0 };
+    struct tp_chain front = { 0 };
+    struct tp_chain same = { 0 };
+    enum tp_result result = tp_chain_share_part(&half, filtered, 0, filtered->len / 2);
+
+    TP_ASSERT(result == TP_OK);
+    result = filter->undo_front(state, &half, (struct tp_size){ limit }, pool, &front);
+    TP_ASSERT(result == TP_OK && front.len <= limit && front.len <= plain->len);
+    result = tp_chain_share_part(&same, plain, 0, front.len);
+    TP_ASSERT(result == TP_OK && fuzz_same_bytes(&front, &same));
+    tp_chain_clear(&half);
+    tp_chain_clear(&front);
+    tp_chain_clear(&same);
 }
 
 static void

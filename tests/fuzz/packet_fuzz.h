@@ -5,6 +5,7 @@
 #define TP_TESTS_FUZZ_PACKET_FUZZ_H
 
 #include "base/buf_pool.h"
+#include "packet/filters.h"
 #include "packet/output.h"
 #include "cycle/built.h"
 
@@ -18,18 +19,28 @@ enum {
 
 struct fuzz_packets {
     const struct tp_protocol *protocol;
+    struct tp_filters filters;
     struct tp_buf_pool pool;
     struct tp_output output;
 };
 
 /* False where the build has no such protocol. */
 static inline bool
-fuzz_packets_init(struct fuzz_packets *fuzz)
+fuzz_packets_init_as(struct fuzz_packets *fuzz, const char *protocol)
 {
-    fuzz->protocol = NULL;
+    *fuzz = (struct fuzz_packets){ .protocol = NULL };
     for (size_t i = 0; i < tp__built_module_count; i++) {
-        if (strcmp(tp__built_modules[i]->name, "teleport") == 0) {
-            fuzz->protocol = tp__built_modules[i]->protocols[0];
+        const struct tp_module *module = tp__built_modules[i];
+
+        for (size_t at = 0; at < module->protocol_count; at++) {
+            if (strcmp(module->protocols[at]->name, protocol) == 0) {
+                fuzz->protocol = module->protocols[at];
+            }
+        }
+        if (module->filter != NULL) {
+            enum tp_result result = tp__filters_add(&fuzz->filters, module->filter);
+
+            TP_ASSERT(result == TP_OK);
         }
     }
     tp__buf_pool_init(&fuzz->pool, (struct tp_size){ FUZZ_MEMORY_MAX }, 0);
@@ -37,10 +48,17 @@ fuzz_packets_init(struct fuzz_packets *fuzz)
     return fuzz->protocol != NULL;
 }
 
+static inline bool
+fuzz_packets_init(struct fuzz_packets *fuzz)
+{
+    return fuzz_packets_init_as(fuzz, "teleport");
+}
+
 /* The pool asserts that nothing was left over. */
 static inline void
 fuzz_packets_fini(struct fuzz_packets *fuzz)
 {
+    tp__filters_fini(&fuzz->filters);
     tp__output_fini(&fuzz->output);
     tp__buf_pool_fini(&fuzz->pool);
 }
@@ -67,15 +85,22 @@ fuzz_packets_chain(struct fuzz_packets *fuzz, const uint8_t *bytes, size_t len, 
     return chain;
 }
 
+static inline struct tp_wire
+fuzz_packets_wire(struct fuzz_packets *fuzz, struct tp_chain *input)
+{
+    return (struct tp_wire){
+        .input = input,
+        .limits = { .packet = { FUZZ_PACKET_MAX } },
+        .pool = &fuzz->pool,
+        .filters = &fuzz->filters,
+    };
+}
+
 /* What is refused says why. */
 static inline enum tp_decode_outcome
 fuzz_packets_decode(struct fuzz_packets *fuzz, struct tp_chain *input, struct tp_packet *packet)
 {
-    struct tp_wire wire = {
-        .input = input,
-        .limits = { .packet = { FUZZ_PACKET_MAX } },
-        .pool = &fuzz->pool,
-    };
+    struct tp_wire wire = fuzz_packets_wire(fuzz, input);
     enum tp_decode_outcome outcome = fuzz->protocol->decode(&wire, packet);
 
     TP_ASSERT(outcome != TP_DECODE_NO_MEMORY);
