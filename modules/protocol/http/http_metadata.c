@@ -29,7 +29,6 @@ static size_t metadata_len(const struct tp_http_head *head, unsigned where);
 static void metadata_write(const struct tp_http_head *head, unsigned where, char *to);
 static char *metadata_write_pair(const struct tp_wire *wire, const struct tp_query_pair *pair,
                                  char *to);
-static bool metadata_is_prefixed(struct tp_str name, struct tp_str prefix);
 
 static const struct {
     struct tp_str name;
@@ -183,7 +182,8 @@ metadata_write_pair(const struct tp_wire *wire, const struct tp_query_pair *pair
 
     if (name_len == SIZE_MAX || !tp_http_is_token(name)
         || (metadata_skip_of(name) & SKIP_WRITTEN) != 0
-        || (wire->origin_count > 0 && metadata_is_prefixed(name, TP_STR("Access-Control-")))) {
+        || (wire->origin_count > 0
+            && tp_http_is_same(name, TP_STR("Access-Control-Allow-Origin")))) {
         return to;
     }
     char *value_at = tp_http_write(to + name_len, TP_STR(": "));
@@ -193,11 +193,4 @@ metadata_write_pair(const struct tp_wire *wire, const struct tp_query_pair *pair
         return to;
     }
     return tp_http_write(value_at + value_len, TP_STR("\r\n"));
-}
-
-static bool
-metadata_is_prefixed(struct tp_str name, struct tp_str prefix)
-{
-    name.len = name.len < prefix.len ? name.len : prefix.len;
-    return tp_http_is_same(name, prefix);
 }
