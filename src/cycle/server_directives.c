@@ -235,7 +235,7 @@ static const struct tp_directive server_directives[] = {
         TP_ARGUMENTS(origin_arguments), .since = "0.1",
         .brief = "Where pages may come from whose scripts ask over HTTP or WebSocket, besides this "
                  "host; those of other origins are refused with 403. Not written: browsers let no "
-                 "page of another origin read a reply, and nothing is refused.",
+                 "page of another origin read a reply over HTTP, and WebSocket is refused to it.",
     },
     {
         .name = "read_timeout", .where = TP_IN_PEER | TP_IN_SERVER,
