@@ -300,11 +300,10 @@ cycle_build_codecs(struct tp_cycle *cycle, const struct tp_program *program,
             };
         }
     }
-    server->default_codec = (uint8_t) conf->body_codec;
+    server->bodies = tp__cycle_bodies_of(block);
     server->header_codec = (uint8_t) conf->header_codec;
     server->gzip_level = (int) conf->body_gzip;
     server->id_conflict = (enum tp_id_conflict) conf->id_conflict;
-    server->gzip_min = conf->gzip_min;
 }
 
 static struct tp_session_limits

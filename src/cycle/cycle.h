@@ -101,6 +101,9 @@ const struct tp_protocol_use *tp__cycle_find_protocol(const struct tp_server *se
                                                       struct tp_str name, const char *origin,
                                                       struct tp_text *messages);
 
+/* For the files that build a cycle: how bodies travel by what a block says. */
+struct tp_bodies tp__cycle_bodies_of(const struct tp_block *block);
+
 /* For the files that build a cycle: how many dials `parent` has; makes them; checks them all. */
 size_t tp__cycle_count_dials(const struct tp_block *parent);
 void tp__cycle_build_dials(struct tp_cycle *cycle, const struct tp_block *parent,

@@ -25,6 +25,7 @@ static size_t routes_count(const struct tp_block *parent, enum tp_context contex
 static void routes_collect(struct route_list *list, const struct tp_block *parent,
                            enum tp_context context);
 static const struct tp_route *route_make(struct route_list *list, const struct tp_block *block);
+static struct tp_bodies route_bodies(const struct route_list *list, const struct tp_block *block);
 
 void
 tp__cycle_build_routes(struct tp_cycle *cycle, const struct tp_block *block,
@@ -39,6 +40,19 @@ tp__cycle_build_routes(struct tp_cycle *cycle, const struct tp_block *block,
 
     routes_build(&list, TP_IN_PULL, &server->pulls);
     routes_build(&list, TP_IN_PUSH, &server->pushes);
+}
+
+struct tp_bodies
+tp__cycle_bodies_of(const struct tp_block *block)
+{
+    const struct tp_route_conf *conf = tp_block_conf(block, &tp__module_route);
+
+    return (struct tp_bodies){
+        .codec = conf->body_codec,
+        .has_reply_level = conf->reply_gzip != TP_REPLY_GZIP_AS_PULL,
+        .reply_level = (int8_t) conf->reply_gzip,
+        .gzip_min = conf->gzip_min,
+    };
 }
 
 static void
@@ -89,10 +103,31 @@ route_make(struct route_list *list, const struct tp_block *block)
     TP_ASSERT(handler != NULL);
     route->uri = conf->uri;
     route->is_ordered = conf->is_ordered;
+    route->bodies = route_bodies(list, block);
     route->logging = tp__cycle_logging_of(list->cycle, block);
     route->handler = handler;
     route->conf = tp_block_conf(block, handler);
     route->hooks = tp__cycle_route_hooks(list->cycle, list->server, block);
     tp__cycle_register_route(list->cycle, list->server, block, conf->uri, list->messages);
     return route;
+}
+
+/* A route of the peer has what the server says that it serves, unless it says it itself. */
+static struct tp_bodies
+route_bodies(const struct route_list *list, const struct tp_block *block)
+{
+    struct tp_bodies bodies = tp__cycle_bodies_of(list->server);
+    struct tp_bodies own = tp__cycle_bodies_of(block);
+
+    if (tp_block_writes(block, "body_codec")) {
+        bodies.codec = own.codec;
+    }
+    if (tp_block_writes(block, "reply_gzip")) {
+        bodies.has_reply_level = own.has_reply_level;
+        bodies.reply_level = own.reply_level;
+    }
+    if (tp_block_writes(block, "gzip_min")) {
+        bodies.gzip_min = own.gzip_min;
+    }
+    return bodies;
 }

@@ -28,6 +28,7 @@ static const char *file_mode_value_parse(struct tp_str text, void *field);
 static const char *origin_parse(struct tp_str text, void *field);
 static bool origin_is_letter(char letter);
 static const char *route_uri_parse(struct tp_str text, void *field);
+static const char *codec_value_parse(struct tp_str text, void *field);
 
 static const struct tp_custom_type endpoint_type = {
     .word = "address",
@@ -54,13 +55,22 @@ static const struct tp_custom_type route_uri_type = {
     .parse = route_uri_parse,
 };
 
-static const struct tp_word word_off[] = { { "off", 0 }, { NULL, 0 } };
-static const struct tp_word word_default[] = { { "default", 0 }, { NULL, 0 } };
+/* Names are the table's; a codec of somebody's own module is named by its letter. */
+#define CODEC_WORD(NAME, id, name, aliases, mime) name " | "
+#define CODEC_WORDS                               TP_CODEC_TABLE(CODEC_WORD) "string | LETTER"
+static const struct tp_custom_type codec_type = {
+    .word = CODEC_WORDS,
+    .parse = codec_value_parse,
+};
 
-static const struct tp_word codec_words[] = {
-    TP_CODEC_WORDS,
+static const struct tp_word reply_gzip_words[] = {
+    { "off", 0 },
+    { "pull", TP_REPLY_GZIP_AS_PULL },
     { NULL, 0 },
 };
+
+static const struct tp_word word_off[] = { { "off", 0 }, { NULL, 0 } };
+static const struct tp_word word_default[] = { { "default", 0 }, { NULL, 0 } };
 
 static const struct tp_word header_codec_words[] = {
     { "json", TP_CODEC_JSON },
@@ -184,23 +194,10 @@ static const struct tp_directive server_directives[] = {
         .brief = "The unanswered PULLs of a session before it is no longer read from.",
     },
     {
-        .name = "gzip_min", .where = TP_IN_PEER | TP_IN_SERVER,
-        TP_SIZE(struct tp_server_conf, gzip_min),
-        .preset = "256", .min = "0", .max = "256m", .since = "0.1",
-        .brief = "Replies to deflated PULLs are deflated too, unless their body is smaller than "
-                 "this or would grow; so are our own bodies where body_gzip says it.",
-    },
-    {
         .name = "header_codec", .where = TP_IN_PEER | TP_IN_SERVER,
         TP_WORD(struct tp_server_conf, header_codec, header_codec_words),
         .preset = "protobuf", .since = "0.1",
         .brief = "The codec of headers that are sent on our own account; a REPLY has its PULL's.",
-    },
-    {
-        .name = "body_codec", .where = TP_IN_PEER | TP_IN_SERVER,
-        TP_WORD(struct tp_server_conf, body_codec, codec_words),
-        .preset = "json", .since = "0.1",
-        .brief = "The codec of bodies that name none, and of those sent on our own account.",
     },
     {
         .name = "body_gzip", .where = TP_IN_PEER | TP_IN_SERVER,
@@ -293,6 +290,27 @@ static const struct tp_directive route_directives[] = {
         TP_FLAG(struct tp_route_conf, is_ordered),
         .preset = "off", .since = "0.1",
         .brief = "Whether a session's replies from a route leave in the order of their PULLs.",
+    },
+    {
+        .name = "body_codec", .where = TP_IN_PEER | TP_IN_SERVER | TP_IN_ROUTE,
+        TP_CUSTOM(struct tp_route_conf, body_codec, uint8_t, &codec_type),
+        .preset = "json", .since = "0.1",
+        .brief = "The codec of bodies that name none; in peer and server also of those sent on "
+                 "our own account.",
+    },
+    {
+        .name = "reply_gzip", .where = TP_IN_PEER | TP_IN_SERVER | TP_IN_PULL,
+        TP_NUMBER(struct tp_route_conf, reply_gzip), .words = reply_gzip_words,
+        .preset = "pull", .min = "-2", .max = "9", .since = "0.1",
+        .brief = "How much a REPLY is deflated whose PULL lets it be: as the PULL wants it, at "
+                 "this level, or not at all.",
+    },
+    {
+        .name = "gzip_min", .where = TP_IN_PEER | TP_IN_SERVER | TP_IN_PULL,
+        TP_SIZE(struct tp_route_conf, gzip_min),
+        .preset = "256", .min = "0", .max = "256m", .since = "0.1",
+        .brief = "Replies to PULLs that let them be are deflated, unless their body is smaller "
+                 "than this or would grow; so are our own bodies where body_gzip says it.",
     },
 };
 
@@ -553,4 +571,16 @@ route_uri_parse(struct tp_str text, void *field)
 
     *uri = text;
     return tp__route_uri_check(text);
+}
+
+static const char *
+codec_value_parse(struct tp_str text, void *field)
+{
+    uint8_t *codec = field;
+
+    *codec = tp_codec_of_name(text);
+    if (*codec == TP_CODEC_NONE && text.len == 1 && text.data[0] > ' ' && text.data[0] < 0x7f) {
+        *codec = (uint8_t) text.data[0];
+    }
+    return *codec != TP_CODEC_NONE ? NULL : "takes a codec: " CODEC_WORDS;
 }

@@ -40,9 +40,7 @@ struct tp_server_conf {
     struct tp_size packet_limit;
     struct tp_size send_queue;
     int64_t max_pending_pulls;
-    struct tp_size gzip_min;
-    int header_codec; /* enum tp_codec_id, and so is body_codec */
-    int body_codec;
+    int header_codec; /* enum tp_codec_id */
     int64_t body_gzip;
     int64_t max_sent_pulls;
     int id_conflict; /* enum tp_id_conflict */
@@ -55,10 +53,17 @@ struct tp_server_conf {
     struct tp_msec exchange_timeout;
 };
 
-/* What a `pull` or `push` block says besides its handler. */
+enum {
+    TP_REPLY_GZIP_AS_PULL = 100, /* instead of a level */
+};
+
+/* What a `pull` or `push` block says besides its handler, or the blocks around it for it. */
 struct tp_route_conf {
     struct tp_str uri;
     bool is_ordered;
+    uint8_t body_codec;
+    int64_t reply_gzip;
+    struct tp_size gzip_min;
 };
 
 extern const struct tp_module tp__module_server;

@@ -114,11 +114,10 @@ tp__peer_server_init(struct tp_peer *peer)
     TP_ASSERT(tp__protocols_count(&modules) <= TP_PEER_PROTOCOLS_MAX);
     peer->server = (struct tp_server){
         .configuration = &peer->configuration,
-        .default_codec = options->body_codec,
         .header_codec = options->header_codec,
         .gzip_level = options->gzip_level,
         .id_conflict = options->id_conflict,
-        .gzip_min = options->gzip_min,
+        .bodies = { .codec = options->body_codec, .gzip_min = options->gzip_min },
         .log = peer->log,
         .protocols = peer->protocols,
         .protocol_count = tp__protocols_fill(&modules, peer->protocols),

@@ -227,6 +227,7 @@ route_make(const struct tp_peer *peer, const struct route_request *request)
         .handler = &route_module,
         .conf = &route->handler,
         .hooks = request->group == NULL ? peer->route_hooks : request->group->route_hooks,
+        .bodies = peer->server.bodies,
         .logging = peer->server.logging,
     };
     return route;

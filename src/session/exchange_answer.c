@@ -389,7 +389,10 @@ exchange_queue(struct tp_exchange *exchange)
     if (request->filter_count != 0) {
         memcpy(reply->filters, request->filters, sizeof(reply->filters));
         reply->filter_count = request->filter_count;
-        reply->reply_gzip = request->reply_gzip;
+        int level = tp__exchange_reply_level(exchange);
+
+        /* The filters are its request's, come what may. */
+        reply->reply_gzip = level != 0 ? level : request->reply_gzip;
     } else if ((request->reply_gzip | reply->gzip_level) != 0) {
         tp__exchange_fit_reply(exchange);
     }

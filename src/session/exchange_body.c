@@ -11,10 +11,12 @@
 static enum tp_result body_inflate(struct tp_exchange *exchange);
 static void body_inflate_reply(struct tp_exchange *exchange);
 static const struct tp_codec_use *body_codec(const struct tp_exchange *exchange);
+static const struct tp_bodies *exchange_bodies(const struct tp_exchange *exchange);
 static const struct tp_codec_use *find_codec(const struct tp_server *server, uint8_t id);
 static enum tp_result refuse_codec(struct tp_exchange *exchange);
 static enum tp_result refuse_value(struct tp_exchange *exchange, enum tp_result result,
                                    const char *why);
+static enum tp_result refuse_reply(struct tp_exchange *exchange, enum tp_result result);
 
 enum tp_result
 tp_exchange_read_body(struct tp_exchange *exchange, struct tp_str *body)
@@ -82,21 +84,45 @@ tp_exchange_read_value(struct tp_exchange *exchange, struct cJSON **value)
 }
 
 enum tp_result
-tp_exchange_reply_value(struct tp_exchange *exchange, const struct cJSON *value)
+tp_exchange_read_as(struct tp_exchange *exchange, uint8_t codec, struct tp_str *body)
 {
-    const struct tp_codec_use *use = body_codec(exchange);
-    struct tp_chain body = { 0 };
+    const struct tp_packet *request = &exchange->request;
 
-    if (use == NULL || use->codec->encode == NULL) {
+    *body = (struct tp_str){ 0 };
+    if (request->has_body_codec && request->body_codec != codec) {
         return refuse_codec(exchange);
     }
-    enum tp_result result = use->codec->encode(use->conf, value, exchange->server->limits.packet,
-                                               &exchange->sessions->pool, &body);
+    enum tp_result result = tp_exchange_read_body(exchange, body);
 
-    if (result != TP_OK) {
-        return tp_exchange_refuse_result(exchange, result);
+    return result == TP_OK ? TP_OK : refuse_value(exchange, result, "the body cannot be inflated");
+}
+
+enum tp_result
+tp_exchange_reply_value(struct tp_exchange *exchange, const struct cJSON *value)
+{
+    const uint8_t wanted[] = {
+        exchange->request.accept_codec,
+        exchange->request.body_codec,
+        exchange_bodies(exchange)->codec,
+    };
+    enum tp_result result = TP_NOT_FOUND;
+    struct tp_chain body = { 0 };
+
+    /* The next one is tried where a codec is not there, or cannot say this value. */
+    for (size_t i = 0; i < TP_COUNT_OF(wanted); i++) {
+        enum tp_result tried = tp_exchange_encode_value(exchange, value, wanted[i], &body);
+
+        if (tried == TP_OK) {
+            return tp_exchange_reply(exchange, &body, wanted[i]);
+        }
+        if (tried != TP_NOT_FOUND) {
+            result = tried;
+        }
+        if (tried != TP_NOT_FOUND && tried != TP_INVALID) {
+            break;
+        }
     }
-    return tp_exchange_reply(exchange, &body, use->codec->id);
+    return result == TP_NOT_FOUND ? refuse_codec(exchange) : refuse_reply(exchange, result);
 }
 
 enum tp_result
@@ -116,14 +142,25 @@ tp_exchange_encode_value(const struct tp_exchange *exchange, const struct cJSON 
 void
 tp__exchange_fit_reply(struct tp_exchange *exchange)
 {
-    const struct tp_server *server = exchange->server;
+    const struct tp_bodies *bodies = exchange_bodies(exchange);
     struct tp_packet *reply = &exchange->reply;
+    int level = tp__exchange_reply_level(exchange);
 
     if (exchange->request.reply_gzip == 0) {
         body_inflate_reply(exchange);
-    } else if (reply->gzip_level == 0 && reply->body.len >= server->gzip_min.bytes) {
-        tp__sessions_deflate(exchange->sessions, (int) exchange->request.reply_gzip, reply);
+    } else if (level != 0 && reply->gzip_level == 0 && reply->body.len >= bodies->gzip_min.bytes) {
+        tp__sessions_deflate(exchange->sessions, level, reply);
     }
+}
+
+int
+tp__exchange_reply_level(const struct tp_exchange *exchange)
+{
+    const struct tp_bodies *bodies = exchange_bodies(exchange);
+
+    return bodies->has_reply_level && exchange->request.reply_gzip != 0
+               ? bodies->reply_level
+               : (int) exchange->request.reply_gzip;
 }
 
 enum tp_result
@@ -190,14 +227,20 @@ body_inflate_reply(struct tp_exchange *exchange)
     reply->gzip_level = 0;
 }
 
-/* The codec of the request's body, or the peer's default where it named none; NULL when unknown. */
+/* The codec of the request's body, or the default where it named none; NULL when unknown. */
 static const struct tp_codec_use *
 body_codec(const struct tp_exchange *exchange)
 {
     const struct tp_packet *request = &exchange->request;
 
     return find_codec(exchange->server, request->has_body_codec ? request->body_codec
-                                                                : exchange->server->default_codec);
+                                                                : exchange_bodies(exchange)->codec);
+}
+
+static const struct tp_bodies *
+exchange_bodies(const struct tp_exchange *exchange)
+{
+    return exchange->route != NULL ? &exchange->route->bodies : &exchange->server->bodies;
 }
 
 static const struct tp_codec_use *
@@ -233,4 +276,17 @@ refuse_value(struct tp_exchange *exchange, enum tp_result result, const char *wh
     status.text = tp__str(why);
     tp_exchange_refuse(exchange, &status);
     return result;
+}
+
+/* A value that no codec can say is our own fault, not the caller's. */
+static enum tp_result
+refuse_reply(struct tp_exchange *exchange, enum tp_result result)
+{
+    struct tp_status status = tp_status_of(TP_STATUS_INTERNAL_ERROR);
+
+    if (result != TP_INVALID) {
+        return tp_exchange_refuse_result(exchange, result);
+    }
+    status.cause = TP_STR("no codec can express the reply");
+    return tp_exchange_refuse(exchange, &status);
 }

@@ -32,7 +32,7 @@ tp__own_packet_fill(const struct tp_session *session, int32_t type, struct tp_st
     *packet = (struct tp_packet){
         .type = type,
         .header_codec = header_codec,
-        .body_codec = options->body_codec != 0 ? options->body_codec : server->default_codec,
+        .body_codec = options->body_codec != 0 ? options->body_codec : server->bodies.codec,
         .has_body_codec = true,
         .accept_codec = options->accept_codec,
     };
@@ -127,7 +127,7 @@ packet_take_filters(const struct tp_session *session, const struct tp_send_optio
     const struct tp_server *server = session->source->server;
     unsigned abilities = tp__session_protocol(session)->abilities;
     int level = options->has_gzip ? options->gzip_level : server->gzip_level;
-    bool wants_gzip = level != 0 && packet->body.len >= server->gzip_min.bytes;
+    bool wants_gzip = level != 0 && packet->body.len >= server->bodies.gzip_min.bytes;
 
     if ((abilities & TP_PROTOCOL_FILTERS) != 0) {
         packet->filter_count = (uint8_t) strlen(options->filters);

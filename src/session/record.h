@@ -591,8 +591,11 @@ tp__exchange_stop_timer(struct tp_exchange *exchange)
     }
 }
 
-/* Deflates its reply's body as the request's was, which came deflated. */
+/* Deflates its reply's body as the request and the route want it, or inflates it. */
 void tp__exchange_fit_reply(struct tp_exchange *exchange);
+
+/* How much its reply is deflated; 0: not at all. */
+int tp__exchange_reply_level(const struct tp_exchange *exchange);
 
 /* Writes all open exchanges of the session. */
 void tp__exchanges_save(const struct tp_session *session, struct tp_saved_writer *writer);

@@ -13,12 +13,21 @@
 #include "session/exchange_log.h"
 #include "session/hooks.h"
 
+/* How bodies travel. */
+struct tp_bodies {
+    uint8_t codec;           /* of those that name none */
+    bool has_reply_level;    /* else a REPLY is deflated as its PULL wants it */
+    int8_t reply_level;      /* of a REPLY that may be deflated; 0: it is not */
+    struct tp_size gzip_min; /* smaller ones are not deflated */
+};
+
 /* What one `pull` or `push` block says. */
 struct tp_route {
     struct tp_str uri; /* as written: exact, ending in a star, or a star alone */
     const struct tp_module *handler;
     const void *conf; /* the handler's */
     bool is_ordered;  /* replies leave in the order of the pulls */
+    struct tp_bodies bodies;
     struct tp_exchange_logging logging;
     const struct tp_hook_set *hooks; /* NULL: none */
 };

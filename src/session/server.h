@@ -33,11 +33,10 @@ struct tp_server {
     struct tp_counted *configuration;
     struct tp_codec_use *codecs;
     size_t codec_count;
-    uint8_t default_codec; /* of bodies that name none, and of our own */
-    uint8_t header_codec;  /* of what is sent on our own account */
-    int gzip_level;        /* the same; 0: not deflated */
+    uint8_t header_codec; /* of what is sent on our own account */
+    int gzip_level;       /* the same; 0: not deflated */
     enum tp_id_conflict id_conflict;
-    struct tp_size gzip_min; /* smaller bodies are not deflated */
+    struct tp_bodies bodies; /* of exchanges without a route, and of our own */
     struct tp_log log;
     struct tp_protocol_use *protocols; /* in the order in which they are guessed */
     size_t protocol_count;

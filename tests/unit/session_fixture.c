@@ -147,7 +147,7 @@ tp__test_site_open(struct tp_test_site *site, struct tp_test_bench *bench,
     ck_assert_uint_le(tp__protocols_count(&modules), TP_TEST_PROTOCOLS_MAX);
     site->server = (struct tp_server){
         .configuration = &site->configuration,
-        .default_codec = TP_CODEC_PLAIN,
+        .bodies = { .codec = TP_CODEC_PLAIN },
         .header_codec = TP_CODEC_JSON,
         .log = bench->log,
         .protocols = site->protocols,

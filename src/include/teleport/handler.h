@@ -29,6 +29,14 @@ struct tp_buf_pool *tp_exchange_buf_pool(const struct tp_exchange *exchange);
 struct tp_size tp_exchange_packet_limit(const struct tp_exchange *exchange);
 
 /*
+ * The body inflated, in one piece, borrowed, for a handler that reads the bytes of this codec;
+ * one that names no codec is taken for it.  When that cannot be, the exchange has been refused
+ * already, with 400, 413, 415 or 503, and the body is empty.
+ */
+enum tp_result tp_exchange_read_as(struct tp_exchange *exchange, uint8_t codec,
+                                   struct tp_str *body) TP_MUST_CHECK;
+
+/*
  * The body as a value, decoded by its codec; *value is the caller's (cJSON_Delete).  When
  * that cannot be, the exchange has been refused already, with 400, 413, 415 or 503 and the
  * reason, and *value is NULL.
@@ -46,7 +54,11 @@ enum tp_result tp_exchange_encode_value(const struct tp_exchange *exchange,
                                         const struct cJSON *value, uint8_t codec,
                                         struct tp_chain *body) TP_MUST_CHECK;
 
-/* Ends the exchange with status 200 and `value`, which stays the caller's, in the request's codec. */
+/*
+ * Ends the exchange with status 200 and `value`, which stays the caller's: in the codec that is
+ * wanted for the REPLY, else in the request's own, else in that of "body_codec", whichever
+ * is there and can say it.  415 where none is, 500 where none can.
+ */
 enum tp_result tp_exchange_reply_value(struct tp_exchange *exchange, const struct cJSON *value);
 
 /*
