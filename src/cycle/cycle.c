@@ -354,6 +354,7 @@ cycle_build_listens(struct tp_cycle *cycle, const struct tp_program *program,
                 .origin = tp__conf_origin(block, "listen", i),
                 .tls = tls->context,
                 .requires_tls = items[i].ssl,
+                .proxies = items[i].proxy_protocol ? &conf->proxies : NULL,
             },
         };
         endpoint_make_absolute(&listen->endpoint, program->prefix, &cycle->arena);

@@ -17,11 +17,13 @@ enum {
 
 static void server_validate(const struct tp_block *block, void *conf);
 static void peer_validate_addresses(const struct tp_block *peer);
+static void listen_validate_proxies(const struct tp_block *server, size_t item);
 static void listen_validate_mode(const struct tp_block *server, size_t item);
 static void listen_validate_unique(const struct tp_block *server, size_t item);
 static const char *listen_find(const struct tp_block *server, size_t item_end, const char *name);
 static void route_validate(const struct tp_block *block, void *conf);
 static const char *endpoint_value_parse(struct tp_str text, void *field);
+static const char *network_value_parse(struct tp_str text, void *field);
 static const char *keepalive_value_parse(struct tp_str text, void *field);
 static bool keepalive_parse_part(struct tp_str *rest, int *value);
 static const char *file_mode_value_parse(struct tp_str text, void *field);
@@ -33,6 +35,11 @@ static const char *codec_value_parse(struct tp_str text, void *field);
 static const struct tp_custom_type endpoint_type = {
     .word = "address",
     .parse = endpoint_value_parse,
+};
+
+static const struct tp_custom_type network_type = {
+    .word = "network",
+    .parse = network_value_parse,
 };
 
 static const struct tp_custom_type keepalive_type = {
@@ -129,6 +136,13 @@ static const struct tp_argument listen_arguments[] = {
                  "apart by their first bytes.",
     },
     {
+        .name = "proxy_protocol", .kind = TP_ARGUMENT_SWITCH,
+        TP_FLAG(struct tp_listen_conf, proxy_protocol),
+        .preset = "off",
+        .brief = "Every connection begins with a PROXY header, which says who has connected; see "
+                 "proxy_protocol_from.",
+    },
+    {
         .name = "mode", .kind = TP_ARGUMENT_NAMED,
         TP_CUSTOM(struct tp_listen_conf, file_mode, unsigned, &file_mode_type),
         .preset = "default",
@@ -151,6 +165,14 @@ static const struct tp_argument origin_arguments[] = {
     },
 };
 
+static const struct tp_argument proxy_arguments[] = {
+    {
+        .name = "NETWORK", .kind = TP_ARGUMENT_REQUIRED,
+        .type = TP_VALUE_CUSTOM, .offset = 0, .custom = &network_type,
+        .brief = "An address, a network such as 10.0.0.0/8 or fd00::/8, unix:, or all.",
+    },
+};
+
 static const struct tp_directive server_directives[] = {
     {
         .name = "peer", .where = TP_IN_MAIN, TP_OPENS(TP_IN_PEER), .takes_nothing = true,
@@ -168,6 +190,13 @@ static const struct tp_directive server_directives[] = {
         TP_REPEATED(struct tp_server_conf, listens, struct tp_listen_conf),
         TP_ARGUMENTS(listen_arguments), .since = "0.1",
         .brief = "An address to accept connections on; may be given several times.",
+    },
+    {
+        .name = "proxy_protocol_from", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_REPEATED(struct tp_server_conf, proxies, struct tp_network),
+        TP_ARGUMENTS(proxy_arguments), .applies = TP_APPLIES_NEW_SESSIONS, .since = "0.1",
+        .brief = "Proxies whose PROXY header is trusted where listen says proxy_protocol; nobody "
+                 "else may connect there.",
     },
     {
         .name = "tcp_nodelay", .where = TP_IN_PEER | TP_IN_SERVER,
@@ -340,6 +369,7 @@ server_validate(const struct tp_block *block, void *conf)
     }
     for (size_t i = 0; tp_block_context(block) == TP_IN_SERVER && i < server->listens.count; i++) {
         listen_validate_mode(block, i);
+        listen_validate_proxies(block, i);
     }
     if (tp_block_context(block) == TP_IN_PEER) {
         peer_validate_addresses(block);
@@ -354,6 +384,20 @@ listen_validate_mode(const struct tp_block *server, size_t item)
 
     if (listens[item].file_mode != 0 && listens[item].endpoint.address.family != TP_ADDRESS_UNIX) {
         tp_conf_complain(server, "listen", item, "only the file of a Unix socket has a mode");
+    }
+}
+
+/* A header that anybody may write would let everybody be anybody. */
+static void
+listen_validate_proxies(const struct tp_block *server, size_t item)
+{
+    const struct tp_server_conf *conf = tp_block_conf(server, &tp__module_server);
+    const struct tp_listen_conf *listens = conf->listens.items;
+
+    if (listens[item].proxy_protocol && conf->proxies.count == 0) {
+        tp_conf_complain(server, "listen", item,
+                         "proxy_protocol_from has to say whose header is trusted, such as "
+                         "10.0.0.7 or 10.0.0.0/8");
     }
 }
 
@@ -469,6 +513,12 @@ static const char *
 endpoint_value_parse(struct tp_str text, void *field)
 {
     return tp__endpoint_parse(text, field);
+}
+
+static const char *
+network_value_parse(struct tp_str text, void *field)
+{
+    return tp_network_parse(text, field);
 }
 
 static const char *

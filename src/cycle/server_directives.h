@@ -30,12 +30,14 @@ struct tp_listen_conf {
     struct tp_size sndbuf;
     struct tp_keepalive so_keepalive;
     bool ssl;
+    bool proxy_protocol;
     unsigned file_mode; /* of a Unix socket's file; 0: as the umask says */
     struct tp_str protocol;
 };
 
 struct tp_server_conf {
     struct tp_items listens; /* of struct tp_listen_conf */
+    struct tp_items proxies; /* of struct tp_network */
     bool tcp_nodelay;
     struct tp_size packet_limit;
     struct tp_size send_queue;
