@@ -107,7 +107,8 @@ protobuf_read_field(const struct tp_protobuf_fields *fields, struct protobuf_byt
     uint8_t key = from.at[0];
     size_t number = key >> KEY_TYPE_BITS;
 
-    if (number >= fields->count || fields->rows[number].key != key || from.end - from.at < 2
+    /* Row 0 is none; its key of 0 is that of a field 0, which is malformed. */
+    if (number - 1 >= fields->count - 1 || fields->rows[number].key != key || from.end - from.at < 2
         || from.at[1] >= 0x80) {
         return protobuf_read_long_field(fields, from, record);
     }
