@@ -1,13 +1,15 @@
 /*
  * json_fields.c - JSON objects whose members a table knows.
  *
- * Those who write such objects write the members in one order and without white space.  So the
- * reader first looks whether the next member is, byte by byte, one of those that may come next;
- * only where it is not, a name is read for what it means.
+ * Programs write the members of such objects in the order of the table, and without white space.
+ * So there is a reader for what is usual, which compares keys as words of bytes.  It does not say
+ * what is wrong: where it finds anything else, the object is read once more, for what it means.
  *
  * Runs in: the loop's thread.  Read next: modules/protocol/teleport/header_json.c.
  */
 #include <teleport/json_fields.h>
+
+#include "packet/json_words.h"
 
 #include <string.h>
 
@@ -17,6 +19,8 @@ enum {
     NAME_RAW_MAX = 6 * NAME_BYTES_MAX, /* each byte escaped as \uXXXX */
     NESTING_MAX = 64,                  /* of what is skipped */
     DIGITS_SAFE = 19,                  /* that cannot be too many for 64 bits */
+    DIGITS_USUAL = 18,                 /* the same with a sign */
+    DIGITS_USUAL_INT32 = 9,
 };
 
 struct json_reader {
@@ -24,7 +28,6 @@ struct json_reader {
     const uint8_t *at;
     const uint8_t *end;
     const char *why;  /* what is wrong, once something is */
-    size_t next;      /* the row of the member that is expected */
     size_t texts_max; /* room for all texts, unescaped */
     bool must_unescape;
     void *record;
@@ -35,11 +38,14 @@ static const char mistyped[] = "a member of the JSON has a wrong type";
 static const char out_of_range[] = "a number of the JSON is out of range";
 static const char too_deep[] = "the JSON is nested too deeply";
 
+static bool json_read_usual(struct json_reader *reader);
+static bool json_is_key(const uint8_t *at, const uint8_t *end, const struct tp_json_field *field);
+static const uint8_t *json_read_usual_value(struct json_reader *reader, const uint8_t *at,
+                                            const struct tp_json_field *field);
+static const uint8_t *json_read_usual_text(struct json_reader *reader, const uint8_t *at,
+                                           struct tp_str *value);
 static bool json_read_object(struct json_reader *reader);
 static bool json_read_member(struct json_reader *reader);
-static const struct tp_json_field *json_take_key(struct json_reader *reader);
-static bool json_is_key(const uint8_t *at, size_t room, const struct tp_json_field *field);
-static bool json_read_strange_member(struct json_reader *reader);
 static bool json_read_name(struct json_reader *reader, struct tp_json_text *name);
 static const struct tp_json_field *json_find_field(const struct json_reader *reader,
                                                    const struct tp_json_text *name);
@@ -79,8 +85,13 @@ tp_json_fields_read(const struct tp_json_fields *fields, struct tp_str object, v
     };
 
     *unescaped_max = 0;
-    if (!json_read_object(&reader)) {
-        return reader.why;
+    if (!json_read_usual(&reader)) {
+        reader.at = begin;
+        reader.must_unescape = false;
+        reader.texts_max = 0;
+        if (!json_read_object(&reader)) {
+            return reader.why;
+        }
     }
     if (reader.must_unescape) {
         /* All move to one room, also those that mean what they say. */
@@ -142,6 +153,105 @@ tp_json_write_uint64(uint8_t *to, uint64_t value)
     return to;
 }
 
+static inline bool
+json_read_usual(struct json_reader *reader)
+{
+    const struct tp_json_field *field = reader->fields->rows;
+    const struct tp_json_field *last = field + reader->fields->count;
+    const uint8_t *at = reader->at;
+    const uint8_t *end = reader->end;
+
+    if (at == end || *at != '{') {
+        return false;
+    }
+    do {
+        at++;
+        while (field < last && !json_is_key(at, end, field)) {
+            field++;
+        }
+        if (field == last) {
+            return false;
+        }
+        at = json_read_usual_value(reader, at + field->key_len, field);
+        if (at == NULL) {
+            return false;
+        }
+        field++;
+    } while (at < end && *at == ',');
+    return end - at == 1 && *at == '}';
+}
+
+/* Two words from both ends, which overlap, are all of it. */
+static inline bool
+json_is_key(const uint8_t *at, const uint8_t *end, const struct tp_json_field *field)
+{
+    const char *key = field->key;
+    size_t len = field->key_len;
+
+    if ((size_t) (end - at) < len) {
+        return false;
+    }
+    if (len >= sizeof(uint64_t)) {
+        size_t rest = len - sizeof(uint64_t);
+
+        return memcmp(at, key, sizeof(uint64_t)) == 0
+               && memcmp(at + rest, key + rest, sizeof(uint64_t)) == 0;
+    }
+    size_t rest = len - sizeof(uint32_t);
+
+    return memcmp(at, key, sizeof(uint32_t)) == 0
+           && memcmp(at + rest, key + rest, sizeof(uint32_t)) == 0;
+}
+
+/* Returns the place behind the value; NULL where it is not as usual. */
+static inline const uint8_t *
+json_read_usual_value(struct json_reader *reader, const uint8_t *at,
+                      const struct tp_json_field *field)
+{
+    void *value = (char *) reader->record + field->offset;
+    const uint8_t *begin = at;
+    uint64_t number = 0;
+
+    if (field->kind == TP_JSON_KIND_TEXT) {
+        return json_read_usual_text(reader, at, value);
+    }
+    if (field->kind == TP_JSON_KIND_ANY) {
+        reader->at = at;
+        return json_read_any(reader, value) ? reader->at : NULL;
+    }
+    while (at < reader->end && (unsigned) *at - '0' <= 9) {
+        number = number * 10 + (*at++ - '0');
+    }
+    if (at == begin || (*begin == '0' && at - begin > 1)) {
+        return NULL;
+    }
+    if (field->kind == TP_JSON_KIND_INT32) {
+        *(int32_t *) value = (int32_t) number;
+        return at - begin <= DIGITS_USUAL_INT32 ? at : NULL;
+    }
+    *(uint64_t *) value = number;
+    return at - begin <= DIGITS_USUAL ? at : NULL;
+}
+
+static inline const uint8_t *
+json_read_usual_text(struct json_reader *reader, const uint8_t *at, struct tp_str *value)
+{
+    const uint8_t *end = reader->end;
+
+    if (at == end || *at != '"') {
+        return NULL;
+    }
+    const uint8_t *closing = tp__json_skip_plain(at + 1, end);
+
+    if (closing < end && *closing == '"') {
+        *value = (struct tp_str){ (const char *) at + 1, (size_t) (closing - at - 1) };
+        reader->texts_max += value->len;
+        return closing + 1;
+    }
+    reader->at = at;
+    return json_read_text(reader, value) ? reader->at : NULL;
+}
+
 static bool
 json_read_object(struct json_reader *reader)
 {
@@ -167,59 +277,8 @@ json_read_object(struct json_reader *reader)
     return reader->at == reader->end || json_fail(reader, malformed);
 }
 
-static inline bool
-json_read_member(struct json_reader *reader)
-{
-    const struct tp_json_field *field = json_take_key(reader);
-
-    if (field == NULL) {
-        return json_read_strange_member(reader);
-    }
-    json_skip_space(reader);
-    return json_read_value(reader, field);
-}
-
-/* The field whose key stands here, as it is mostly written, which is then behind; else NULL. */
-static inline const struct tp_json_field *
-json_take_key(struct json_reader *reader)
-{
-    const struct tp_json_field *rows = reader->fields->rows;
-    size_t room = (size_t) (reader->end - reader->at);
-
-    for (size_t i = reader->next; i < reader->fields->count; i++) {
-        if (json_is_key(reader->at, room, &rows[i])) {
-            reader->at += rows[i].key_len;
-            reader->next = i + 1;
-            return &rows[i];
-        }
-    }
-    return NULL;
-}
-
-/* Two words from both ends, which overlap, are all of it. */
-static inline bool
-json_is_key(const uint8_t *at, size_t room, const struct tp_json_field *field)
-{
-    const char *key = field->key;
-    size_t len = field->key_len;
-
-    if (room < len) {
-        return false;
-    }
-    if (len >= sizeof(uint64_t)) {
-        return memcmp(at, key, sizeof(uint64_t)) == 0
-               && memcmp(at + len - sizeof(uint64_t), key + len - sizeof(uint64_t),
-                         sizeof(uint64_t))
-                      == 0;
-    }
-    return memcmp(at, key, sizeof(uint32_t)) == 0
-           && memcmp(at + len - sizeof(uint32_t), key + len - sizeof(uint32_t), sizeof(uint32_t))
-                  == 0;
-}
-
-/* One that is written otherwise, or out of order, or unknown. */
 static bool
-json_read_strange_member(struct json_reader *reader)
+json_read_member(struct json_reader *reader)
 {
     struct tp_json_text name;
 
@@ -228,11 +287,7 @@ json_read_strange_member(struct json_reader *reader)
     }
     const struct tp_json_field *field = json_find_field(reader, &name);
 
-    if (field == NULL) {
-        return json_skip_value(reader, 1);
-    }
-    reader->next = (size_t) (field - reader->fields->rows) + 1;
-    return json_read_value(reader, field);
+    return field == NULL ? json_skip_value(reader, 1) : json_read_value(reader, field);
 }
 
 /* Reads a name and its colon, with the white space around them. */

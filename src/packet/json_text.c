@@ -5,6 +5,8 @@
  */
 #include <teleport/json_text.h>
 
+#include "packet/json_words.h"
+
 #include <string.h>
 
 enum {
@@ -20,10 +22,7 @@ enum {
     SURROGATE_LOW = 0xdc00,
     SURROGATE_LAST = 0xdfff,
     CODE_MAX = 0x10ffff,
-    WORD_BYTES = 8, /* looked at together */
 };
-
-#define BYTE_ONES UINT64_C(0x0101010101010101)
 
 static const uint8_t *text_read_strict(const uint8_t *at, const uint8_t *end,
                                        struct tp_json_text *text);
@@ -33,11 +32,8 @@ static uint8_t *text_unescape_strict(const uint8_t *at, const uint8_t *end, uint
 static uint8_t *text_unescape_any(const uint8_t *at, const uint8_t *end, bool is_bare, uint8_t *to);
 static const uint8_t *text_unescape_literal(const uint8_t *at, const uint8_t *end, bool is_bare,
                                             uint8_t **to);
-static const uint8_t *text_skip_plain(const uint8_t *at, const uint8_t *end);
 static const uint8_t *text_skip_bytes(const uint8_t *at, const uint8_t *end);
-static uint64_t text_load(const uint8_t *at);
 static uint64_t text_mark(uint64_t word, uint8_t byte);
-static uint64_t text_mark_unsafe(uint64_t word);
 static bool text_must_escape(uint8_t byte);
 static uint8_t text_letter(uint32_t code);
 static uint8_t *text_write_escape(uint8_t *to, uint32_t code);
@@ -97,10 +93,10 @@ tp_json_text_write(struct tp_str text, uint8_t *to)
 
     *to++ = '"';
     while (at < end) {
-        if (end - at >= WORD_BYTES && text_are_safe(text_load(at))) {
-            memcpy(to, at, WORD_BYTES);
-            to += WORD_BYTES;
-            at += WORD_BYTES;
+        if (end - at >= TP_JSON_WORD && text_are_safe(tp__json_load(at))) {
+            memcpy(to, at, TP_JSON_WORD);
+            to += TP_JSON_WORD;
+            at += TP_JSON_WORD;
         } else if (text_is_safe(*at)) {
             *to++ = *at++;
         } else {
@@ -149,7 +145,8 @@ text_read_strict(const uint8_t *at, const uint8_t *end, struct tp_json_text *tex
     bool is_plain = true;
     uint32_t code;
 
-    for (at = text_skip_plain(at, end); at < end && *at != '"'; at = text_skip_plain(at, end)) {
+    for (at = tp__json_skip_plain(at, end); at < end && *at != '"';
+         at = tp__json_skip_plain(at, end)) {
         if (*at >= 0x80) {
             size_t len = utf8_read(at, end, &code);
 
@@ -213,10 +210,10 @@ static uint8_t *
 text_unescape_any(const uint8_t *at, const uint8_t *end, bool is_bare, uint8_t *to)
 {
     while (at < end) {
-        if (end - at >= WORD_BYTES && text_mark(text_load(at), '\\') == 0) {
-            memcpy(to, at, WORD_BYTES);
-            to += WORD_BYTES;
-            at += WORD_BYTES;
+        if (end - at >= TP_JSON_WORD && text_mark(tp__json_load(at), '\\') == 0) {
+            memcpy(to, at, TP_JSON_WORD);
+            to += TP_JSON_WORD;
+            at += TP_JSON_WORD;
         } else if (*at != '\\') {
             *to++ = *at++;
         } else {
@@ -239,50 +236,23 @@ text_unescape_literal(const uint8_t *at, const uint8_t *end, bool is_bare, uint8
     return at + 1;
 }
 
-/* Passes what means itself: no quote, no escape, no control character, nothing beyond ASCII. */
-static inline const uint8_t *
-text_skip_plain(const uint8_t *at, const uint8_t *end)
-{
-    while (end - at >= WORD_BYTES) {
-        uint64_t marks = text_mark_unsafe(text_load(at));
-
-        if (marks != 0) {
-            return at + (size_t) __builtin_ctzll(marks) / 8;
-        }
-        at += WORD_BYTES;
-    }
-    while (at < end && *at >= 0x20 && *at < 0x80 && *at != '"' && *at != '\\') {
-        at++;
-    }
-    return at;
-}
-
 /* Passes everything but quotes and backslashes. */
 static inline const uint8_t *
 text_skip_bytes(const uint8_t *at, const uint8_t *end)
 {
-    while (end - at >= WORD_BYTES) {
-        uint64_t word = text_load(at);
+    while (end - at >= TP_JSON_WORD) {
+        uint64_t word = tp__json_load(at);
         uint64_t marks = text_mark(word, '"') | text_mark(word, '\\');
 
         if (marks != 0) {
             return at + (size_t) __builtin_ctzll(marks) / 8;
         }
-        at += WORD_BYTES;
+        at += TP_JSON_WORD;
     }
     while (at < end && *at != '"' && *at != '\\') {
         at++;
     }
     return at;
-}
-
-/* Eight bytes, the first of them lowest; compilers make one instruction of it. */
-static inline uint64_t
-text_load(const uint8_t *at)
-{
-    return (uint64_t) at[0] | (uint64_t) at[1] << 8 | (uint64_t) at[2] << 16
-           | (uint64_t) at[3] << 24 | (uint64_t) at[4] << 32 | (uint64_t) at[5] << 40
-           | (uint64_t) at[6] << 48 | (uint64_t) at[7] << 56;
 }
 
 /*
@@ -292,32 +262,20 @@ text_load(const uint8_t *at)
 static inline uint64_t
 text_mark(uint64_t word, uint8_t byte)
 {
-    uint64_t difference = word ^ BYTE_ONES * byte;
+    uint64_t difference = word ^ TP_JSON_BYTE_ONES * byte;
 
-    return (difference - BYTE_ONES) & ~difference & BYTE_ONES << 7;
-}
-
-/*
- * Marks, by its highest bit, the first byte that is a quote, a backslash, below 0x20 or
- * above 0x7f.  Bytes behind that may be marked without reason, because a subtraction
- * borrows from them.
- */
-static inline uint64_t
-text_mark_unsafe(uint64_t word)
-{
-    return (word | (word - BYTE_ONES * 0x20) | ((word ^ BYTE_ONES * '"') - BYTE_ONES)
-            | ((word ^ BYTE_ONES * '\\') - BYTE_ONES))
-           & BYTE_ONES << 7;
+    return (difference - TP_JSON_BYTE_ONES) & ~difference & TP_JSON_BYTE_ONES << 7;
 }
 
 /* Are all eight bytes safe?  See text_is_safe(). */
 static inline bool
 text_are_safe(uint64_t word)
 {
-    uint64_t marks = text_mark_unsafe(word)
-                     | (((word ^ BYTE_ONES * '<') - BYTE_ONES) & BYTE_ONES << 7)
-                     | (((word ^ BYTE_ONES * '>') - BYTE_ONES) & BYTE_ONES << 7)
-                     | (((word ^ BYTE_ONES * '&') - BYTE_ONES) & BYTE_ONES << 7);
+    uint64_t marks =
+        tp__json_mark_unsafe(word)
+        | (((word ^ TP_JSON_BYTE_ONES * '<') - TP_JSON_BYTE_ONES) & TP_JSON_BYTE_ONES << 7)
+        | (((word ^ TP_JSON_BYTE_ONES * '>') - TP_JSON_BYTE_ONES) & TP_JSON_BYTE_ONES << 7)
+        | (((word ^ TP_JSON_BYTE_ONES * '&') - TP_JSON_BYTE_ONES) & TP_JSON_BYTE_ONES << 7);
 
     return marks == 0;
 }
@@ -392,11 +350,17 @@ text_unescape_code(const uint8_t *at, const uint8_t *end, uint32_t *code)
 }
 
 /* May it stand in a string as it is, alone? */
-static bool
+static inline bool
 text_is_safe(uint8_t byte)
 {
-    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\' && byte != '<' && byte != '>'
-           && byte != '&';
+    /* A bit for each byte from 0x20 and from 0x40 on. */
+    static const uint64_t safe[] = {
+        UINT64_C(0xffffffff00000000)
+            & ~(UINT64_C(1) << '"' | UINT64_C(1) << '&' | UINT64_C(1) << '<' | UINT64_C(1) << '>'),
+        ~(UINT64_C(1) << ('\\' - 64)),
+    };
+
+    return byte < 0x80 && (safe[byte >> 6] >> (byte & 63) & 1) != 0;
 }
 
 /* Does JSON not let it stand in a string as it is? */
