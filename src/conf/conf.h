@@ -27,7 +27,10 @@ struct tp_conf_loader {
     /* The content of the file at `path`. */
     enum tp_result (*read_file)(struct tp_conf_loader *loader, const char *path,
                                 struct tp_text *answer);
-    /* The paths that match the glob `pattern`, sorted, each ended by '\n'; none is TP_OK too. */
+    /*
+     * The paths that match the glob `pattern`, sorted, each ended by '\n' and a folder by "/\n";
+     * none is TP_OK too.
+     */
     enum tp_result (*expand)(struct tp_conf_loader *loader, const char *pattern,
                              struct tp_text *answer);
     /* The value of a load-time variable ("hostname", "env_HOME"); TP_NOT_FOUND when unset. */

@@ -12,7 +12,9 @@
 #include "conf/inherit.h"
 #include "conf/reader.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     LOAD_ARENA_CHUNK_BYTES = 16 * 1024,
@@ -26,6 +28,8 @@ static size_t load_scratch_bytes(struct tp_module_list modules);
 static void load_read_directives(struct tp_conf_reader *reader);
 static void load_validate(struct tp_block *block);
 static void load_release(const struct tp_block *block);
+static enum tp_result load_keep(const struct tp_block *block, enum tp_result result,
+                                struct tp_text *answer, struct tp_str *kept);
 
 enum tp_result
 tp__conf_load(const struct tp_conf_options *options, struct tp_text *messages,
@@ -107,12 +111,60 @@ tp__conf_read_file(const struct tp_block *block, const char *path, struct tp_tex
     return loader->read_file(loader, path, content);
 }
 
+enum tp_result
+tp_conf_read_file(const struct tp_block *block, const char *path, struct tp_str *content)
+{
+    struct tp_text answer = { 0 };
+    enum tp_result result = tp__conf_read_file(block, path, &answer);
+
+    return load_keep(block, result, &answer, content);
+}
+
+enum tp_result
+tp_conf_expand(const struct tp_block *block, const char *pattern, struct tp_str *paths)
+{
+    struct tp_conf_loader *loader = block->conf->loader;
+    struct tp_text answer = { 0 };
+
+    TP_ASSERT(loader != NULL);
+    enum tp_result result = loader->expand(loader, pattern, &answer);
+
+    return load_keep(block, result, &answer, paths);
+}
+
 const char *
 tp__conf_origin(const struct tp_block *block, const char *directive, size_t item)
 {
     const struct tp_conf_use *use = tp__block_find_use(block, directive, item);
 
     return use == NULL ? "default" : use->origin;
+}
+
+/* Moves the answer to where the configuration lives, terminated; errno stays as it was. */
+static enum tp_result
+load_keep(const struct tp_block *block, enum tp_result result, struct tp_text *answer,
+          struct tp_str *kept)
+{
+    struct tp_str text = tp__text_get(answer);
+    int saved_errno = errno;
+
+    *kept = (struct tp_str){ 0 };
+    if (result == TP_OK) {
+        char *copy = tp__arena_try_alloc(&block->conf->arena, text.len + 1);
+
+        if (copy == NULL) {
+            result = TP_NO_MEMORY;
+        } else {
+            if (text.len > 0) {
+                memcpy(copy, text.data, text.len);
+            }
+            copy[text.len] = '\0';
+            *kept = (struct tp_str){ copy, text.len };
+        }
+    }
+    tp__text_fini(answer);
+    errno = saved_errno;
+    return result;
 }
 
 static struct tp_conf *

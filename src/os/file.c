@@ -100,7 +100,7 @@ enum tp_result
 tp__file_expand(const char *pattern, struct tp_text *text)
 {
     glob_t found = { 0 };
-    int outcome = glob(pattern, 0, file_is_expand_fatal, &found);
+    int outcome = glob(pattern, GLOB_MARK, file_is_expand_fatal, &found);
 
     for (size_t i = 0; outcome == 0 && i < found.gl_pathc; i++) {
         tp__text_printf(text, "%s\n", found.gl_pathv[i]);

@@ -30,7 +30,8 @@ size_t tp__descriptor_count(void);
 enum tp_result tp__file_read(const char *path, size_t size_max, struct tp_text *text) TP_MUST_CHECK;
 
 /*
- * Appends the paths that match `pattern`, sorted, each ended by '\n'; none is TP_OK.
+ * Appends the paths that match `pattern`, sorted, each ended by '\n' and a directory by a slash
+ * before that; none is TP_OK.
  * TP_DENIED: a directory of the pattern may not be read.
  */
 enum tp_result tp__file_expand(const char *pattern, struct tp_text *text) TP_MUST_CHECK;

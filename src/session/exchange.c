@@ -291,6 +291,12 @@ tp_exchange_type(const struct tp_exchange *exchange)
     return exchange->request.type;
 }
 
+struct tp_str
+tp_exchange_route(const struct tp_exchange *exchange)
+{
+    return exchange->route == NULL ? TP_STR("") : exchange->route->uri;
+}
+
 struct tp_session *
 tp_exchange_session(const struct tp_exchange *exchange)
 {

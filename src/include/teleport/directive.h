@@ -237,6 +237,17 @@ const struct tp_block *tp_block_next(const struct tp_block *block);
 bool tp_block_writes(const struct tp_block *block, const char *directive);
 
 /*
+ * For a .validate: the content of a file that a directive names, and the paths that match a
+ * glob pattern, sorted, each ended by '\n' and a folder by "/\n"; both live as long as the configuration.  Asked in
+ * the master they are read from disk, and workers that load the same text get the same answers,
+ * whoever they run as: so what is asked may depend on the text and on answers only.
+ */
+enum tp_result tp_conf_read_file(const struct tp_block *block, const char *path,
+                                 struct tp_str *content) TP_MUST_CHECK;
+enum tp_result tp_conf_expand(const struct tp_block *block, const char *pattern,
+                              struct tp_str *paths) TP_MUST_CHECK;
+
+/*
  * Reports a mistake found by a module's .validate.  It is shown with file, line,
  * source line and caret of the `item`-th use (0 for directives that do not
  * repeat) of `directive` in `block` or in the block it was inherited from; where

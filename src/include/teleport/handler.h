@@ -22,6 +22,9 @@ struct tp_session;
 /* What came: the request's packet, borrowed; its body is as it was on the wire. */
 const struct tp_packet *tp_exchange_request(const struct tp_exchange *exchange);
 
+/* The uri of its route as it is configured ("/files/" and a star); empty where it has none. */
+struct tp_str tp_exchange_route(const struct tp_exchange *exchange);
+
 /* For buffers that become a part of the answer. */
 struct tp_buf_pool *tp_exchange_buf_pool(const struct tp_exchange *exchange);
 

@@ -10,6 +10,7 @@
 struct badge_conf {
     struct tp_str path;
     char content[32];
+    struct tp_str kept;
 };
 
 Suite *tp_suite_conf_files(void);
@@ -30,6 +31,7 @@ badge_validate(const struct tp_block *block, void *conf)
     } else if (content.len < sizeof(badge->content)) {
         memcpy(badge->content, content.data, content.len + 1);
         tp__conf_warn(block, "badge", 0, "%zu bytes", content.len);
+        ck_assert_int_eq(TP_OK, tp_conf_read_file(block, badge->path.data, &badge->kept));
     }
     tp__text_fini(&content);
 }
@@ -72,6 +74,8 @@ START_TEST(reads_a_file_and_warns)
     const struct badge_conf *badge = tp_block_conf(tp__conf_root(fixture.conf), &badge_module);
 
     ck_assert_str_eq("Ada", badge->content);
+    ck_assert_uint_eq(3, badge->kept.len);
+    ck_assert_str_eq("Ada", badge->kept.data);
     ck_assert_str_eq("teleport.conf:1:1: warning: 3 bytes\n"
                      "    1 | badge name.txt;\n"
                      "      | ^^^^^\n",
