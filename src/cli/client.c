@@ -52,6 +52,11 @@ tp__client_open(struct tp_client *client, const struct tp_settings *settings,
     }
     options.pull_timeout = settings->timeout;
     options.dial_timeout = settings->timeout;
+    options.tls_certificate = settings->certificate;
+    options.tls_key = settings->key;
+    options.tls_trusted = settings->authority;
+    options.tls_trusts_all = settings->is_insecure;
+    options.handshake_timeout = settings->timeout;
     options.log = &client->log;
     options.owner = client;
     if (adjust != NULL) {
@@ -107,6 +112,7 @@ tp__client_dial_options(const struct tp_settings *settings)
     options.redial.times = settings->redial;
     options.redials_never = settings->redial == 0;
     options.id = settings->id;
+    options.tls_name = settings->server_name;
     return options;
 }
 
@@ -276,9 +282,9 @@ client_dial(struct tp_client *client)
         tp_peer_dial(client->peer, client->settings->address, &options, &session);
 
     if (result != TP_OK) {
-        tp__client_say(client, "cannot dial %s: %s", client->settings->address,
-                       result == TP_INVALID ? "this is no address: host:port or unix:/path"
-                                            : tp_result_sentence(result));
+        const char *why = tp_peer_last_error(client->peer);
+
+        tp__client_say(client, "%s", *why != '\0' ? why : tp_result_sentence(result));
         return result == TP_INVALID ? TP_EXIT_USAGE : TP_EXIT_LOCAL;
     }
     client->session = tp_session_get_handle(session);

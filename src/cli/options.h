@@ -40,6 +40,11 @@ struct tp_settings {
     struct tp_msec timeout;
     int64_t redial;
     const char *id; /* TP_OPTIONS_ID */
+    const char *authority;
+    const char *certificate;
+    const char *key;
+    const char *server_name;
+    bool is_insecure;
 
     /* TP_OPTIONS_SEND */
     uint8_t header_codec;

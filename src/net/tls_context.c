@@ -252,7 +252,9 @@ context_make_system(struct tp_tls_context *context, const struct tp_tls_options 
     SSL_CTX_set_app_data(system, context);
     SSL_CTX_set_options(system, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION
                                     | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-    SSL_CTX_set_mode(system, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
+    /* Sent is what stands in the file, not also what is known of clients' authorities. */
+    SSL_CTX_set_mode(system,
+                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY | SSL_MODE_NO_AUTO_CHAIN);
     system_use_sessions(system, options, context);
     bool is_good = system_use_versions(system, options) && system_use_scope(system, options);
 

@@ -74,8 +74,15 @@ tp_peer_listen(struct tp_peer *peer, const char *address, uint16_t *port)
         return tp__peer_fail(peer, TP_INVALID, "cannot listen on \"%s\": it has to be %s", address,
                              wrong);
     }
+    struct tp_tls_context *tls = NULL;
+    enum tp_result result = target.has_tls ? tp__peer_tls_accepts(peer, &tls) : TP_OK;
+
+    if (result != TP_OK) {
+        return result;
+    }
     struct peer_listen *listen = listen_make(peer, address);
-    enum tp_result result = listen == NULL ? TP_NO_MEMORY : tp__peer_may_begin(peer);
+
+    result = listen == NULL ? TP_NO_MEMORY : tp__peer_may_begin(peer);
 
     if (result == TP_OK) {
         result = tp__socket_listen(&endpoint, &options, &fd);
@@ -88,6 +95,8 @@ tp_peer_listen(struct tp_peer *peer, const char *address, uint16_t *port)
     struct tp_address local = tp__socket_local_address(fd);
 
     listen->source.protocol = use;
+    listen->source.tls = tls;
+    listen->source.requires_tls = tls != NULL;
     listen_take_name(listen, &endpoint, local);
     result = listen_start(&listen, fd);
     if (result == TP_OK && port != NULL) {

@@ -53,6 +53,7 @@ static const struct option_row option_rows[] = {
     OPTION(exchange_timeout, 60 * SECOND_MS, -1, TP_PEER_DELAY_MAX_MS),
     OPTION(pull_timeout, 60 * SECOND_MS, -1, TP_PEER_DELAY_MAX_MS),
     OPTION(slow_threshold, -1, -1, TP_PEER_DELAY_MAX_MS),
+    OPTION(handshake_timeout, 10 * SECOND_MS, 1, TP_PEER_DELAY_MAX_MS),
     OPTION(dial_timeout, 10 * SECOND_MS, 1, TP_PEER_DELAY_MAX_MS),
     OPTION(redial.first, 100, 1, TP_PEER_DELAY_MAX_MS),
     OPTION(redial.max, 30 * SECOND_MS, 1, TP_PEER_DELAY_MAX_MS),
@@ -131,6 +132,7 @@ tp__peer_server_init(struct tp_peer *peer)
             .write_timeout = option_time(options->write_timeout),
             .exchange_timeout = option_time(options->exchange_timeout),
             .pull_timeout = option_time(options->pull_timeout),
+            .handshake_timeout = options->handshake_timeout,
         },
         .logging = {
             .slow_threshold = option_time(options->slow_threshold),

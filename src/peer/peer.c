@@ -90,6 +90,7 @@ tp_peer_destroy(struct tp_peer **destroyed)
     tp__sessions_fini(&peer->sessions);
     tp__peer_timers_fini(peer);
     tp__peer_listens_fini(peer);
+    tp__peer_tls_fini(peer);
     tp__peer_routes_fini(&peer->pulls);
     tp__peer_routes_fini(&peer->pushes);
     tp__peer_groups_fini(peer);

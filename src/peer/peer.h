@@ -54,6 +54,12 @@ struct tp_peer_timers {
     struct peer_timer *free;
 };
 
+/* How a session that is dialed speaks TLS: borrowed from the peer, and for the call. */
+struct tp_peer_tls {
+    struct tp_tls_context *context;
+    char name[TP_TLS_NAME_MAX + 1]; /* empty: anybody */
+};
+
 struct tp_peer {
     uint32_t magic;
     struct tp_thread_name thread;   /* whose it is */
@@ -75,10 +81,12 @@ struct tp_peer {
     const struct tp_hook_set *route_hooks; /* of routes in no group */
     struct tp_list_node listens;
     struct tp_peer_timers timers;
-    struct tp_source dials;  /* what dialed sessions come from */
-    struct tp_source givens; /* the same for sockets that the program has connected */
-    bool is_stopping;        /* tp_peer_run() returns, or does not begin */
-    bool is_ending;          /* it is being destroyed */
+    struct tp_source dials;             /* what dialed sessions come from */
+    struct tp_source givens;            /* the same for sockets that the program has connected */
+    struct tp_tls_context *tls_accepts; /* NULL until somebody listens with it */
+    struct tp_tls_context *tls_dials;   /* the same */
+    bool is_stopping;                   /* tp_peer_run() returns, or does not begin */
+    bool is_ending;                     /* it is being destroyed */
     bool is_draining;
     void (*on_drained)(struct tp_peer *peer, void *owner);
     void *drained_owner;
@@ -139,6 +147,16 @@ enum tp_result tp__group_hooks_init(struct tp_group *group) TP_MUST_CHECK;
  */
 bool tp__peer_hooks_let_pass(struct tp_peer *peer, const struct tp_hook_set *set,
                              enum tp_hook_point point, struct tp_str text);
+
+/*
+ * The context of who connects, and how `target` is dialed, where `wanted` says, or else its host,
+ * whom that has to reach.  Failing, tp_peer_last_error() says why.
+ */
+enum tp_result tp__peer_tls_accepts(struct tp_peer *peer,
+                                    struct tp_tls_context **context) TP_MUST_CHECK;
+enum tp_result tp__peer_tls_dials(struct tp_peer *peer, const struct tp_target *target,
+                                  const char *wanted, struct tp_peer_tls *tls) TP_MUST_CHECK;
+void tp__peer_tls_fini(struct tp_peer *peer);
 
 /* Stops accepting and closes what is listened on; the records stay for sessions that name them. */
 void tp__peer_listens_stop(struct tp_peer *peer);

@@ -25,6 +25,7 @@ tp_peer_dial(struct tp_peer *peer, const char *address, const struct tp_dial_opt
     struct tp_target target;
     const struct tp_protocol_use *use;
     char host[TP_TARGET_ADDRESS_MAX];
+    struct tp_peer_tls tls = { .context = NULL };
 
     tp__peer_check(peer);
     *session = NULL;
@@ -43,10 +44,18 @@ tp_peer_dial(struct tp_peer *peer, const char *address, const struct tp_dial_opt
     if (result != TP_OK) {
         return result;
     }
+    if (target.has_tls) {
+        result = tp__peer_tls_dials(peer, &target, options.tls_name, &tls);
+    }
+    if (result != TP_OK) {
+        return result;
+    }
     const struct tp_dialing dialing = {
         .target = target,
         .protocol = use == NULL ? NULL : use->protocol,
         .timeout = options.timeout,
+        .tls = tls.context,
+        .tls_name = tls.name[0] == '\0' ? NULL : tls.name,
         .redial = options.redial,
     };
 

@@ -21,7 +21,7 @@ struct waiting {
 static void waiting_on_reply(const struct tp_reply *reply, void *owner);
 static bool session_is_open(const struct tp_session *session);
 static bool session_has_sent_all(const struct tp_session *session);
-static const char *dial_result_words(enum tp_result result);
+static const char *dial_result_words(const struct tp_sessions *sessions);
 static enum tp_result session_await(struct tp_session *session, struct tp_msec timeout,
                                     bool (*is_reached)(const struct tp_session *session));
 static struct tp_peer *peer_that_may_wait(const struct tp_session *session);
@@ -135,24 +135,26 @@ session_await(struct tp_session *session, struct tp_msec timeout,
         session = tp_session_at(handle);
     }
     if (session == NULL) {
-        return tp__peer_fail(peer, TP_GONE, "%s", dial_result_words(peer->sessions.dial_result));
+        return tp__peer_fail(peer, TP_GONE, "%s", dial_result_words(&peer->sessions));
     }
     return TP_OK;
 }
 
 /* What a result means to somebody who wanted to be connected. */
 static const char *
-dial_result_words(enum tp_result result)
+dial_result_words(const struct tp_sessions *sessions)
 {
-    switch (result) {
+    switch (sessions->dial_result) {
     case TP_OK:
         return "the session has ended";
     case TP_GONE:
         return "nobody accepts connections there";
     case TP_NOT_FOUND:
         return "there is no such name or file";
+    case TP_MISMATCH:
+        return sessions->desk.why;
     default:
-        return tp__result_text(result);
+        return tp__result_text(sessions->dial_result);
     }
 }
 

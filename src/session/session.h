@@ -91,7 +91,8 @@ struct tp_sessions {
     struct tp_sessions_callbacks callbacks;
     size_t count;
     uint64_t closed_count;      /* since the worker began */
-    enum tp_result dial_result; /* what the last attempt failed with; TP_OK: none did */
+    enum tp_result dial_result; /* what the last attempt failed with; TP_OK: none did;
+                                   TP_MISMATCH: TLS did, and the desk says why */
     struct tp_hash_table by_number;
     struct tp_hash_table by_id;
     struct tp_hash_table asked;  /* our PULLs by session and seq */

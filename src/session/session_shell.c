@@ -479,6 +479,9 @@ shell_refuse(struct tp_session *session, enum tp_close_reason reason, const char
 {
     tp_log_info(tp_session_log(session), "input-refused", "number=%llu reason=%s why=\"%s\"",
                 (unsigned long long) session->number, tp__close_reason_word(reason), why);
+    if (session->dialed != NULL) {
+        session->sessions->dial_result = TP_MISMATCH; /* The desk knows the words. */
+    }
     session->is_barred = true;
     session->shell->begun_ms = 0;
     session->has_said_end = true;

@@ -4,12 +4,17 @@ import os
 import socket
 import ssl
 import stat
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from harness.certificates import SecureCaller, secure_socket
+from harness.teleport import BINARY
 from harness.wait import wait_until
 from harness.wire25 import Caller, Packet
+
+TP = str(Path(BINARY).parent / "tp")
 
 ROUTES = """
     pull /echo { echo; }
@@ -356,3 +361,29 @@ def test_a_dial_trusts_nobody_else(start_server, make_server, certificates, says
     assert why in dialing.wait_for_log("input-refused")["details"]
     assert "reason=tls-failed" in dialing.wait_for_log("session-lost", count=2)["details"]
     stop_dialing(dialing)
+
+
+def test_tp_over_tls(start_server, certificates):
+    server = start_server(conf(certificates, more=f"ssl_verify_client optional; "
+                               f"ssl_client_certificate {certificates.path('authority')};"))
+    address = f"tls://localhost:{server.port()}"
+
+    def run(*options):
+        ended = subprocess.run([TP, "pull", *map(str, options), address, "/tls"], check=False,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               timeout=60)
+        return ended.returncode, ended.stdout, ended.stderr
+
+    authority = ("--ca", certificates.path("authority"))
+    assert run(*authority)[1].startswith("TLSv1.3|")
+    assert run("--insecure")[0] == 0
+    assert run(*authority, "--server-name", "gateway.example")[0] == 0
+    code, _, told = run(*authority, "--server-name", "nobody.example")
+    assert code == 3 and "hostname mismatch" in told
+    code, _, told = run()
+    assert code == 3 and "unable to get local issuer certificate" in told
+    shown = run(*authority, "--cert", certificates.path("client"),
+                "--key", certificates.path("client", "key"))
+    assert shown[1].rstrip().endswith("|CN=client,O=Tests")
+    code, _, told = run("--ca", certificates.path("client", "key"))
+    assert code != 0 and "there is no certificate in it" in told

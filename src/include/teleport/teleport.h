@@ -74,6 +74,17 @@ struct tp_peer_options {
 
     const struct tp_log *log; /* [warnings, to standard error] */
     void *owner;              /* the program's own; see tp_peer_owner() */
+
+    /*
+     * Of what listens or dials at "tls://…": paths of PEM files, which are read then and borrowed
+     * for the peer's life, and what is made of them.
+     */
+    const char *tls_certificate; /* who this end is: for listening, and who asks when it dials */
+    const char *tls_key;         /* its private key [in the same file] */
+    const char *tls_trusted;     /* who vouches for other ends [dialing: whom the system trusts] */
+    bool tls_wants_clients;      /* who connects has to show what tls_trusted vouches for */
+    bool tls_trusts_all;         /* what is dialed may show anything: for trying out */
+    struct tp_msec handshake_timeout; /* [10s] */
 };
 
 /* clang-format off */
@@ -162,6 +173,7 @@ struct tp_dial_options {
     struct tp_redial redial; /* [each member: the peer's] */
     bool redials_never;      /* `redial` does not count */
     const char *id;          /* of the session, copied [none] */
+    const char *tls_name;    /* whom "tls://…" has to reach, copied [the host of the address] */
 };
 
 /* clang-format off */
