@@ -1,4 +1,5 @@
 """TLS: who may connect and how, what passes, and what a reload changes."""
+import http.client
 import json
 import os
 import socket
@@ -83,6 +84,18 @@ def test_one_port_takes_both(start_server, certificates):
     half.send(b"\x03")
     half.close()
     assert plain.is_well()
+
+
+def test_http_inside_of_tls(start_server, certificates):
+    server = start_server(conf(certificates, listen="listen 127.0.0.1:$PORT;"))
+    connection = http.client.HTTPSConnection("localhost", server.port(), timeout=20,
+                                             context=certificates.context())
+
+    for body in (b"[1,2]", b"x" * 300_000):
+        connection.request("POST", "/echo", body=body, headers={"Content-Type": "text/plain"})
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (200, body)
+    connection.close()
 
 
 def test_many_packets_at_once_and_byte_by_byte(start_server, certificates):
