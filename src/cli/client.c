@@ -119,14 +119,22 @@ tp__client_dial_options(const struct tp_settings *settings)
 struct tp_send_options
 tp__client_send_options(const struct tp_settings *settings)
 {
-    return (struct tp_send_options){
+    struct tp_send_options options = {
         .size = sizeof(struct tp_send_options),
         .header_codec = settings->header_codec,
         .body_codec = settings->body_codec,
         .has_gzip = true,
         .gzip_level = (int8_t) settings->gzip,
+        .accept_codec = settings->accept_codec,
         .timeout = settings->timeout,
+        .metadata = { settings->metadata,
+                      settings->metadata == NULL ? 0 : strlen(settings->metadata) },
     };
+
+    if (settings->filters != NULL) {
+        memcpy(options.filters, settings->filters, strlen(settings->filters));
+    }
+    return options;
 }
 
 enum tp_exit_code

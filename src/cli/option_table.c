@@ -52,6 +52,17 @@ const struct tp_option tp__options[] = {
     { .name = "gzip", .letter = 'z', .value = "LEVEL", .kind = TP_OPTION_INTEGER,
       .offset = AT(gzip), .preset = "0", .min = -2, .max = 9, .groups = TP_OPTIONS_SEND,
       .brief = "Deflates bodies, from 1 (fast) to 9 (small); -2: Huffman only, 0: not at all." },
+    { .name = "metadata", .letter = 'm', .value = "TEXT", .kind = TP_OPTION_TEXT,
+      .offset = AT(metadata), .groups = TP_OPTIONS_SEND,
+      .brief = "Sends these names and values beside the body, as in a query: 'a=1&b=two%20words'; "
+               "over HTTP they are headers." },
+    { .name = "filters", .value = "LETTERS", .kind = TP_OPTION_TEXT,
+      .offset = AT(filters), .groups = TP_OPTIONS_SEND,
+      .brief = "Filters packets of the protocols raw, json and protobuf: g is gzip, m an MD5 sum; "
+               "the first is the outermost." },
+    { .name = "accept", .value = "CODEC", .kind = TP_OPTION_CODEC,
+      .offset = AT(accept_codec), .groups = TP_OPTIONS_SEND,
+      .brief = "The codec that is wanted for answers, where the protocol can say so." },
     { .name = "packet-limit", .value = "SIZE", .kind = TP_OPTION_SIZE,
       .offset = AT(packet_limit), .preset = "64m", .min = 1024, .max = 256 << 20,
       .groups = TP_OPTIONS_CONNECT,

@@ -6,6 +6,7 @@
 #include "cli/options.h"
 
 #include <teleport/ids.h>
+#include <teleport/session.h>
 
 #include <errno.h>
 #include <inttypes.h>
@@ -450,6 +451,9 @@ reader_check(struct options_reader *reader)
     }
     if (settings->header_codec != 0 && strchr("jp", settings->header_codec) == NULL) {
         return complain(reader, "--header-codec is protobuf or json");
+    }
+    if (settings->filters != NULL && strlen(settings->filters) > TP_SEND_FILTERS_MAX) {
+        return complain(reader, "--filters takes at most %d letters", TP_SEND_FILTERS_MAX);
     }
     if (settings->is_raw && settings->is_pretty) {
         return complain(reader, "--raw and --pretty exclude each other");

@@ -50,6 +50,9 @@ struct tp_settings {
     uint8_t header_codec;
     uint8_t body_codec;
     int64_t gzip;
+    const char *metadata;
+    const char *filters;
+    uint8_t accept_codec;
     struct tp_size packet_limit;
 
     /* TP_OPTIONS_SHOW, TP_OPTIONS_JSON */

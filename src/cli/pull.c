@@ -175,6 +175,7 @@ pull_show_json(struct tp_client *client, const struct tp_reply *reply, double el
         tp__json_write_text(file, status->cause);
     }
     fputc(',', file);
+    tp__show_json_metadata(client, tp_reply_metadata(reply));
     tp__show_json_body(client, tp_reply_body_codec(reply), tp_reply_body(reply));
     fprintf(file, ",\"ms\":%.3f}\n", elapsed_ms);
 }

@@ -71,6 +71,18 @@ tp__show_json_body(struct tp_client *client, uint8_t codec, struct tp_str body)
 }
 
 void
+tp__show_json_metadata(struct tp_client *client, struct tp_str metadata)
+{
+    FILE *file = client->output.file;
+
+    if (metadata.len > 0) {
+        fputs("\"metadata\":", file);
+        tp__json_write_text(file, metadata);
+        fputc(',', file);
+    }
+}
+
+void
 tp__show_request(struct tp_client *client, struct tp_exchange *exchange, struct tp_str body)
 {
     if (client->settings->is_json) {
@@ -138,6 +150,7 @@ show_request_json(struct tp_client *client, struct tp_exchange *exchange, struct
         tp__json_write_text(file, tp_session_id(session));
     }
     fputc(',', file);
+    tp__show_json_metadata(client, tp_exchange_all_metadata(exchange));
     tp__show_json_body(client, tp_exchange_body_codec(exchange), body);
     fputs("}\n", file);
 }

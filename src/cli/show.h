@@ -15,7 +15,8 @@ const char *tp__show_codec(uint8_t codec, char *text);
  */
 void tp__show_body(struct tp_client *client, uint8_t codec, struct tp_str body, bool ends_line);
 
-/* Prints "codec":…,"body":… for a JSON object. */
+/* Prints "metadata":…, (where there is any) and "codec":…,"body":… for a JSON object. */
+void tp__show_json_metadata(struct tp_client *client, struct tp_str metadata);
 void tp__show_json_body(struct tp_client *client, uint8_t codec, struct tp_str body);
 
 /* Prints a line for an exchange of the other end: --json, or time, uri and size. */
