@@ -4,6 +4,7 @@ import pytest
 from harness.build import build
 from harness.certificates import Certificates
 from harness.teleport import Teleport, is_sanitized
+from harness.tp import Tp
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -55,3 +56,10 @@ def is_build_sanitized():
 @pytest.fixture(scope="session", name="certificates")
 def certificates_of_a_run(tmp_path_factory):
     return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(name="tp")
+def runs_of_a_test(tmp_path):
+    runs = Tp(tmp_path)
+    yield runs
+    runs.end_all()
