@@ -96,6 +96,18 @@ def own_cost_text(rows):
     return "".join(lines)
 
 
+def tls_text(row, rows):
+    lines = ["\n## TLS\n\n",
+             f"The worker's processor time per PULL over {row.sessions:,} sessions without TLS and "
+             f"with TLS 1.3, handshakes apart, at the same rates; {row.route} of {row.size:,} B, "
+             f"one at a time, asked by `tp bench`.\n\n",
+             "| pulls/s | plain: CPU µs/pull | TLS: CPU µs/pull | TLS/plain |\n"
+             "|--:|--:|--:|--:|\n"]
+    for rate, plain, sealed in rows:
+        lines.append(f"| {rate:,} | {plain:.2f} | {sealed:.2f} | {sealed / plain:.2f} |\n")
+    return "".join(lines)
+
+
 def memory_text(sessions, idle, pulled):
     return (f"\n## Memory\n\n{sessions:,} sessions, resident bytes of the worker for each: "
             f"**{idle:,.0f}** when opened and silent, **{pulled:,.0f}** after each has pulled once "

@@ -15,6 +15,7 @@ pid logs/teleport.pid;
 events {{ worker_connections 16384; }}
 peer {{
     {access_log}
+    {tls}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         pull /echo {{ echo; }}
@@ -81,7 +82,8 @@ class Teleport(Server):
 
     name = "teleport"
 
-    def __init__(self, objs, folder, wrapper=()):
+    def __init__(self, objs, folder, wrapper=(), has_tls=False):
+        """With `has_tls` its port takes both, TLS and none."""
         super().__init__()
         self.program = str(objs / "teleport")
         self.has_access_log = has_directive(self.program, "access_log")
@@ -89,7 +91,8 @@ class Teleport(Server):
             (folder / name).mkdir(parents=True)
         (folder / "conf/teleport.conf").write_text(CONF.format(
             port=self.port,
-            access_log="access_log logs/access.log;" if self.has_access_log else ""))
+            access_log="access_log logs/access.log;" if self.has_access_log else "",
+            tls=make_certificate(folder / "conf") if has_tls else ""))
         self.start(*wrapper, self.program, "-p", f"{folder}/", "-c", "conf/teleport.conf",
                    "-g", "daemon off;")
 
@@ -105,6 +108,16 @@ class Teleport(Server):
     def children(self):
         path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         return [int(word) for word in Path(path).read_text().split()]
+
+
+def make_certificate(folder):
+    """The directives of one that is its own authority."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                    "-keyout", str(key), "-out", str(certificate)], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return f"ssl_certificate {certificate}; ssl_certificate_key {key};"
 
 
 def has_directive(program, name):

@@ -4,6 +4,7 @@
 #include <teleport/teleport.h>
 
 #include "base/str.h"
+#include "session/session_save.h"
 
 #include "peer_fixture.h"
 #include "scratch.h"
@@ -239,6 +240,25 @@ START_TEST(dials_again)
 }
 END_TEST
 
+/* What TLS knows cannot be taken along: that is said, and the session goes on. */
+START_TEST(stays_where_it_is)
+{
+    struct fixture fixture;
+    struct tp_test_reply reply;
+    struct tp_chain saved = { 0 };
+
+    fixture_open(&fixture);
+    fixture_listen(&fixture);
+    ck_assert_int_eq(TP_OK, dial(&fixture, NULL));
+    ck_assert_int_eq(200, tp__test_pull(&fixture.peers, fixture.peers.session, "/echo", &reply));
+    ck_assert_int_eq(TP_UNSUPPORTED,
+                     tp__session_save(tp__test_peers_accepted(&fixture.peers), &saved));
+    ck_assert_uint_eq(0, saved.len);
+    ck_assert_int_eq(200, tp__test_pull(&fixture.peers, fixture.peers.session, "/echo", &reply));
+    fixture_close(&fixture);
+}
+END_TEST
+
 START_TEST(says_what_is_wrong_with_its_files)
 {
     struct fixture fixture;
@@ -277,6 +297,7 @@ tp_suite_peer_tls(void)
     tcase_add_test(tests, reaches_nobody_else);
     tcase_add_test(tests, asks_who_connects);
     tcase_add_test(tests, dials_again);
+    tcase_add_test(tests, stays_where_it_is);
     tcase_add_test(tests, says_what_is_wrong_with_its_files);
     suite_add_tcase(suite, tests);
     return suite;
