@@ -353,10 +353,13 @@ tp__session_on_boundary(struct tp_session *session)
         return;
     }
     session_move_unsent(session, source);
+    struct tp_counted *before = session->source->server->configuration;
+
     tp__counted_acquire(source->server->configuration);
-    tp__counted_release(session->source->server->configuration);
     session->source = source;
     tp__session_rebind_protocol(session);
+    /* The protocol that it had is of this one, which may end here. */
+    tp__counted_release(before);
     session->recent_route.route = NULL;
     tp__session_arm_deadline(session);
 }
