@@ -199,11 +199,12 @@ gzip_undo_front(void *state, const struct tp_chain *front, struct tp_size limit,
     if (result != TP_OK || code == Z_MEM_ERROR) {
         return TP_NO_MEMORY;
     }
-    if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR) {
-        return TP_INVALID;
-    }
     size_t len = (size_t) (stream->next_out - gzip->scratch);
 
+    /* How far zlib looks ahead depends on how the input is cut: what came out counts first. */
+    if (len == 0 && code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR) {
+        return TP_INVALID;
+    }
     return len == 0 ? TP_OK
                     : tp_chain_append_copy(plain, pool,
                                            (struct tp_str){ (const char *) gzip->scratch, len });

@@ -52,7 +52,8 @@ struct tp_filter {
 
     /*
      * The same for a front of a body, of which more may follow: appends at most `limit` bytes of
-     * what comes out of it, perhaps none yet.  NULL: bytes come out as they go in.
+     * what comes out of it before anything that is broken, perhaps none yet.  NULL: bytes come
+     * out as they go in.
      */
     enum tp_result (*undo_front)(void *state, const struct tp_chain *front, struct tp_size limit,
                                  struct tp_buf_pool *pool, struct tp_chain *plain);
