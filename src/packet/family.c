@@ -19,7 +19,7 @@ enum {
     FAMILY_CODE_OK = 0, /* where a packet has 200 */
 };
 
-static const struct tp_str status_ok = { "code=0", 6 };
+static const char status_ok[TP_FAMILY_OK_LEN + 1] = "code=0";
 static const struct tp_str code_name = { "code=", 5 };
 static const struct tp_str text_name = { "&msg=", 5 };
 static const struct tp_str cause_name = { "&cause=", 7 };
@@ -43,7 +43,6 @@ static bool family_is_of_gateway(struct tp_str written);
 static bool family_is_name(struct tp_str written, struct tp_str name);
 static bool family_drop_names(struct tp_wire *wire, struct tp_packet *packet);
 static bool family_adds_accept(const struct tp_packet *packet);
-static bool family_says_ok(const struct tp_packet *packet);
 static bool family_is_ok(int32_t code);
 static uint8_t *family_write_code(const struct tp_packet *packet, uint8_t *to);
 static uint8_t *family_write_field(uint8_t *to, struct tp_str name, struct tp_str text);
@@ -70,13 +69,9 @@ tp_family_take(struct tp_wire *wire, const struct tp_family_message *message,
 }
 
 size_t
-tp_family_status_len(const struct tp_packet *packet)
+tp_family_long_status_len(const struct tp_packet *packet)
 {
     uint8_t number[TP_JSON_NUMBER_MAX];
-
-    if (family_says_ok(packet)) {
-        return status_ok.len;
-    }
     size_t number_len = (size_t) (family_write_code(packet, number) - number);
 
     return code_name.len + number_len + text_name.len + tp_query_escaped_len(packet->status.text)
@@ -86,8 +81,9 @@ tp_family_status_len(const struct tp_packet *packet)
 uint8_t *
 tp_family_write_status(const struct tp_packet *packet, uint8_t *to)
 {
-    if (family_says_ok(packet)) {
-        return family_write_name(to, status_ok);
+    if (tp_family_says_ok(packet)) {
+        memcpy(to, status_ok, TP_FAMILY_OK_LEN);
+        return to + TP_FAMILY_OK_LEN;
     }
     to = family_write_code(packet, family_write_name(to, code_name));
     to = family_write_field(to, text_name, packet->status.text);
@@ -113,7 +109,9 @@ tp_family_write_accept(const struct tp_packet *packet, uint8_t *to)
 static enum tp_decode_outcome
 family_take_status(struct tp_wire *wire, struct tp_str status, struct tp_packet *packet)
 {
-    if (status.len == 0 || tp__str_equal(status, status_ok)) {
+    if (status.len == 0
+        || (status.len == TP_FAMILY_OK_LEN
+            && memcmp(status.data, status_ok, TP_FAMILY_OK_LEN) == 0)) {
         packet->status = tp_status_of(TP_STATUS_OK);
         return TP_DECODE_PACKET;
     }
@@ -288,17 +286,6 @@ family_adds_accept(const struct tp_packet *packet)
 
     return !tp_family_is_reply(packet->type)
            && !tp_query_find(packet->metadata, accept_name, &pair);
-}
-
-/* Who asks has no status, which is OK, too. */
-static inline bool
-family_says_ok(const struct tp_packet *packet)
-{
-    const struct tp_status *status = &packet->status;
-
-    return !tp_family_is_reply(packet->type)
-           || (family_is_ok(status->code) && status->cause.len == 0
-               && (status->text.len == 0 || tp__str_equal(status->text, TP_STR("OK"))));
 }
 
 static inline bool

@@ -38,12 +38,17 @@ static const char mistyped[] = "a member of the JSON has a wrong type";
 static const char out_of_range[] = "a number of the JSON is out of range";
 static const char too_deep[] = "the JSON is nested too deeply";
 
-static bool json_read_usual(struct json_reader *reader);
+static bool json_read_usual(const struct tp_json_fields *fields, struct tp_str object, void *record,
+                            size_t *unescaped_max);
 static bool json_is_key(const uint8_t *at, const uint8_t *end, const struct tp_json_field *field);
-static const uint8_t *json_read_usual_value(struct json_reader *reader, const uint8_t *at,
-                                            const struct tp_json_field *field);
-static const uint8_t *json_read_usual_text(struct json_reader *reader, const uint8_t *at,
-                                           struct tp_str *value);
+static const uint8_t *json_read_usual_number(const uint8_t *at, const uint8_t *end,
+                                             enum tp_json_kind kind, void *value);
+static const uint8_t *json_read_usual_text(const uint8_t *at, const uint8_t *end,
+                                           enum tp_json_manner manner, struct tp_json_text *text);
+static const uint8_t *json_read_usual_any(const struct tp_json_fields *fields, const uint8_t *at,
+                                          const uint8_t *end, struct tp_str *value);
+static const char *json_read_carefully(const struct tp_json_fields *fields, struct tp_str object,
+                                       void *record, size_t *unescaped_max);
 static bool json_read_object(struct json_reader *reader);
 static bool json_read_member(struct json_reader *reader);
 static bool json_read_name(struct json_reader *reader, struct tp_json_text *name);
@@ -76,28 +81,9 @@ const char *
 tp_json_fields_read(const struct tp_json_fields *fields, struct tp_str object, void *record,
                     size_t *unescaped_max)
 {
-    const uint8_t *begin = (const uint8_t *) object.data;
-    struct json_reader reader = {
-        .fields = fields,
-        .at = begin,
-        .end = object.len == 0 ? begin : begin + object.len,
-        .record = record,
-    };
-
-    *unescaped_max = 0;
-    if (!json_read_usual(&reader)) {
-        reader.at = begin;
-        reader.must_unescape = false;
-        reader.texts_max = 0;
-        if (!json_read_object(&reader)) {
-            return reader.why;
-        }
-    }
-    if (reader.must_unescape) {
-        /* All move to one room, also those that mean what they say. */
-        *unescaped_max = reader.texts_max;
-    }
-    return NULL;
+    return json_read_usual(fields, object, record, unescaped_max)
+               ? NULL
+               : json_read_carefully(fields, object, record, unescaped_max);
 }
 
 void
@@ -136,32 +122,33 @@ tp_json_write_int64(uint8_t *to, int64_t value)
 uint8_t *
 tp_json_write_uint64(uint8_t *to, uint64_t value)
 {
-    uint8_t digits[TP_JSON_NUMBER_MAX];
-    uint8_t *first = digits + sizeof(digits);
+    uint64_t power = 10;
+    size_t len = 1;
 
-    if (value < 10) {
-        *to = (uint8_t) ('0' + value);
-        return to + 1;
+    while (len < TP_JSON_NUMBER_MAX && value >= power) {
+        power *= 10;
+        len++;
     }
-    do {
-        *--first = (uint8_t) ('0' + value % 10);
+    for (size_t i = len; i-- > 1;) {
+        to[i] = (uint8_t) ('0' + value % 10);
         value /= 10;
-    } while (value > 0);
-    while (first < digits + sizeof(digits)) {
-        *to++ = *first++;
     }
-    return to;
+    *to = (uint8_t) ('0' + value);
+    return to + len;
 }
 
 static inline bool
-json_read_usual(struct json_reader *reader)
+json_read_usual(const struct tp_json_fields *fields, struct tp_str object, void *record,
+                size_t *unescaped_max)
 {
-    const struct tp_json_field *field = reader->fields->rows;
-    const struct tp_json_field *last = field + reader->fields->count;
-    const uint8_t *at = reader->at;
-    const uint8_t *end = reader->end;
+    const struct tp_json_field *field = fields->rows;
+    const struct tp_json_field *last = field + fields->count;
+    const uint8_t *at = (const uint8_t *) object.data;
+    const uint8_t *end = object.len == 0 ? at : at + object.len;
+    size_t texts_max = 0;
+    bool must_unescape = false;
 
-    if (at == end || *at != '{') {
+    if (object.len == 0 || *at != '{') {
         return false;
     }
     do {
@@ -172,12 +159,29 @@ json_read_usual(struct json_reader *reader)
         if (field == last) {
             return false;
         }
-        at = json_read_usual_value(reader, at + field->key_len, field);
+        void *value = (char *) record + field->offset;
+
+        at += field->key_len;
+        if (field->kind == TP_JSON_KIND_TEXT) {
+            struct tp_json_text text;
+
+            at = json_read_usual_text(at, end, fields->manner, &text);
+            if (at != NULL) {
+                *(struct tp_str *) value = text.raw;
+                texts_max += text.unescaped_max > 0 ? text.unescaped_max : text.raw.len;
+                must_unescape |= text.unescaped_max > 0;
+            }
+        } else if (field->kind == TP_JSON_KIND_ANY) {
+            at = json_read_usual_any(fields, at, end, value);
+        } else {
+            at = json_read_usual_number(at, end, (enum tp_json_kind) field->kind, value);
+        }
         if (at == NULL) {
             return false;
         }
         field++;
     } while (at < end && *at == ',');
+    *unescaped_max = must_unescape ? texts_max : 0;
     return end - at == 1 && *at == '}';
 }
 
@@ -203,29 +207,20 @@ json_is_key(const uint8_t *at, const uint8_t *end, const struct tp_json_field *f
            && memcmp(at + rest, key + rest, sizeof(uint32_t)) == 0;
 }
 
-/* Returns the place behind the value; NULL where it is not as usual. */
+/* Returns the place behind the value, here and below; NULL where it is not as usual. */
 static inline const uint8_t *
-json_read_usual_value(struct json_reader *reader, const uint8_t *at,
-                      const struct tp_json_field *field)
+json_read_usual_number(const uint8_t *at, const uint8_t *end, enum tp_json_kind kind, void *value)
 {
-    void *value = (char *) reader->record + field->offset;
     const uint8_t *begin = at;
     uint64_t number = 0;
 
-    if (field->kind == TP_JSON_KIND_TEXT) {
-        return json_read_usual_text(reader, at, value);
-    }
-    if (field->kind == TP_JSON_KIND_ANY) {
-        reader->at = at;
-        return json_read_any(reader, value) ? reader->at : NULL;
-    }
-    while (at < reader->end && (unsigned) *at - '0' <= 9) {
+    while (at < end && (unsigned) *at - '0' <= 9) {
         number = number * 10 + (*at++ - '0');
     }
     if (at == begin || (*begin == '0' && at - begin > 1)) {
         return NULL;
     }
-    if (field->kind == TP_JSON_KIND_INT32) {
+    if (kind == TP_JSON_KIND_INT32) {
         *(int32_t *) value = (int32_t) number;
         return at - begin <= DIGITS_USUAL_INT32 ? at : NULL;
     }
@@ -234,22 +229,53 @@ json_read_usual_value(struct json_reader *reader, const uint8_t *at,
 }
 
 static inline const uint8_t *
-json_read_usual_text(struct json_reader *reader, const uint8_t *at, struct tp_str *value)
+json_read_usual_text(const uint8_t *at, const uint8_t *end, enum tp_json_manner manner,
+                     struct tp_json_text *text)
 {
-    const uint8_t *end = reader->end;
-
     if (at == end || *at != '"') {
         return NULL;
     }
     const uint8_t *closing = tp__json_skip_plain(at + 1, end);
 
-    if (closing < end && *closing == '"') {
-        *value = (struct tp_str){ (const char *) at + 1, (size_t) (closing - at - 1) };
-        reader->texts_max += value->len;
-        return closing + 1;
+    if (closing == end || *closing != '"') {
+        return tp_json_text_read(at, end, manner, text);
     }
-    reader->at = at;
-    return json_read_text(reader, value) ? reader->at : NULL;
+    text->raw = (struct tp_str){ (const char *) at + 1, (size_t) (closing - at - 1) };
+    text->unescaped_max = 0;
+    return closing + 1;
+}
+
+static const uint8_t *
+json_read_usual_any(const struct tp_json_fields *fields, const uint8_t *at, const uint8_t *end,
+                    struct tp_str *value)
+{
+    struct json_reader reader = { .fields = fields, .at = at, .end = end };
+
+    return json_read_any(&reader, value) ? reader.at : NULL;
+}
+
+/* Returns what is wrong, if anything is. */
+static const char *
+json_read_carefully(const struct tp_json_fields *fields, struct tp_str object, void *record,
+                    size_t *unescaped_max)
+{
+    const uint8_t *begin = (const uint8_t *) object.data;
+    struct json_reader reader = {
+        .fields = fields,
+        .at = begin,
+        .end = object.len == 0 ? begin : begin + object.len,
+        .record = record,
+    };
+
+    *unescaped_max = 0;
+    if (!json_read_object(&reader)) {
+        return reader.why;
+    }
+    if (reader.must_unescape) {
+        /* All move to one room, also those that mean what they say. */
+        *unescaped_max = reader.texts_max;
+    }
+    return NULL;
 }
 
 static bool

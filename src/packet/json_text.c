@@ -100,7 +100,11 @@ tp_json_text_write(struct tp_str text, uint8_t *to)
         } else if (text_is_safe(*at)) {
             *to++ = *at++;
         } else {
-            at = text_write_special(at, end, &to);
+            /* Only here its place in memory is needed: elsewhere it stays in a register. */
+            uint8_t *behind = to;
+
+            at = text_write_special(at, end, &behind);
+            to = behind;
         }
     }
     *to++ = '"';
@@ -200,7 +204,10 @@ text_unescape_strict(const uint8_t *at, const uint8_t *end, uint8_t *to)
         if (*at < 0x80 && *at != '\\') {
             *to++ = *at++;
         } else {
-            at = text_unescape_one(at, end, &to);
+            uint8_t *behind = to;
+
+            at = text_unescape_one(at, end, &behind);
+            to = behind;
         }
     }
     return to;
@@ -217,7 +224,10 @@ text_unescape_any(const uint8_t *at, const uint8_t *end, bool is_bare, uint8_t *
         } else if (*at != '\\') {
             *to++ = *at++;
         } else {
-            at = text_unescape_literal(at, end, is_bare, &to);
+            uint8_t *behind = to;
+
+            at = text_unescape_literal(at, end, is_bare, &behind);
+            to = behind;
         }
     }
     return to;
@@ -353,14 +363,14 @@ text_unescape_code(const uint8_t *at, const uint8_t *end, uint32_t *code)
 static inline bool
 text_is_safe(uint8_t byte)
 {
-    /* A bit for each byte from 0x20 and from 0x40 on. */
-    static const uint64_t safe[] = {
+    /* A bit for each byte, 64 to a row. */
+    static const uint64_t safe[4] = {
         UINT64_C(0xffffffff00000000)
             & ~(UINT64_C(1) << '"' | UINT64_C(1) << '&' | UINT64_C(1) << '<' | UINT64_C(1) << '>'),
         ~(UINT64_C(1) << ('\\' - 64)),
     };
 
-    return byte < 0x80 && (safe[byte >> 6] >> (byte & 63) & 1) != 0;
+    return (safe[byte >> 6] >> (byte & 63) & 1) != 0;
 }
 
 /* Does JSON not let it stand in a string as it is? */

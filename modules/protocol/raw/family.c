@@ -19,23 +19,23 @@ enum {
     GZIP_LEVEL = 5,         /* where nobody said how much */
 };
 
-/* What the first bytes of the input say. */
-struct family_frame {
-    size_t len; /* of all of it */
-    uint8_t filters[TP_PACKET_FILTERS_MAX];
-    uint8_t filter_count;
+/* The filters that a packet of ours gets in the end. */
+struct filter_row {
+    uint8_t ids[TP_PACKET_FILTERS_MAX];
+    uint8_t count;
 };
 
 static enum tp_probe probe_filtered(const struct family_form *form, const struct tp_wire *wire,
                                     const uint8_t *ids, size_t count);
 static size_t frame_len(const struct family_form *form, const uint8_t *size);
 static enum tp_decode_outcome frame_read(const struct family_form *form, struct tp_wire *wire,
-                                         struct family_frame *frame);
+                                         struct tp_packet *packet);
 static enum tp_decode_outcome frame_refuse(struct tp_wire *wire, enum tp_decode_outcome outcome,
                                            const char *why);
-static enum tp_decode_outcome frame_unfilter(struct tp_wire *wire, const struct family_frame *frame,
+static enum tp_decode_outcome frame_unfilter(struct tp_wire *wire, const struct tp_packet *packet,
                                              struct tp_chain *plain);
-static struct tp_packet frame_replace_reply(const struct tp_packet *reply);
+static enum tp_result frame_encode_instead(const struct family_form *form, struct tp_wire *wire,
+                                           const struct tp_packet *reply, struct tp_output *output);
 static enum tp_result frame_encode_plain(const struct family_form *form,
                                          const struct tp_packet *packet, size_t payload_max,
                                          struct tp_output *output);
@@ -46,9 +46,9 @@ static enum tp_result frame_gather(const struct family_form *form, struct tp_wir
                                    const struct tp_packet *packet, size_t payload_max,
                                    struct tp_chain *plain);
 static enum tp_result frame_filter(struct tp_wire *wire, const struct tp_packet *packet,
-                                   const struct tp_chain *plain, struct family_frame *frame,
+                                   const struct tp_chain *plain, struct filter_row *row,
                                    struct tp_chain *filtered);
-static bool frame_drop_gzip(struct family_frame *frame);
+static bool frame_drop_gzip(struct filter_row *row);
 static uint8_t *frame_write_head(const struct family_form *form, uint8_t *to, size_t filter_count,
                                  size_t payload_len);
 
@@ -82,33 +82,29 @@ family_probe(const struct family_form *form, const struct tp_wire *wire)
 enum tp_decode_outcome
 family_decode(const struct family_form *form, struct tp_wire *wire, struct tp_packet *packet)
 {
-    struct family_frame frame;
     struct tp_chain plain = { .len = 0 };
-    enum tp_decode_outcome outcome = frame_read(form, wire, &frame);
 
     *packet = (struct tp_packet){ .type = 0 };
-    if (outcome != TP_DECODE_PACKET) {
-        return outcome;
-    }
-    size_t head_len = FAMILY_HEAD_BYTES + frame.filter_count;
-    struct family_payload payload = { wire->input, head_len, frame.len - head_len };
+    enum tp_decode_outcome outcome = frame_read(form, wire, packet);
 
-    if (frame.filter_count > 0) {
-        outcome = frame_unfilter(wire, &frame, &plain);
-        payload = (struct family_payload){ &plain, 0, plain.len };
+    if (outcome == TP_DECODE_PACKET && packet->filter_count > 0) {
+        outcome = frame_unfilter(wire, packet, &plain);
     }
     if (outcome == TP_DECODE_PACKET) {
+        struct family_payload payload = { wire->input, FAMILY_HEAD_BYTES,
+                                          packet->wire_bytes - FAMILY_HEAD_BYTES };
+
+        if (packet->filter_count > 0) {
+            payload = (struct family_payload){ &plain, 0, plain.len };
+        }
         outcome = form->read(wire, &payload, packet);
+        tp_chain_clear(&plain);
     }
-    tp_chain_clear(&plain);
-    if (outcome != TP_DECODE_PACKET && outcome != TP_DECODE_REFUSED) {
+    if (outcome == TP_DECODE_PACKET || outcome == TP_DECODE_REFUSED) {
+        tp_chain_skip(wire->input, packet->wire_bytes);
+    } else {
         tp_packet_clear(packet);
-        return outcome;
     }
-    memcpy(packet->filters, frame.filters, sizeof(packet->filters));
-    packet->filter_count = frame.filter_count;
-    packet->wire_bytes = frame.len;
-    tp_chain_skip(wire->input, frame.len);
     return outcome;
 }
 
@@ -117,14 +113,10 @@ family_encode(const struct family_form *form, struct tp_wire *wire, const struct
               struct tp_output *output)
 {
     const size_t others_max = FAMILY_HEAD_BYTES + TP_PACKET_FILTERS_MAX;
-    struct tp_packet instead;
 
     if (form->fits != NULL && !form->fits(packet)) {
-        if (!tp_family_is_reply(packet->type)) {
-            return TP_TOO_LARGE;
-        }
-        instead = frame_replace_reply(packet);
-        packet = &instead;
+        return tp_family_is_reply(packet->type) ? frame_encode_instead(form, wire, packet, output)
+                                                : TP_TOO_LARGE;
     }
     size_t payload_max = form->write_max(packet);
 
@@ -197,9 +189,9 @@ frame_len(const struct family_form *form, const uint8_t *size)
     return form->size_counts_itself ? len : len + FAMILY_LENGTH_BYTES;
 }
 
-/* TP_DECODE_PACKET: all of it is there, and not too much. */
-static enum tp_decode_outcome
-frame_read(const struct family_form *form, struct tp_wire *wire, struct family_frame *frame)
+/* TP_DECODE_PACKET: all of it is there, and not too much; the packet knows length and filters. */
+static inline enum tp_decode_outcome
+frame_read(const struct family_form *form, struct tp_wire *wire, struct tp_packet *packet)
 {
     const struct tp_chain *input = wire->input;
     uint8_t scratch[FAMILY_HEAD_BYTES];
@@ -209,30 +201,32 @@ frame_read(const struct family_form *form, struct tp_wire *wire, struct family_f
         return TP_DECODE_MORE;
     }
     const uint8_t *head = tp_chain_peek(input, 0, known, scratch);
+    size_t len = frame_len(form, head);
 
-    frame->len = frame_len(form, head);
-    if (frame->len < FAMILY_HEAD_BYTES) {
+    if (len < FAMILY_HEAD_BYTES) {
         return frame_refuse(wire, TP_DECODE_BROKEN, "the size is less than that of any packet");
     }
-    if (frame->len > wire->limits.packet.bytes) {
+    if (len > wire->limits.packet.bytes) {
         return frame_refuse(wire, TP_DECODE_TOO_LARGE, "the packet is longer than it may be");
     }
     if (known < FAMILY_HEAD_BYTES) {
         return TP_DECODE_MORE;
     }
-    frame->filter_count = head[FAMILY_LENGTH_BYTES];
-    if (frame->filter_count > TP_PACKET_FILTERS_MAX) {
+    size_t filter_count = head[FAMILY_LENGTH_BYTES];
+
+    if (filter_count > TP_PACKET_FILTERS_MAX) {
         return frame_refuse(wire, TP_DECODE_BROKEN, "the packet has more filters than it may have");
     }
-    if (FAMILY_HEAD_BYTES + (size_t) frame->filter_count > frame->len) {
+    if (FAMILY_HEAD_BYTES + filter_count > len) {
         return frame_refuse(wire, TP_DECODE_BROKEN, "the packet is shorter than its filters");
     }
-    if (input->len < frame->len) {
+    if (input->len < len) {
         return TP_DECODE_MORE;
     }
-    memset(frame->filters, 0, sizeof(frame->filters));
-    if (frame->filter_count > 0) {
-        tp_chain_copy(input, FAMILY_HEAD_BYTES, frame->filter_count, frame->filters);
+    packet->wire_bytes = len;
+    packet->filter_count = (uint8_t) filter_count;
+    if (filter_count > 0) {
+        tp_chain_copy(input, FAMILY_HEAD_BYTES, filter_count, packet->filters);
     }
     return TP_DECODE_PACKET;
 }
@@ -246,15 +240,15 @@ frame_refuse(struct tp_wire *wire, enum tp_decode_outcome outcome, const char *w
 }
 
 static enum tp_decode_outcome
-frame_unfilter(struct tp_wire *wire, const struct family_frame *frame, struct tp_chain *plain)
+frame_unfilter(struct tp_wire *wire, const struct tp_packet *packet, struct tp_chain *plain)
 {
-    size_t head_len = FAMILY_HEAD_BYTES + frame->filter_count;
+    size_t head_len = FAMILY_HEAD_BYTES + packet->filter_count;
     struct tp_chain filtered = { .len = 0 };
     enum tp_result result =
-        tp_chain_share_part(&filtered, wire->input, head_len, frame->len - head_len);
+        tp_chain_share_part(&filtered, wire->input, head_len, packet->wire_bytes - head_len);
 
     if (result == TP_OK) {
-        result = tp_wire_unfilter(wire, frame->filters, frame->filter_count, &filtered, plain);
+        result = tp_wire_unfilter(wire, packet->filters, packet->filter_count, &filtered, plain);
     }
     tp_chain_clear(&filtered);
     switch (result) {
@@ -273,8 +267,9 @@ frame_unfilter(struct tp_wire *wire, const struct family_frame *frame, struct tp
 }
 
 /* What is said instead of a REPLY that cannot be said: its PULL must not wait in vain. */
-static struct tp_packet
-frame_replace_reply(const struct tp_packet *reply)
+static enum tp_result
+frame_encode_instead(const struct family_form *form, struct tp_wire *wire,
+                     const struct tp_packet *reply, struct tp_output *output)
 {
     struct tp_packet packet = {
         .type = reply->type,
@@ -286,7 +281,7 @@ frame_replace_reply(const struct tp_packet *reply)
 
     memcpy(packet.filters, reply->filters, sizeof(packet.filters));
     packet.status.cause = TP_STR("the reply's status or metadata is too long for its protocol");
-    return packet;
+    return family_encode(form, wire, &packet, output);
 }
 
 static enum tp_result
@@ -311,25 +306,25 @@ static enum tp_result
 frame_encode_filtered(const struct family_form *form, struct tp_wire *wire,
                       const struct tp_packet *packet, size_t payload_max, struct tp_output *output)
 {
-    struct family_frame frame = { .filter_count = packet->filter_count };
+    struct filter_row row = { .count = packet->filter_count };
     struct tp_chain plain = { .len = 0 };
     struct tp_chain filtered = { .len = 0 };
     uint8_t *room = NULL;
     enum tp_result result = frame_gather(form, wire, packet, payload_max, &plain);
 
-    memcpy(frame.filters, packet->filters, sizeof(frame.filters));
+    memcpy(row.ids, packet->filters, sizeof(row.ids));
     if (result == TP_OK) {
-        result = frame_filter(wire, packet, &plain, &frame, &filtered);
+        result = frame_filter(wire, packet, &plain, &row, &filtered);
     }
     if (result == TP_OK) {
         room = tp_output_reserve(output, FAMILY_HEAD_BYTES + TP_PACKET_FILTERS_MAX);
         result = room == NULL ? TP_NO_MEMORY : TP_OK;
     }
     if (result == TP_OK) {
-        uint8_t *end = frame_write_head(form, room, frame.filter_count, filtered.len);
+        uint8_t *end = frame_write_head(form, room, row.count, filtered.len);
 
-        memcpy(end, frame.filters, frame.filter_count);
-        end += frame.filter_count;
+        memcpy(end, row.ids, row.count);
+        end += row.count;
         result = tp_output_commit(output, (size_t) (end - room), &filtered);
     }
     tp_chain_clear(&plain);
@@ -360,31 +355,30 @@ frame_gather(const struct family_form *form, struct tp_wire *wire, const struct 
  */
 static enum tp_result
 frame_filter(struct tp_wire *wire, const struct tp_packet *packet, const struct tp_chain *plain,
-             struct family_frame *frame, struct tp_chain *filtered)
+             struct filter_row *row, struct tp_chain *filtered)
 {
     int level = packet->reply_gzip != 0 ? (int) packet->reply_gzip : GZIP_LEVEL;
-    enum tp_result result =
-        tp_wire_filter(wire, frame->filters, frame->filter_count, level, plain, filtered);
+    enum tp_result result = tp_wire_filter(wire, row->ids, row->count, level, plain, filtered);
 
     if (result != TP_OK || tp_family_is_reply(packet->type) || filtered->len <= plain->len
-        || !frame_drop_gzip(frame)) {
+        || !frame_drop_gzip(row)) {
         return result;
     }
     tp_chain_clear(filtered);
-    return tp_wire_filter(wire, frame->filters, frame->filter_count, level, plain, filtered);
+    return tp_wire_filter(wire, row->ids, row->count, level, plain, filtered);
 }
 
 /* False when there is none. */
 static bool
-frame_drop_gzip(struct family_frame *frame)
+frame_drop_gzip(struct filter_row *row)
 {
-    uint8_t *found = memchr(frame->filters, TP_FILTER_GZIP, frame->filter_count);
+    uint8_t *found = memchr(row->ids, TP_FILTER_GZIP, row->count);
 
     if (found == NULL) {
         return false;
     }
-    memmove(found, found + 1, (size_t) (frame->filters + frame->filter_count - found - 1));
-    frame->filter_count--;
+    memmove(found, found + 1, (size_t) (row->ids + row->count - found - 1));
+    row->count--;
     return true;
 }
 

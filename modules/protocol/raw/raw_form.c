@@ -68,7 +68,7 @@ raw_begins_with(uint8_t byte)
 static enum tp_decode_outcome
 raw_read(struct tp_wire *wire, const struct family_payload *payload, struct tp_packet *packet)
 {
-    struct tp_family_message message = { .seq = 0 };
+    struct tp_family_message message;
     size_t flat = family_flat_len(payload);
     bool is_seq = true;
     const uint8_t *begin = family_hold(wire, payload, flat, &packet->head);

@@ -41,15 +41,9 @@ enum tp_decode_outcome tp_family_take(struct tp_wire *wire, const struct tp_fami
                                       struct tp_packet *packet) TP_MUST_CHECK;
 
 enum {
+    TP_FAMILY_OK_LEN = 6,      /* of "code=0" */
     TP_FAMILY_ACCEPT_MAX = 32, /* bytes that tp_family_write_accept() writes at most */
 };
-
-/* What a packet's status is written as: how many bytes, and writing them. */
-size_t tp_family_status_len(const struct tp_packet *packet);
-uint8_t *tp_family_write_status(const struct tp_packet *packet, uint8_t *to);
-
-/* Writes what belongs behind its metadata to say which codec is wanted; returns how much. */
-size_t tp_family_write_accept(const struct tp_packet *packet, uint8_t *to);
 
 /* Has it a status of its own: is it a REPLY, or an AUTH_REPLY? */
 static inline bool
@@ -57,6 +51,36 @@ tp_family_is_reply(int32_t type)
 {
     return type == TP_PACKET_REPLY || type == TP_PACKET_AUTH_REPLY;
 }
+
+/* Is its status written "code=0"?  Who asks has none, which is OK, too. */
+static inline bool
+tp_family_says_ok(const struct tp_packet *packet)
+{
+    const struct tp_status *status = &packet->status;
+
+    if (!tp_family_is_reply(packet->type)) {
+        return true;
+    }
+    return (status->code == TP_STATUS_OK || status->code == 0) && status->cause.len == 0
+           && (status->text.len == 0
+               || (status->text.len == 2 && status->text.data[0] == 'O'
+                   && status->text.data[1] == 'K'));
+}
+
+/* tp_family_status_len() of one that says more. */
+size_t tp_family_long_status_len(const struct tp_packet *packet);
+
+/* What a packet's status is written as: how many bytes, and writing them. */
+static inline size_t
+tp_family_status_len(const struct tp_packet *packet)
+{
+    return tp_family_says_ok(packet) ? TP_FAMILY_OK_LEN : tp_family_long_status_len(packet);
+}
+
+uint8_t *tp_family_write_status(const struct tp_packet *packet, uint8_t *to);
+
+/* Writes what belongs behind its metadata to say which codec is wanted; returns how much. */
+size_t tp_family_write_accept(const struct tp_packet *packet, uint8_t *to);
 
 #ifdef __cplusplus
 }
