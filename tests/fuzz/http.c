@@ -9,6 +9,8 @@
  */
 #include "packet_fuzz.h"
 
+#include "packet/filters.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum {
@@ -18,6 +20,7 @@ enum {
 
 /* One end of a connection. */
 struct fuzz_end {
+    struct tp_filters filters;
     struct tp_chain input;
     void *state;
     bool is_dialed;
@@ -26,6 +29,7 @@ struct fuzz_end {
 static const struct tp_str fuzz_origins[] = { { "https://a.example", 17 } };
 
 static bool fuzz_find_protocol(struct fuzz_packets *fuzz);
+static void fuzz_add_filters(struct tp_filters *filters);
 static struct tp_wire fuzz_wire(struct fuzz_packets *fuzz, struct fuzz_end *end);
 static void fuzz_open(struct fuzz_packets *fuzz, struct fuzz_end *end, bool is_dialed);
 static void fuzz_close(struct fuzz_end *end);
@@ -78,6 +82,18 @@ fuzz_find_protocol(struct fuzz_packets *fuzz)
     return fuzz->protocol != NULL;
 }
 
+static void
+fuzz_add_filters(struct tp_filters *filters)
+{
+    for (size_t i = 0; i < tp__built_module_count; i++) {
+        if (tp__built_modules[i]->filter != NULL) {
+            enum tp_result result = tp__filters_add(filters, tp__built_modules[i]->filter);
+
+            TP_ASSERT(result == TP_OK);
+        }
+    }
+}
+
 static struct tp_wire
 fuzz_wire(struct fuzz_packets *fuzz, struct fuzz_end *end)
 {
@@ -89,6 +105,7 @@ fuzz_wire(struct fuzz_packets *fuzz, struct fuzz_end *end)
         .has_ended = end->is_dialed,
         .target = TP_STR("a.example:80/api"),
         .pool = &fuzz->pool,
+        .filters = &end->filters,
         .origins = fuzz_origins,
         .origin_count = TP_COUNT_OF(fuzz_origins),
         .why = NULL,
@@ -101,6 +118,7 @@ fuzz_open(struct fuzz_packets *fuzz, struct fuzz_end *end, bool is_dialed)
     *end = (struct fuzz_end){ .is_dialed = is_dialed };
     end->state = calloc(1, fuzz->protocol->state_size);
     TP_ASSERT(end->state != NULL);
+    fuzz_add_filters(&end->filters);
     if (is_dialed) {
         fuzz_ask(fuzz, end);
     }
@@ -110,6 +128,7 @@ static void
 fuzz_close(struct fuzz_end *end)
 {
     tp_chain_clear(&end->input);
+    tp__filters_fini(&end->filters);
     free(end->state);
 }
 

@@ -22,6 +22,8 @@ peer {
     pull /math/add { sum; }
     pull /hello { return 200 "hi $arg_who from $meta_user_agent"; }
     pull /ip { return 200 "[$meta_x_real_ip$meta_x_session_id]"; }
+    pull /small { echo; reply_gzip 9; }
+    pull /plain { echo; reply_gzip off; }
     pull /trace { return 200 "$meta_x_trace"; }
     pull /fail { return 1001 "no such sum"; }
     pull /busy { return 429; }
@@ -30,7 +32,7 @@ peer {
     pull /slow { sleep 100ms; }
     pull /later { sleep 10ms; }
     server { listen 127.0.0.1:$PORT; }
-    server { listen 127.0.0.1:$PORT2; allow_origin https://a.example; http_gzip 5; }
+    server { listen 127.0.0.1:$PORT2; allow_origin https://a.example; }
     server { listen 127.0.0.1:$PORT3 protocol=http; packet_timeout 200ms; }
 }
 """
@@ -116,7 +118,11 @@ def test_curl_takes_and_sends_deflated_bodies(server, tmp_path):
                 url(server, "/echo", "$PORT2"))[0] == text
     head, _ = curl("--compressed", "-D", "-", "-o", str(tmp_path / "out"), "--json",
                    f"@{tmp_path}/text", url(server, "/echo", "$PORT2"))
-    assert b"Content-Encoding: gzip\r\n" in head
+    assert b"Content-Encoding: gzip\r\n" in head and b"gzip-1" in head
+    assert b"gzip-9" in curl("--compressed", "-D", "-", "-o", str(tmp_path / "out"), "--json",
+                             f"@{tmp_path}/text", url(server, "/small"))[0]
+    assert b"gzip" not in curl("--compressed", "-D", "-", "-o", str(tmp_path / "out"), "--json",
+                               f"@{tmp_path}/text", url(server, "/plain"))[0]
     deflated = ("--json", "@" + str(tmp_path / "deflated"), "-H", "Content-Encoding: gzip")
     assert curl(*deflated, url(server, "/echo"))[0] == text, "who takes no gzip gets none"
     (tmp_path / "sum").write_bytes(gzip.compress(b"[1,2]"))
@@ -210,6 +216,12 @@ def test_later_teleports_get_what_they_know(browser):
     assert (reply.code, reply.reason) == (299, "Business Error")
     assert json.loads(reply.body) == {"code": 1001, "msg": "no such sum"}
     assert reply.get("X-Seq") == "42"
+    body = json.dumps("x" * 1000).encode()
+    reply = browser.ask("POST", "/echo", gzip.compress(body), host=None, X_Seq=43, X_Mtype=1,
+                        Content_Type="application/json", Content_Encoding="gzip",
+                        X_Content_Encoding="gzip-3")
+    assert (reply.get("Content-Encoding"), reply.get("X-Content-Encoding")) == ("gzip", "gzip-3")
+    assert gzip.decompress(reply.body) == body
 
 
 def test_options_and_pages_of_other_origins(server):

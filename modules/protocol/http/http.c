@@ -50,11 +50,6 @@ static const struct tp_directive http_directives[] = {
         .since = "0.1",
         .brief = "Most fields in the head of an HTTP message; more are refused with 431.",
     },
-    {
-        .name = "http_gzip", .where = TP_IN_PEER | TP_IN_SERVER,
-        TP_NUMBER(struct http_conf, gzip), .preset = "0", .min = "0", .max = "9", .since = "0.1",
-        .brief = "How much replies are deflated for HTTP clients that accept gzip; 0 is not at all.",
-    },
 };
 
 static const struct tp_protocol tp_protocol_http = {

@@ -14,13 +14,13 @@
 
 enum {
     HTTP_GZIP_UNNAMED = 5, /* the level of a body that is said to be deflated, but not how much */
+    HTTP_GZIP_WANTED = 1,  /* the level for who takes it, unless reply_gzip says another */
     HTTP_MIME_MAX = 64,    /* no codec's type is longer */
 };
 
 struct http_conf {
     struct tp_size header_limit;
     int64_t header_fields;
-    int64_t gzip; /* level for replies to callers who take it; 0: they are sent plain */
 };
 
 /* How the end of a message's body is found. */
@@ -50,8 +50,7 @@ enum {
     HTTP_NOTE_CLOSES = 1u << 1,   /* it was the connection's last */
     HTTP_NOTE_OLD = 1u << 2,      /* HTTP/1.0: that the connection stays has to be said */
     HTTP_NOTE_TELEPORT = 1u << 3, /* by a later Teleport: X-Mtype, 299 and X-Seq mean something */
-    HTTP_NOTE_GZIP = 1u << 4,     /* it takes deflated bodies */
-    HTTP_NOTE_ORIGIN = 1u << 5,   /* a page's, and above HTTP_NOTE_HASH_SHIFT is whose */
+    HTTP_NOTE_ORIGIN = 1u << 4,   /* a page's, and above HTTP_NOTE_HASH_SHIFT is whose */
     HTTP_NOTE_HASH_SHIFT = 8,
 };
 

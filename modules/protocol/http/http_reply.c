@@ -18,7 +18,6 @@ enum {
 /* A response that is about to be written. */
 struct reply {
     const struct tp_packet *packet;
-    struct tp_chain plain;       /* the body inflated, for who does not take it as it is */
     const struct tp_chain *body; /* NULL: the status is it, or there is none */
     struct http_content content;
     struct tp_str origin; /* of the list; may be empty */
@@ -28,8 +27,7 @@ struct reply {
 
 static int reply_code(const struct tp_packet *packet);
 static bool reply_has_body(int code);
-static enum tp_result reply_choose_body(const struct tp_wire *wire, struct reply *reply);
-static enum tp_result reply_inflate(const struct tp_wire *wire, struct reply *reply);
+static void reply_choose_body(struct reply *reply);
 static struct tp_str reply_origin(const struct tp_wire *wire, uint32_t note);
 static size_t reply_max(const struct reply *reply);
 static enum tp_result reply_write(const struct tp_wire *wire, struct reply *reply,
@@ -46,13 +44,9 @@ http_encode_reply(struct tp_wire *wire, const struct tp_packet *packet, struct t
         .code = reply_code(packet),
         .origin = reply_origin(wire, packet->note),
     };
-    enum tp_result result = reply_choose_body(wire, &reply);
 
-    if (result == TP_OK) {
-        result = reply_write(wire, &reply, output);
-    }
-    tp_chain_clear(&reply.plain);
-    return result;
+    reply_choose_body(&reply);
+    return reply_write(wire, &reply, output);
 }
 
 /* What HTTP has no number for is a mistake of the server; what never got so far, of its way. */
@@ -76,8 +70,8 @@ reply_has_body(int code)
     return code != 204 && code != 205 && code != 304;
 }
 
-static enum tp_result
-reply_choose_body(const struct tp_wire *wire, struct reply *reply)
+static void
+reply_choose_body(struct reply *reply)
 {
     const struct tp_packet *packet = reply->packet;
     bool is_success = reply->code < BUSINESS_ERROR;
@@ -85,39 +79,20 @@ reply_choose_body(const struct tp_wire *wire, struct reply *reply)
 
     reply->content.has_length = reply->code != 204 && reply->code != 304;
     if (!reply_has_body(reply->code)) {
-        return TP_OK;
+        return;
     }
     if (!is_success && (packet->body.len == 0 || is_business_error)) {
         reply->is_status = true;
         reply->content.has_codec = true;
         reply->content.is_typed = true;
         reply->content.codec = TP_CODEC_JSON;
-        return TP_OK;
+        return;
     }
     reply->body = &packet->body;
-    if (packet->gzip_level != 0 && packet->body.len > 0) {
-        if ((packet->note & HTTP_NOTE_GZIP) == 0 && reply_inflate(wire, reply) == TP_NO_MEMORY) {
-            return TP_NO_MEMORY;
-        }
-        reply->content.gzip_level = reply->body == &packet->body ? packet->gzip_level : 0;
-    }
+    reply->content.gzip_level = packet->body.len > 0 ? packet->gzip_level : 0;
     reply->content.has_codec = packet->has_body_codec && packet->body_codec != TP_CODEC_NONE;
     reply->content.codec = packet->body_codec;
     reply->content.len = reply->body->len;
-    return TP_OK;
-}
-
-/* One that cannot be inflated is sent as it is, which its head will say. */
-static enum tp_result
-reply_inflate(const struct tp_wire *wire, struct reply *reply)
-{
-    static const uint8_t gzip = TP_FILTER_GZIP;
-    enum tp_result result = tp_wire_unfilter(wire, &gzip, 1, &reply->packet->body, &reply->plain);
-
-    if (result == TP_OK) {
-        reply->body = &reply->plain;
-    }
-    return result;
 }
 
 /* The page's, as the list has it; a list that has changed since may have it no longer. */

@@ -368,6 +368,9 @@ request_fill(struct tp_wire *wire, const struct http_message *message, struct tp
             .code = TP_STATUS_UNSUPPORTED_CODEC,
             .cause = "the only Content-Encoding is gzip",
         };
+    } else if (packet->gzip_level != 0 && (packet->note & HTTP_NOTE_TELEPORT) != 0) {
+        /* Between Teleports a reply is deflated as its PULL was. */
+        packet->reply_gzip = packet->gzip_level;
     }
     return TP_DECODE_PACKET;
 }
@@ -399,8 +402,8 @@ request_read_wishes(const struct tp_wire *wire, const struct tp_http_head *head,
     } else if (tp_http_field_find(head->fields, TP_STR("Accept"), &value)) {
         packet->accept_codec = request_accepted_codec(wire, value);
     }
-    if ((packet->note & HTTP_NOTE_GZIP) != 0) {
-        packet->reply_gzip = (int32_t) http_conf_of(wire)->gzip;
+    if (request_takes_gzip(head)) {
+        packet->reply_gzip = HTTP_GZIP_WANTED;
     }
 }
 
@@ -473,7 +476,6 @@ request_note(const struct tp_wire *wire, const struct tp_http_head *head)
     note |= head->is_kept_alive ? 0 : HTTP_NOTE_CLOSES;
     note |= head->version_minor == 0 ? HTTP_NOTE_OLD : 0;
     note |= tp_http_field_find(head->fields, TP_STR("X-Mtype"), &value) ? HTTP_NOTE_TELEPORT : 0;
-    note |= request_takes_gzip(head) ? HTTP_NOTE_GZIP : 0;
     if (wire->origin_count > 0 && tp_http_field_find(head->fields, TP_STR("Origin"), &value)) {
         note |= HTTP_NOTE_ORIGIN | http_origin_hash(value) << HTTP_NOTE_HASH_SHIFT;
     }
