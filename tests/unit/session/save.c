@@ -751,6 +751,98 @@ START_TEST(without_memory_a_session_is_refused_whole)
 }
 END_TEST
 
+static const struct tp_test_route brief_routes[] = {
+    { .type = TP_PACKET_PULL, .uri = "/echo", .handler = "echo" },
+    { .type = TP_PACKET_PULL, .uri = "/hold", .handler = "hold", .delay_ms = 2 },
+    { 0 },
+};
+
+/* What is asked before the move and held yet, what the move cuts, and all that is answered. */
+static const struct {
+    const char *protocol;
+    const char *held;
+    const char *cut;
+    const char *wanted;
+} tongues[] = {
+    {
+        .protocol = "http",
+        .held = "POST /hold HTTP/1.1\r\nX-Seq: 5\r\nX-Mtype: 1\r\n\r\n",
+        .cut = "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+               "Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\nT: 1\r\n\r\n",
+        .wanted = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Seq: 5\r\nX-Mtype: 2\r\n\r\n"
+                  "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n"
+                  "Connection: close\r\n\r\nhello",
+    },
+    {
+        .protocol = "http",
+        .held = "HEAD /hold HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        .cut = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+        .wanted = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"
+                  "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello",
+    },
+};
+
+static bool
+place_speak(struct place *place, const char *protocol)
+{
+    place->site.source.protocol = tp__server_find_protocol(&place->site.server, tp__str(protocol));
+    return place->site.source.protocol != NULL;
+}
+
+/* Moves the client's session to another place of this process. */
+static void
+client_move(struct tp_test_client *client, struct place *here, struct place *there)
+{
+    struct tp_chain saved = { 0 };
+    struct tp_slice flat;
+
+    ck_assert_int_eq(TP_OK, tp__session_save(client->session, &saved));
+    ck_assert_int_eq(TP_OK, tp_chain_flatten(&saved, &here->bench.sessions.pool, &flat));
+    ck_assert_int_eq(TP_OK,
+                     tp__session_restore(&there->bench.sessions, &there->receiver,
+                                         fcntl(tp__session_fd(client->session), F_DUPFD_CLOEXEC, 0),
+                                         (struct tp_str){ (const char *) flat.data, flat.len }));
+    tp_chain_clear(&saved);
+    tp__session_close(&client->session, TP_CLOSE_MOVED);
+}
+
+START_TEST(so_it_does_in_other_tongues)
+{
+    size_t cut_len = strlen(tongues[_i].cut);
+    struct tp_test_stream wanted = { 0 };
+    struct place here;
+    struct place there;
+
+    place_open(&here, brief_routes);
+    place_open(&there, brief_routes);
+    bool is_spoken = place_speak(&here, tongues[_i].protocol);
+
+    tp__test_stream_add(&wanted, tongues[_i].wanted, strlen(tongues[_i].wanted));
+    for (size_t split = 0; split < cut_len && is_spoken; split++) {
+        struct tp_test_stream before = { 0 };
+        struct tp_test_stream behind = { 0 };
+        struct tp_test_client client;
+
+        ck_assert(place_speak(&there, tongues[_i].protocol));
+        tp__test_stream_add(&before, tongues[_i].held, strlen(tongues[_i].held));
+        tp__test_stream_add(&before, tongues[_i].cut, split);
+        tp__test_stream_add(&behind, tongues[_i].cut + split, cut_len - split);
+        tp__test_client_open(&client, &here.bench, &here.site);
+        tp__test_client_send(&client, &here.bench, &before);
+        tp__test_bench_turn(&here.bench, 2);
+        client_move(&client, &here, &there);
+        tp__test_client_send(&client, &there.bench, &behind);
+        tp__test_client_expect(&client, &there.bench, &wanted);
+        tp__test_client_close(&client);
+        tp__test_stream_clear(&before);
+        tp__test_stream_clear(&behind);
+    }
+    tp__test_stream_clear(&wanted);
+    place_close(&here);
+    place_close(&there);
+}
+END_TEST
+
 Suite *
 tp_suite_session_save(void)
 {
@@ -760,6 +852,7 @@ tp_suite_session_save(void)
 
     tcase_set_timeout(moves, 30);
     tcase_add_test(moves, a_session_goes_on_at_every_split_of_a_packet);
+    tcase_add_loop_test(moves, so_it_does_in_other_tongues, 0, (int) TP_COUNT_OF(tongues));
     tcase_add_test(moves, an_id_and_what_is_counted_move_along);
     tcase_add_test(moves, an_unmoved_session_gives_the_same_bytes);
     tcase_add_test(moves, a_held_exchange_is_answered_there_when_it_is_due);
