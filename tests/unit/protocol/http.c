@@ -786,23 +786,23 @@ Suite *
 tp_suite_protocol_http(void)
 {
     Suite *suite = suite_create("protocol/http");
-    TCase *in = tcase_create("in");
-    TCase *out = tcase_create("out");
+    TCase *reading = tcase_create("in");
+    TCase *writing = tcase_create("out");
 
-    tcase_add_loop_test(in, tells_requests, 0, (int) TP_COUNT_OF(requests));
-    tcase_add_test(in, a_long_head_is_refused);
-    tcase_add_test(in, who_waits_behind_other_requests_is_not_asked);
-    tcase_add_loop_test(in, probes_first_bytes, 0, (int) TP_COUNT_OF(probes));
-    tcase_add_test(in, pages_of_other_origins_are_refused);
-    tcase_add_loop_test(in, tells_responses, 0, (int) TP_COUNT_OF(responses));
-    tcase_add_loop_test(in, knows_who_takes_deflated_bodies, 0, (int) TP_COUNT_OF(takers));
-    tcase_add_test(in, a_body_may_end_with_the_connection);
-    tcase_add_test(in, is_saved_and_restored);
-    suite_add_tcase(suite, in);
-    tcase_add_loop_test(out, writes_replies, 0, (int) TP_COUNT_OF(replies));
-    tcase_add_test(out, pages_of_listed_origins_may_read);
-    tcase_add_test(out, writes_requests);
-    tcase_add_test(out, says_that_a_body_is_deflated);
-    suite_add_tcase(suite, out);
+    tcase_add_loop_test(reading, tells_requests, 0, (int) TP_COUNT_OF(requests));
+    tcase_add_test(reading, a_long_head_is_refused);
+    tcase_add_test(reading, who_waits_behind_other_requests_is_not_asked);
+    tcase_add_loop_test(reading, probes_first_bytes, 0, (int) TP_COUNT_OF(probes));
+    tcase_add_test(reading, pages_of_other_origins_are_refused);
+    tcase_add_loop_test(reading, tells_responses, 0, (int) TP_COUNT_OF(responses));
+    tcase_add_loop_test(reading, knows_who_takes_deflated_bodies, 0, (int) TP_COUNT_OF(takers));
+    tcase_add_test(reading, a_body_may_end_with_the_connection);
+    tcase_add_test(reading, is_saved_and_restored);
+    suite_add_tcase(suite, reading);
+    tcase_add_loop_test(writing, writes_replies, 0, (int) TP_COUNT_OF(replies));
+    tcase_add_test(writing, pages_of_listed_origins_may_read);
+    tcase_add_test(writing, writes_requests);
+    tcase_add_test(writing, says_that_a_body_is_deflated);
+    suite_add_tcase(suite, writing);
     return suite;
 }
