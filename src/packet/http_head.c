@@ -46,6 +46,8 @@ static bool head_note_length(struct tp_str value, struct tp_http_head *head,
                              struct tp_http_fault *fault);
 static bool head_note_coding(struct tp_str value, struct tp_http_head *head,
                              struct tp_http_fault *fault);
+static bool head_note_connection(struct tp_str value, struct tp_http_head *head,
+                                 struct tp_http_fault *fault);
 static bool head_note_host(struct tp_str value, struct tp_http_head *head,
                            struct tp_http_fault *fault);
 static bool head_note_expectation(struct tp_str value, struct tp_http_head *head,
@@ -135,6 +137,7 @@ static const struct {
     { { "Content-Length", 14 }, head_note_length },
     { { "Transfer-Encoding", 17 }, head_note_coding },
     { { "Expect", 6 }, head_note_expectation },
+    { { "Connection", 10 }, head_note_connection },
 };
 
 enum tp_result
@@ -202,11 +205,20 @@ tp_http_response_read(struct tp_str bytes, size_t fields_max, struct tp_http_hea
 bool
 tp_http_field_next(struct tp_str *fields, struct tp_http_field *field)
 {
-    struct tp_http_fault fault;
-    struct tp_str line;
+    const char *end = fields->len == 0 ? NULL : memchr(fields->data, '\n', fields->len);
 
-    return fields->len > LINE_END_LEN && head_take_line(fields, &line, &fault)
-           && head_read_line(line, field, &fault);
+    if (end == NULL) {
+        return false;
+    }
+    /* It was checked that a line is a name, a colon, a value, CR LF. */
+    struct tp_str line = { fields->data, (size_t) (end - fields->data) };
+
+    field->name = tp__str_cut(line, ':', &field->value);
+    TP_ASSERT(field->name.len < line.len);
+    field->value.len -= field->value.len > 0 ? 1 : 0;
+    field->value = str_trim(field->value);
+    *fields = tp__str_skip(*fields, line.len + 1);
+    return true;
 }
 
 bool
@@ -571,6 +583,26 @@ head_note_coding(struct tp_str value, struct tp_http_head *head, struct tp_http_
 }
 
 static bool
+head_note_connection(struct tp_str value, struct tp_http_head *head, struct tp_http_fault *fault)
+{
+    struct tp_str item;
+
+    (void) fault;
+    while (tp_http_list_next(&value, &item)) {
+        if (tp_http_is_same(item, TP_STR("close"))) {
+            head->says_close = true;
+        } else if (tp_http_is_same(item, TP_STR("keep-alive"))) {
+            head->says_keep_alive = true;
+        } else if (tp_http_is_same(item, TP_STR("upgrade"))) {
+            head->has_upgrade = true;
+        } else {
+            head->names_hops = true;
+        }
+    }
+    return true;
+}
+
+static bool
 head_note_host(struct tp_str value, struct tp_http_head *head, struct tp_http_fault *fault)
 {
     if (head->has_host) {
@@ -606,13 +638,10 @@ head_judge(struct tp_http_head *head, struct tp_http_fault *fault)
     if (head->is_chunked && is_old) {
         return head_fail(fault, 400, "HTTP/1.0 has no chunked bodies");
     }
-    head->is_kept_alive =
-        is_old ? tp_http_lists(head->fields, TP_STR("Connection"), TP_STR("keep-alive"))
-               : !tp_http_lists(head->fields, TP_STR("Connection"), TP_STR("close"));
-    head->has_upgrade =
-        !is_old && tp_http_lists(head->fields, TP_STR("Connection"), TP_STR("upgrade"));
+    head->is_kept_alive = !head->says_close && (!is_old || head->says_keep_alive);
     if (is_old) {
         head->expects_continue = false;
+        head->has_upgrade = false;
     }
     return true;
 }

@@ -46,7 +46,7 @@ static const struct tp_directive http_directives[] = {
     },
     {
         .name = "http_header_fields", .where = TP_IN_PEER | TP_IN_SERVER,
-        TP_NUMBER(struct http_conf, header_fields), .preset = "100", .min = "8", .max = "10000",
+        TP_NUMBER(struct http_conf, header_fields), .preset = "100", .min = "8", .max = "1000",
         .since = "0.1",
         .brief = "Most fields in the head of an HTTP message; more are refused with 431.",
     },

@@ -124,7 +124,7 @@ metadata_skips(const struct tp_http_head *head, const struct tp_http_field *fiel
         return tp_codec_of_mime(field->value) != TP_CODEC_NONE;
     }
     return (metadata_skip_of(field->name) & where) != 0
-           || tp_http_lists(head->fields, TP_STR("Connection"), field->name);
+           || (head->names_hops && tp_http_lists(head->fields, TP_STR("Connection"), field->name));
 }
 
 static unsigned

@@ -54,6 +54,9 @@ struct tp_http_head {
     bool has_host;
     bool has_length;
     bool is_chunked;
+    bool says_close; /* its fields named Connection, and so do the next three */
+    bool says_keep_alive;
+    bool names_hops;       /* they list other fields, which are about this connection alone */
     bool is_kept_alive;    /* the connection stays behind this message */
     bool has_upgrade;      /* the sender would rather speak what the fields named Upgrade say */
     bool expects_continue; /* it waits for "100 Continue" before it sends the body */
