@@ -163,6 +163,43 @@ def test_a_handshake_that_is_too_long_is_refused(server):
     assert code == 431
 
 
+GUESSED = """
+worker_processes 1;
+peer { server { listen 127.0.0.1:$PORT; pull /echo { echo; } pull /math/add { sum; } } }
+"""
+
+
+@pytest.mark.parametrize("step", [None, 1, 7])
+def test_a_port_that_guesses_tells_websocket_by_its_handshake(start_server, step):
+    server = start_server(GUESSED)
+    caller = WebSocketCaller(server, handshake=False)
+    request = caller.request(origin=f"http://{caller.host}")
+    for at in range(0, len(request), step or len(request)):
+        caller.send(request[at:at + (step or len(request))])
+    caller.receive_handshake()
+    assert caller.is_well()
+    caller.send(close_frame(1000))
+    assert caller.receive_closed().code == 1000
+
+
+def test_http_may_become_websocket_after_some_requests(start_server):
+    server = start_server(GUESSED)
+    caller = WebSocketCaller(server, handshake=False)
+    caller.send(b"POST /math/add HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 5\r\n\r\n[1,2]")
+    code, fields = caller.receive_head()
+    assert (code, caller.receive_exactly(int(fields["content-length"])).strip()) == (200, b"3")
+    caller.send(caller.request(), frame(TEXT, ECHO))
+    caller.receive_handshake()
+    assert caller.receive_json() == ECHOED
+
+
+def test_a_page_of_another_origin_is_refused_on_a_port_that_guesses(start_server):
+    caller = WebSocketCaller(start_server(GUESSED), handshake=False)
+    caller.send(caller.request(origin="http://evil.example"))
+    assert caller.receive_head()[0] == 403
+
+
 # Messages
 
 

@@ -167,11 +167,11 @@ const struct tp_module tp_module_websocket = {
     .brief = "The protocol WebSocket, for browsers and Teleport 6/7.",
     .conf_size = sizeof(struct websocket_conf),
     TP_DIRECTIVES(websocket_directives),
-    .run_after = "",
+    .run_after = "http",
     TP_PROTOCOLS(websocket_protocols),
 };
 
-/* A GET: where http is built in it is asked first, and knows what to do with others. */
+/* A GET: where http is built in it is asked first, and hands on what asks for WebSocket. */
 static enum tp_probe
 websocket_probe(const struct tp_wire *wire)
 {
@@ -369,14 +369,13 @@ websocket_take_response(struct tp_wire *wire)
     }
     wire->why = websocket_response_read(head, state->nonce, &form);
     tp_buf_release(held);
+    state->partial = NULL; /* where the nonce was */
+    state->phase = wire->why == NULL ? PHASE_OPEN : PHASE_CLOSED;
     if (wire->why != NULL) {
-        state->phase = PHASE_CLOSED;
         return TP_DECODE_BROKEN;
     }
     tp_chain_skip(wire->input, len);
     state->form = (uint8_t) form;
-    state->partial = NULL;
-    state->phase = PHASE_OPEN;
     return TP_DECODE_TOOK;
 }
 
