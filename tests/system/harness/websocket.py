@@ -65,18 +65,22 @@ class Closed:
 
 
 class WebSocketCaller:
-    """A connection of WebSocket, from the handshake on unless it is not wanted."""
+    """A connection of WebSocket, from the handshake on unless it is not wanted.
+
+    `server` may be None: then `port` is a number, and of anybody who listens.
+    """
 
     def __init__(self, server, port="$PORT", handshake=True, **request):
-        self.socket = socket.create_connection(("127.0.0.1", server.port(port)),
-                                               timeout=PATIENCE_SECONDS)
+        number = port if server is None else server.port(port)
+        self.socket = socket.create_connection(("127.0.0.1", number), timeout=PATIENCE_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.host = f"127.0.0.1:{server.port(port)}"
+        self.host = f"127.0.0.1:{number}"
         self.key = base64.b64encode(os.urandom(16))
         self.rest = b""
         self.seq = 0
         self.protocol = None
-        server.connections.append(self)
+        if server is not None:
+            server.connections.append(self)
         if handshake:
             self.send(self.request(**request))
             self.protocol = self.receive_handshake().get("sec-websocket-protocol")
