@@ -1,12 +1,16 @@
 """WebSocket: the handshake, frames in the manner of Autobahn's suite, and how sessions end."""
 import json
+import os
+import subprocess
 
 import pytest
 
+from harness.teleport import BINARY as PROGRAM
 from harness.wait import wait_until
 from harness.websocket import (AUTH_CALL, AUTH_REPLY, BINARY, CLOSE, CONTINUATION, PING, PONG,
                                PUSH, REPLY, TEXT, Frame, WebSocketCaller, close_frame, frame,
                                mask_bytes, message)
+from harness.wire25 import Caller
 
 CONF = """
 worker_processes 1;
@@ -606,3 +610,45 @@ def test_masks_of_any_bytes(caller):
         caller.send(frame(TEXT, ECHO, mask=mask))
         assert caller.receive_json() == ECHOED
     assert mask_bytes(b"\1\2\3\4\5", b"\1\1\1\1") == b"\0\3\2\5\4"
+
+
+# The other role
+
+
+@pytest.mark.parametrize("form", ["json", "protobuf"])
+def test_an_end_that_dials_asks_and_is_asked(start_server, form):
+    """One server dials the other, which asks it through the session that it has accepted."""
+    conf = f"""
+        worker_processes 1;
+        peer {{
+            websocket_form {form};
+            pull /who {{ return 200 "$protocol $header_codec $meta_k"; }}
+            dial ws://127.0.0.1:$PORT/some/path {{ redial 50ms; }}
+            server {{ listen 127.0.0.1:$PORT; }}
+            server {{ listen 127.0.0.1:$PORT2; pull /control/* {{ control; }} }}
+        }}"""
+    server = start_server(conf)
+    operator = Caller(server, "$PORT2")
+
+    def listed():
+        reply = operator.pull("/control/sessions", b"{}")
+        assert reply.outcome() == (200, "OK")
+        sessions = json.loads(reply.body)
+        return [one["number"] for one in sessions["sessions"]]
+
+    asked = wait_until(lambda: [number for number in listed()
+                                if operator.pull("/control/pull", json.dumps(
+                                    {"number": number, "uri": "/who"}).encode()).status_code == 200],
+                       "the dialed session answers")
+    reply = operator.pull("/control/pull", json.dumps({"number": asked[0], "uri": "/who"}).encode())
+    assert reply.body == f"websocket {form} ".encode()
+    server.write_conf("".join(line for line in conf.splitlines(True) if " dial " not in line))
+    assert server.reload()[0] == 0
+
+
+def test_tp_speaks_it_too(server):
+    port = server.port("$PORT")
+    ended = subprocess.run([os.path.join(os.path.dirname(PROGRAM), "tp"), "pull",
+                            f"ws://127.0.0.1:{port}/x", "/math/add", "[1,2]"],
+                           stdout=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert (ended.returncode, ended.stdout.strip()) == (0, "3")
