@@ -31,6 +31,8 @@ struct tp_shell {
     int64_t begun_ms;             /* while nothing passes: since when; else 0 */
     bool awaits_proxy;            /* a PROXY header has to come first */
     bool has_opened;              /* hooks know of the connection */
+    bool has_ended;               /* the other end has said so; what came before is taken first */
+    bool is_cut;                  /* it has ended without saying so */
 };
 
 /* With which context a dialed session speaks TLS, and with whom; NULL: not at all, with anybody. */
@@ -75,6 +77,7 @@ struct tp_session {
     bool has_heard_all;       /* the other end has closed its half: nothing more will come */
     bool asks_ready;          /* the protocol has to be asked before a packet leaves */
     bool has_said_end;        /* the protocol has nothing more to say */
+    bool has_heard_last;      /* the protocol has: nothing more will be asked or answered */
     bool must_linger;         /* the other end may still be sending when all has left */
     bool is_lingering;        /* …and it does: what comes is thrown away */
     bool is_amid_packet;      /* the protocol has taken in a part of a packet */
@@ -174,6 +177,13 @@ static inline bool
 tp__session_is_connected(const struct tp_session *session)
 {
     return session->watcher.fd != -1;
+}
+
+/* Requests of the other end whose answers have not left: open ones, and whether any is queued. */
+static inline size_t
+tp__session_open_count(const struct tp_session *session)
+{
+    return session->exchange_count + (tp__list_is_empty(&session->outgoing) ? 0 : 1);
 }
 
 /* Does the protocol let a packet leave now?  Asked where session->asks_ready. */

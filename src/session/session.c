@@ -251,7 +251,8 @@ tp__session_connect(struct tp_session *session, int fd, const struct tp_address 
 bool
 tp__session_reads(const struct tp_session *session)
 {
-    bool waits_for_replies = session->waits_for_exchanges && session->own_pull_count > 0;
+    bool waits_for_replies =
+        session->waits_for_exchanges && session->own_pull_count > 0 && !session->has_heard_last;
 
     return !session->has_heard_all && (!session->is_ending || waits_for_replies);
 }
@@ -281,6 +282,7 @@ session_disconnect(struct tp_session *session, enum tp_close_reason reason, bool
     session->stuck_since_ms = 0;
     session->is_behind = false;
     session->must_linger = false;
+    session->has_heard_last = false;
     session->is_lingering = false;
     tp__session_drop_greeting(session);
     if (was_connected && reason != TP_CLOSE_MOVED) {
@@ -707,8 +709,8 @@ session_is_done(struct tp_session *session)
         return false;
     }
     bool has_output = session->unsent.len > 0 || tp__session_next_outgoing(session) != NULL;
-    bool has_open = session->exchange_count > 0 || session->own_pull_count > 0
-                    || !tp__list_is_empty(&session->asked);
+    bool has_asked = session->own_pull_count > 0 || !tp__list_is_empty(&session->asked);
+    bool has_open = session->exchange_count > 0 || (has_asked && !session->has_heard_last);
 
     if (!tp__session_is_connected(session)) {
         return !has_output || !tp__dialed_is_trying(session);
@@ -846,7 +848,8 @@ sessions_on_move_work(struct tp_work *work)
         tp__list_append(&sessions->members, &session->node);
         session->is_move_due = true;
         /* The hook that has a greeting session is one of its configuration. */
-        if (session->input.len == 0 && !session->is_greeting && !session->is_barred) {
+        if (session->input.len == 0 && !session->is_greeting && !session->is_barred
+            && !session->is_amid_packet) {
             tp__session_on_boundary(session);
         }
     }

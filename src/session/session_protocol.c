@@ -17,6 +17,7 @@
 static enum tp_result session_take_protocol(struct tp_session *session,
                                             const struct tp_protocol_use *use);
 static enum tp_result session_begin_protocol(struct tp_session *session);
+static bool session_sends_own_next(const struct tp_session *session);
 static const struct tp_protocol *session_expected_protocol(const struct tp_session *session);
 static const struct tp_protocol_use *session_find_use(const struct tp_session *session,
                                                       const struct tp_protocol *protocol);
@@ -34,7 +35,7 @@ tp__session_wire(struct tp_session *session)
         .limits = { .packet = server->limits.packet },
         .is_dialed = session->dialed != NULL,
         .target = tp__dialed_target(session),
-        .open_count = session->exchange_count,
+        .open_count = tp__session_open_count(session),
         .pool = &sessions->pool,
         .filters = &sessions->filters,
         .codecs = server->codecs,
@@ -152,9 +153,17 @@ tp__session_protocol(const struct tp_session *session)
 bool
 tp__session_is_ready(struct tp_session *session)
 {
+    const struct tp_protocol_use *use = session->protocol;
+
+    if (session->has_heard_last && session_sends_own_next(session)) {
+        return false;
+    }
+    if (use == NULL || use->protocol->is_ready == NULL) {
+        return true;
+    }
     struct tp_wire wire = tp__session_wire(session);
 
-    return session->protocol->protocol->is_ready(&wire);
+    return use->protocol->is_ready(&wire);
 }
 
 enum tp_result
@@ -226,6 +235,14 @@ session_begin_protocol(struct tp_session *session)
     }
     tp_chain_clear(&wire.own);
     return result;
+}
+
+/* What we ask of who has said its last waits for the next connection, if there is one. */
+static bool
+session_sends_own_next(const struct tp_session *session)
+{
+    return !tp__list_is_empty(&session->outgoing)
+           && TP_CONTAINER_OF(session->outgoing.next, struct tp_exchange, node)->is_ours;
 }
 
 /* What it will speak unless the other end says something else. */

@@ -29,6 +29,7 @@ enum session_took {
 
 static void session_on_filled(struct tp_session *session, size_t count, bool has_ended);
 static enum tp_result session_fill_once(struct tp_session *session, size_t *room, size_t *count);
+static bool session_has_whole_packets(const struct tp_session *session);
 static void session_on_heard_all(struct tp_session *session);
 static void session_flush_early(struct tp_session *session);
 static void session_take_last(struct tp_session *session);
@@ -37,6 +38,7 @@ static int session_take_all(struct tp_session *session);
 static inline bool session_may_take(struct tp_session *session);
 static enum session_took session_take_one(struct tp_session *session, struct tp_wire *wire,
                                           int64_t now_us);
+static void session_on_last(struct tp_session *session);
 static enum session_took session_take_none(struct tp_session *session, struct tp_wire *wire,
                                            enum tp_decode_outcome outcome);
 static void session_refuse_input(struct tp_session *session, enum tp_close_reason reason,
@@ -78,11 +80,21 @@ session_on_filled(struct tp_session *session, size_t count, bool has_ended)
         session->sessions->callbacks.on_bytes(session->sessions->callbacks.owner, count);
         tp__session_take_packets(session);
     }
-    if (has_ended) {
+    if (has_ended && session->shell != NULL && session_has_whole_packets(session)) {
+        session->shell->has_ended = true; /* It was told with the last bytes: they come first. */
+    } else if (has_ended) {
         session_on_heard_all(session);
     } else if (count > 0) {
         session_flush_early(session);
     }
+}
+
+/* A dialed session does not wait for them: it hurries to come back. */
+static bool
+session_has_whole_packets(const struct tp_session *session)
+{
+    return session->dialed == NULL && tp__session_reads(session)
+           && (session->is_behind || tp__session_must_pause(session));
 }
 
 /* What was received whole is answered before we close; a dialed session hurries to come back. */
@@ -106,7 +118,10 @@ session_on_heard_all(struct tp_session *session)
 static void
 session_take_last(struct tp_session *session)
 {
-    if (session->protocol == NULL || !tp__session_reads(session)
+    /* Over TLS an end that was not said may be the doing of somebody else. */
+    bool is_cut = session->shell != NULL && session->shell->is_cut;
+
+    if (session->protocol == NULL || !tp__session_reads(session) || is_cut
         || (session->input.len == 0 && !session->is_amid_packet)) {
         return;
     }
@@ -137,6 +152,11 @@ tp__session_take_packets(struct tp_session *session)
     /* Whole packets may be left, or reading must stop: the turn's end sees to both. */
     if (session->is_behind || has_paused || may_be_ready) {
         tp__session_want_turn_end(session);
+    }
+    if (session->shell != NULL && session->shell->has_ended
+        && !session_has_whole_packets(session)) {
+        session->shell->has_ended = false;
+        session_on_heard_all(session);
     }
 }
 
@@ -288,7 +308,7 @@ session_take_one(struct tp_session *session, struct tp_wire *wire, int64_t now_u
 {
     struct tp_packet packet; /* whole once the outcome is PACKET */
 
-    wire->open_count = session->exchange_count;
+    wire->open_count = tp__session_open_count(session);
     enum tp_decode_outcome outcome = session->protocol->protocol->decode(wire, &packet);
 
     session->is_amid_packet = wire->is_amid;
@@ -305,10 +325,22 @@ session_take_one(struct tp_session *session, struct tp_wire *wire, int64_t now_u
         return session_take_none(session, wire, outcome);
     }
     if (wire->is_last) {
-        session->must_linger = true;
-        tp__session_end(session, TP_CLOSE_PEER_CLOSED, true);
+        session_on_last(session);
     }
     return outcome == TP_DECODE_TOOK ? SESSION_TOOK_BYTES : SESSION_TOOK_PACKET;
+}
+
+/* The other end has said its last: what was asked of it is not answered any more. */
+static void
+session_on_last(struct tp_session *session)
+{
+    struct tp_status status = tp_status_of(TP_STATUS_CONNECTION_CLOSED);
+
+    session->must_linger = true;
+    session->has_heard_last = true;
+    session->asks_ready = true;
+    tp__session_end_asked(session, &status, true);
+    tp__session_end(session, TP_CLOSE_PEER_CLOSED, true);
 }
 
 /* No packet came of what there is. */
@@ -346,6 +378,9 @@ session_refuse_input(struct tp_session *session, enum tp_close_reason reason, co
                 (unsigned long long) session->number, tp__close_reason_word(reason), why);
     session->must_linger = true;
     tp__session_end(session, reason, false);
+    /* Also where it was ending already, and read on for the sake of replies. */
+    session->waits_for_exchanges = false;
+    tp_chain_clear(&session->input);
 }
 
 /*

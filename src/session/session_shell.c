@@ -349,6 +349,7 @@ shell_fill_tls(struct tp_session *session, size_t *count, bool *has_ended)
         return result;
     }
     if (arrived == 0) {
+        session->shell->is_cut = !session->shell->has_ended;
         *has_ended = true;
         return TP_OK;
     }

@@ -363,3 +363,43 @@ def test_a_reload_in_the_middle_of_a_request(server, browser):
     browser.send(data[500:])
     assert browser.receive().body == b"x" * 1000
     assert b"changed" in browser.ask("GET", "/fail").body
+
+
+# What is asked behind a request waits for its answer
+
+UPGRADE = (b"GET /echo HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+           b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+LARGE = b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+
+
+def read_until(connection, end):
+    heard = b""
+    while not heard.endswith(end):
+        more = connection.recv(65536)
+        assert more, heard
+        heard += more
+    return heard
+
+
+@pytest.mark.parametrize("path", ["/echo", "/slow"])
+def test_an_upgrade_behind_a_request_waits_for_its_answer(server, path):
+    first = f"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi".encode()
+    with socket.create_connection(("127.0.0.1", server.port())) as connection:
+        connection.settimeout(PATIENCE_SECONDS)
+        connection.sendall(first + UPGRADE)
+        heard = read_until(connection, b"\r\n\r\n")
+
+    assert heard.startswith(b"HTTP/1.1 200 ")
+    assert heard.count(b"HTTP/1.1 ") == 2 and b"HTTP/1.1 101 " in heard
+
+
+@pytest.mark.parametrize("path", ["/echo", "/slow"])
+def test_who_waits_to_be_asked_is_asked_after_the_answer_before(server, path):
+    first = f"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi".encode()
+    with socket.create_connection(("127.0.0.1", server.port())) as connection:
+        connection.settimeout(PATIENCE_SECONDS)
+        connection.sendall(first + LARGE)
+        heard = read_until(connection, b"HTTP/1.1 100 Continue\r\n\r\n")
+        assert heard.startswith(b"HTTP/1.1 200 ")
+        connection.sendall(b"body")
+        assert read_until(connection, b"body").startswith(b"HTTP/1.1 200 ")

@@ -12,7 +12,7 @@ CONF = """
 worker_processes 2;
 peer {
     gzip_min 100;
-    http_gzip 6;
+    reply_gzip 6;
     pull /             { static web; }
     pull /page/        { static web; }
     pull /page/*       { static web; }
@@ -142,7 +142,7 @@ def test_over_teleport_it_is_a_body_like_others(server):
     reply = caller.pull("/page/index.html", None)
     assert (reply.codec, reply.body) == (PLAIN, FILES["index.html"])
     reply = caller.pull("/page/a/b/c.js", go_gzip(b"x"), gzip=5)
-    assert reply.gzip == 5 and gunzip(reply.body) == FILES["a/b/c.js"]
+    assert reply.gzip == 6 and gunzip(reply.body) == FILES["a/b/c.js"]
     assert caller.pull("/page/none", None).outcome() == (404, "Not Found")
 
 

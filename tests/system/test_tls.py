@@ -1,4 +1,5 @@
 """TLS: who may connect and how, what passes, and what a reload changes."""
+import contextlib
 import http.client
 import json
 import os
@@ -6,14 +7,15 @@ import socket
 import ssl
 import stat
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
 from harness.certificates import SecureCaller, secure_socket
 from harness.teleport import BINARY
-from harness.wait import wait_until
-from harness.wire25 import Caller, Packet
+from harness.wait import PATIENCE_SECONDS, wait_until
+from harness.wire25 import Caller, Packet, Reader
 
 TP = str(Path(BINARY).parent / "tp")
 
@@ -400,3 +402,64 @@ def test_tp_over_tls(start_server, certificates):
     assert shown[1].rstrip().endswith("|CN=client,O=Tests")
     code, _, told = run("--ca", certificates.path("client", "key"))
     assert code != 0 and "there is no certificate in it" in told
+
+
+def test_what_came_before_the_end_is_answered(start_server, certificates):
+    """More than a turn takes, and the end of it all, with one write."""
+    count = 700
+    server = start_server(conf(certificates))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = certificates.context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with socket.create_connection(("127.0.0.1", server.port())) as connection:
+        connection.settimeout(PATIENCE_SECONDS)
+        shake_hands(tls, incoming, outgoing, connection)
+        tls.write(b"".join(Packet(uri="/echo", seq=seq, body=b"1").encode()
+                           for seq in range(count)))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            tls.unwrap()
+        connection.sendall(outgoing.read())
+        reader, replies = Reader(), []
+        while data := connection.recv(65536):
+            incoming.write(data)
+            with contextlib.suppress(ssl.SSLError):
+                while plain := tls.read(65536):
+                    replies += reader.feed(plain)
+
+    assert [one.seq for one in replies] == list(range(count))
+
+
+def shake_hands(tls, incoming, outgoing, connection):
+    while True:
+        try:
+            tls.do_handshake()
+            connection.sendall(outgoing.read())
+            return
+        except ssl.SSLWantReadError:
+            connection.sendall(outgoing.read())
+            incoming.write(connection.recv(65536))
+
+
+@pytest.mark.parametrize("says_goodbye", [True, False])
+def test_an_answer_that_is_cut_off_is_none(tp, certificates, says_goodbye):
+    """Without a length the end says where a body ends, and anybody can cut a connection."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.path("server"), certificates.path("server", "key"))
+
+    def serve(listener):
+        plain, _ = listener.accept()
+        secure = context.wrap_socket(plain, server_side=True)
+        secure.recv(65536)
+        secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\npart")
+        if says_goodbye:
+            with contextlib.suppress(OSError):
+                secure.unwrap()
+        secure.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,))
+        server.start()
+        code, output, _ = tp.run("pull", f"https://localhost:{listener.getsockname()[1]}", "/x",
+                                 "--ca", certificates.path("authority"))
+        server.join()
+
+    assert (code == 0, output) == ((True, b"part") if says_goodbye else (False, b""))

@@ -92,6 +92,7 @@ http_forget_message(struct http_state *state)
     state->head_len = 0;
     state->framing = HTTP_FRAMING_UNKNOWN;
     state->has_continued = false;
+    state->expects_continue = false;
 }
 
 /* Capital letters, a space, and the begin of a target. */

@@ -41,6 +41,7 @@ struct http_state {
     uint64_t asked_seq;           /* with is_asking */
     uint8_t framing;              /* enum http_framing */
     bool has_continued;           /* "100 Continue" was sent for this message */
+    bool expects_continue;        /* it is due once what was asked before is answered */
     bool is_asking;               /* a request is on its way, its response is not here yet */
 };
 

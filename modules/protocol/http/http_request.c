@@ -137,11 +137,12 @@ request_decode(struct tp_wire *wire, struct tp_packet *packet)
     bool is_framed = state->framing != HTTP_FRAMING_UNKNOWN;
     enum tp_result result = is_framed ? http_find_end(wire, &message.len, &fault) : TP_OK;
 
-    if (result == TP_AGAIN) {
+    if (result == TP_AGAIN && (!state->expects_continue || wire->open_count > 0)) {
         return TP_DECODE_MORE;
     }
-    enum tp_decode_outcome outcome =
-        result == TP_OK ? request_read_head(wire, &message, &fault) : TP_DECODE_PACKET;
+    enum tp_decode_outcome outcome = result == TP_OK || result == TP_AGAIN
+                                         ? request_read_head(wire, &message, &fault)
+                                         : TP_DECODE_PACKET;
 
     if (outcome == TP_DECODE_PACKET && fault.code == 0 && !is_framed) {
         result = http_frame(wire, &message.head, &fault) ? http_find_end(wire, &message.len, &fault)
@@ -215,7 +216,10 @@ static enum tp_decode_outcome
 request_switch(struct tp_wire *wire)
 {
     /* Its answer would overtake those of the requests before it. */
-    wire->next = wire->open_count == 0 ? tp_wire_find_protocol(wire, TP_STR("websocket")) : NULL;
+    if (wire->open_count > 0) {
+        return TP_DECODE_MORE;
+    }
+    wire->next = tp_wire_find_protocol(wire, TP_STR("websocket"));
     return wire->next == NULL ? TP_DECODE_PACKET : TP_DECODE_SWITCH;
 }
 
@@ -225,8 +229,11 @@ request_await(struct tp_wire *wire, const struct tp_http_head *head)
 {
     struct http_state *state = wire->state;
 
-    if (!head->expects_continue || state->has_continued || wire->open_count > 0
-        || wire->input->len > state->head_len) {
+    if (!head->expects_continue || state->has_continued || wire->input->len > state->head_len) {
+        return TP_DECODE_MORE;
+    }
+    state->expects_continue = wire->open_count > 0;
+    if (state->expects_continue) {
         return TP_DECODE_MORE;
     }
     struct request_verdict verdict = { .code = 0 };
@@ -287,8 +294,7 @@ request_judge(const struct tp_wire *wire, const struct tp_http_head *head,
     if (request_is_upgrade(head)) {
         *verdict = (struct request_verdict){
             .code = 501,
-            .cause = wire->open_count > 0 ? "requests before the upgrade are unanswered"
-                                          : "the module websocket is not built in",
+            .cause = "the module websocket is not built in",
         };
         return;
     }

@@ -423,6 +423,33 @@ START_TEST(who_does_not_go_is_not_waited_for)
 }
 END_TEST
 
+static void
+count_reply(const struct tp_reply *reply, void *owner)
+{
+    (void) reply;
+    ++*(int *) owner;
+}
+
+/* It reads on for the sake of a REPLY, and what comes is nonsense: that is its end, at once. */
+START_TEST(what_is_broken_ends_who_was_ending_already)
+{
+    struct fixture fixture;
+    int replies = 0;
+
+    fixture_open(&fixture, true);
+    ck_assert_int_eq(TP_OK, tp_session_pull_async(fixture.client.session, TP_STR("/state"),
+                                                  TP_STR(""), NULL, count_reply, &replies));
+    tp__test_bench_turn(&fixture.bench, 3);
+    tp_session_close(fixture.client.session);
+    fixture_say(&fixture, "\xff\xff\xff\xff nonsense");
+    ck_assert_int_eq(0, shutdown(fixture.client.fd, SHUT_WR));
+    tp__test_bench_turn(&fixture.bench, 3);
+    ck_assert_uint_eq(0, fixture.bench.sessions.count);
+    ck_assert_int_eq(1, replies);
+    fixture_close(&fixture);
+}
+END_TEST
+
 START_TEST(the_end_of_the_connection_may_end_a_packet)
 {
     struct fixture fixture;
@@ -510,6 +537,7 @@ tp_suite_session_protocol(void)
     tcase_add_test(tcase, after_the_last_all_is_answered_and_it_says_goodbye);
     tcase_add_test(tcase, who_is_still_sending_hears_why_it_ends);
     tcase_add_test(tcase, who_does_not_go_is_not_waited_for);
+    tcase_add_test(tcase, what_is_broken_ends_who_was_ending_already);
     tcase_add_test(tcase, the_end_of_the_connection_may_end_a_packet);
     tcase_add_test(tcase, a_session_goes_on_with_another_protocol);
     tcase_add_test(tcase, it_moves_with_its_state);
