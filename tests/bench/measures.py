@@ -120,26 +120,23 @@ def run_and_account(command, pulls):
     return (usage.ru_utime + usage.ru_stime) * 1e6 / pulls, pulls / elapsed
 
 
-def measure_tls(objs, server, row, rates, seconds, rounds):
+def measure_schemes(objs, server, row, schemes, rate, seconds, rounds):
     """
-    The server's processor time per PULL, without TLS and with it, for each rate of PULLs.  At one
-    rate both have as much to do in a turn; at full speed the slower client would bring less.
+    scheme -> the server's processor time per PULL, at one rate of PULLs, so that all have as much
+    to do in a turn; at full speed the slower client would bring less.
     """
-    found = []
-    for rate in rates:
-        runs = {"": [], "tls://": []}
-        for _ in range(rounds):
-            for scheme, costs in runs.items():
-                wait_until_idle([server])
-                command = [str(objs / "tp"), "bench", f"{scheme}{server.address}",
-                           f"/{row.route}", "--json", "--insecure", "--rate", str(rate),
-                           "--sessions", str(row.sessions), "--depth", str(row.depth),
-                           "--size", str(row.size), "--duration", f"{seconds}s",
-                           "--warm-up", "1s", "--server-pid", str(server.pid)]
-                told = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
-                costs.append(json.loads(told)["server_cpu_us_per_pull"])
-        found.append((rate, median(runs[""]), median(runs["tls://"])))
-    return found
+    runs = {scheme: [] for scheme in schemes}
+    for _ in range(rounds):
+        for scheme, costs in runs.items():
+            wait_until_idle([server])
+            command = [str(objs / "tp"), "bench", f"{scheme}{server.address}",
+                       f"/{row.route}", "--json", "--insecure", "--rate", str(rate),
+                       "--sessions", str(row.sessions), "--depth", str(row.depth),
+                       "--size", str(row.size), "--duration", f"{seconds}s",
+                       "--warm-up", "1s", "--server-pid", str(server.pid)]
+            told = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+            costs.append(json.loads(told)["server_cpu_us_per_pull"])
+    return {scheme: median(costs) for scheme, costs in runs.items()}
 
 
 def measure_calls(objs, server, row):

@@ -96,6 +96,17 @@ def own_cost_text(rows):
     return "".join(lines)
 
 
+def protocols_text(row, rate, costs):
+    first = next(iter(costs.values()))
+    lines = ["\n## Protocols\n\n",
+             f"The worker's processor time per PULL over {row.sessions:,} sessions, {rate:,} pulls "
+             f"a second; {row.route} of {row.size:,} B, one at a time, asked by `tp bench`.\n\n",
+             "| protocol | CPU µs/pull | beside Teleport 2.5 |\n|---|--:|--:|\n"]
+    for scheme, cost in costs.items():
+        lines.append(f"| {scheme.partition(':')[0]} | {cost:.2f} | {cost / first:.2f} |\n")
+    return "".join(lines)
+
+
 def tls_text(row, rows):
     lines = ["\n## TLS\n\n",
              f"The worker's processor time per PULL over {row.sessions:,} sessions without TLS and "
