@@ -9,6 +9,7 @@ worker_processes 1;
 peer {
     server {
         listen 127.0.0.1:$PORT;
+        listen 127.0.0.1:$PORT3 protocol=teleport;
         pull /echo { echo; }
         pull /math/add { sum; }
         pull /any/* { empty; }
@@ -164,7 +165,8 @@ def test_a_header_length_of_0_closes(server):
 
 @pytest.mark.parametrize("codec", [b"\0", b"s", b"x", b"P", b"\xff"])
 def test_an_unknown_header_codec_closes(server, codec):
-    caller = Caller(server)
+    """Where nothing is guessed: a zero there could be a later protocol's."""
+    caller = Caller(server, "$PORT3")
     caller.send((10).to_bytes(4, "big") + codec)
     assert caller.receive_rest() == []
     assert "reason=protocol-error" in refusal(server)

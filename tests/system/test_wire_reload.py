@@ -155,6 +155,8 @@ def test_new_limits_are_for_sessions_that_are_open(start_server):
     wait_for_version(caller, 2)
     caller.send(Packet(uri="/echo", body=body))
     assert caller.receive_rest() == []
+    caller.close()  # It lingers until then.
+    server.wait_for_log("session-closed")
     assert close_reasons(server) == {"packet-too-large": 1}
     assert Caller(server).receive_rest() == []
     assert close_reasons(server) == {"packet-too-large": 1, "read-timeout": 1}

@@ -59,7 +59,11 @@ family_probe(const struct family_form *form, const struct tp_wire *wire)
     size_t len = wire->input->len < sizeof(head) ? wire->input->len : sizeof(head);
 
     tp_chain_copy(wire->input, 0, len, head);
-    if (head[0] > LENGTH_BYTE_MAX) {
+    bool is_length = len < FAMILY_LENGTH_BYTES
+                     || (frame_len(form, head) > FAMILY_HEAD_BYTES
+                         && frame_len(form, head) <= wire->limits.packet.bytes);
+
+    if (head[0] > LENGTH_BYTE_MAX || !is_length) {
         return TP_PROBE_NO;
     }
     if (len < FAMILY_HEAD_BYTES) {
