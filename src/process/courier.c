@@ -213,7 +213,7 @@ tp__courier_close_taken(struct tp_courier *courier, uint64_t number)
     }
     if (result != TP_OK && result != TP_NOT_FOUND) {
         tp_log_warn(&courier->cycle->log, "closing-untold", "number=%llu reason=%s",
-                    (unsigned long long) number, tp__close_reason_word(TP_CLOSE_ID_TAKEN));
+                    (unsigned long long) number, tp_close_reason_word(TP_CLOSE_ID_TAKEN));
     }
 }
 

@@ -107,7 +107,7 @@ manual_explain(struct tp_module_list modules, struct tp_str name, struct tp_text
     enum tp_close_reason reason;
 
     if (tp__close_reason_find(name, &reason)) {
-        tp__text_printf(text, "%s (reason of session-closed)\n%s\n", tp__close_reason_word(reason),
+        tp__text_printf(text, "%s (reason of session-closed)\n%s\n", tp_close_reason_word(reason),
                         tp__close_reason_sentence(reason));
     }
     manual_explain_variable(name, text);

@@ -98,7 +98,7 @@ void
 tp__session_close_told(struct tp_session *session, enum tp_close_reason reason, struct tp_str words,
                        bool may_redial)
 {
-    const char *word = tp__close_reason_word(reason);
+    const char *word = tp_close_reason_word(reason);
     struct tp_send_options options = { .body_codec = TP_CODEC_JSON };
     struct tp_text body = { 0 };
     char uri[CLOSING_URI_MAX];

@@ -194,7 +194,7 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
     if (tp__dialed_comes_back(session, reason)) {
         tp_log_warn(tp_session_log(session), "session-lost", "number=%llu remote=%s reason=%s",
                     (unsigned long long) session->number,
-                    tp_address_format(&session->remote, remote), tp__close_reason_word(reason));
+                    tp_address_format(&session->remote, remote), tp_close_reason_word(reason));
         /* Before the hooks and callbacks of the end, which may close it for good. */
         session->is_ending = false;
         session_disconnect(session, reason, true);
@@ -206,7 +206,7 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
     tp_log_info(&session->source->server->log, "session-closed",
                 "number=%llu remote=%s listen=%s reason=%s", (unsigned long long) session->number,
                 tp_address_format(&session->remote, remote), session->source->name,
-                tp__close_reason_word(reason));
+                tp_close_reason_word(reason));
     session_disconnect(session, reason, false);
     tp__work_cancel(&session->turn_end);
     tp__dialed_free(&session->dialed);
@@ -299,7 +299,7 @@ session_tell_disconnect(struct tp_session *session, enum tp_close_reason reason)
         .point = TP_HOOK_POST_DISCONNECT,
         .peer = server->peer,
         .session = session,
-        .text = tp__str(tp__close_reason_word(reason)),
+        .text = tp__str(tp_close_reason_word(reason)),
     };
 
     tp__hooks_ask(tp__hooks_at(server->hooks, call.point), &call, &server->log, NULL);
@@ -317,6 +317,13 @@ tp__session_end(struct tp_session *session, enum tp_close_reason reason, bool wa
         session->is_ending = true;
     }
     tp__session_want_turn_end(session);
+}
+
+void
+tp_session_end(struct tp_session *session, enum tp_close_reason reason)
+{
+    tp__sessions_check_thread(session->sessions);
+    tp__session_end(session, reason, false);
 }
 
 void
@@ -509,7 +516,7 @@ tp_session_log(const struct tp_session *session)
 }
 
 const char *
-tp__close_reason_word(enum tp_close_reason reason)
+tp_close_reason_word(enum tp_close_reason reason)
 {
     switch (reason) {
 #define CLOSE_WORD_ROW(name, word, sentence) \
@@ -539,7 +546,14 @@ tp__close_reason_is_final(enum tp_close_reason reason)
     case TP_CLOSE_TLS_REQUIRED:
     case TP_CLOSE_HANDSHAKE_TIMEOUT:
     case TP_CLOSE_PROXY_HEADER:
+    case TP_CLOSE_AUTH_FAILED:
+    case TP_CLOSE_AUTH_TIMEOUT:
+    case TP_CLOSE_AUTH_EXPIRED:
+    case TP_CLOSE_HEARTBEAT_TIMEOUT:
+    case TP_CLOSE_LIMIT_REACHED:
+    case TP_CLOSE_QUEUE_FULL:
         return false;
+    case TP_CLOSE_AUTH_REVOKED:
     case TP_CLOSE_REFUSED:
     case TP_CLOSE_PROXY_UNTRUSTED:
     case TP_CLOSE_LISTEN_REMOVED:

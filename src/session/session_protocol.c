@@ -202,7 +202,7 @@ tp__session_say_end(struct tp_session *session)
     struct tp_wire wire = tp__session_wire(session);
 
     session->has_said_end = true;
-    use->protocol->end(&wire, tp__str(tp__close_reason_word(session->end_reason)));
+    use->protocol->end(&wire, tp__str(tp_close_reason_word(session->end_reason)));
     return tp__session_take_own(session, &wire);
 }
 

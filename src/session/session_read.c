@@ -375,7 +375,7 @@ static void
 session_refuse_input(struct tp_session *session, enum tp_close_reason reason, const char *why)
 {
     tp_log_info(&session->source->server->log, "input-refused", "number=%llu reason=%s why=\"%s\"",
-                (unsigned long long) session->number, tp__close_reason_word(reason), why);
+                (unsigned long long) session->number, tp_close_reason_word(reason), why);
     session->must_linger = true;
     tp__session_end(session, reason, false);
     /* Also where it was ending already, and read on for the sake of replies. */

@@ -157,7 +157,7 @@ session_save_fields(const struct tp_session *session, struct tp_saved_writer *wr
     }
     if (session->is_ending) {
         tp__saved_put_text(writer, TP_SAVED_END_REASON,
-                           tp__str(tp__close_reason_word(session->end_reason)));
+                           tp__str(tp_close_reason_word(session->end_reason)));
         tp__saved_put_number(writer, TP_SAVED_END_WAITS, session->waits_for_exchanges);
     }
 }
@@ -360,7 +360,7 @@ restoring_refuse(const struct restoring *restoring, int fd, enum tp_result resul
     tp_log_error(restoring->receiver->log, "session-not-restored",
                  "number=%llu remote=%s reason=%s unsent=%zu why=\"%s\"",
                  (unsigned long long) tp__saved_get_number(session, TP_SAVED_SESSION_NUMBER),
-                 tp_address_format(&restoring->remote, remote), tp__close_reason_word(reason),
+                 tp_address_format(&restoring->remote, remote), tp_close_reason_word(reason),
                  tp__saved_get_text(session, TP_SAVED_UNSENT).len, restoring->why);
     tp__descriptor_close(&fd);
 }
@@ -440,7 +440,7 @@ restoring_greet(const struct restoring *restoring, struct tp_session *session)
         tp_log_error(restoring->receiver->log, "session-not-restored",
                      "number=%llu reason=%s why=\"the hook of %.*s that had it is not there\"",
                      (unsigned long long) session->number,
-                     tp__close_reason_word(TP_CLOSE_NOT_RESTORED), (int) owner.len, owner.data);
+                     tp_close_reason_word(TP_CLOSE_NOT_RESTORED), (int) owner.len, owner.data);
     }
     if (result != TP_OK) {
         session->is_greeting = true;

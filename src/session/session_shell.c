@@ -479,7 +479,7 @@ static void
 shell_refuse(struct tp_session *session, enum tp_close_reason reason, const char *why)
 {
     tp_log_info(tp_session_log(session), "input-refused", "number=%llu reason=%s why=\"%s\"",
-                (unsigned long long) session->number, tp__close_reason_word(reason), why);
+                (unsigned long long) session->number, tp_close_reason_word(reason), why);
     if (session->dialed != NULL) {
         session->sessions->dial_result = TP_MISMATCH; /* The desk knows the words. */
     }

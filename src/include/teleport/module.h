@@ -17,12 +17,17 @@
 #include <teleport/directive.h>
 #include <teleport/filter.h>
 #include <teleport/handler.h>
+#include <teleport/home.h>
 #include <teleport/hooks.h>
+#include <teleport/identity.h>
 #include <teleport/log.h>
+#include <teleport/meter.h>
 #include <teleport/protocol.h>
 #include <teleport/query.h>
 #include <teleport/remote.h>
 #include <teleport/session.h>
+#include <teleport/session_data.h>
+#include <teleport/table.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -68,6 +73,19 @@ struct tp_module {
     bool (*wants_hooks)(const void *conf);
 
     /*
+     * What it does on its own in a worker, with each conf of a configuration: `start` before the
+     * configuration comes into force there, which does not happen unless TP_OK is returned;
+     * `stop` when nothing uses it any more, once for each `start` that has succeeded.
+     */
+    enum tp_result (*start)(struct tp_sessions *home, const void *conf);
+    void (*stop)(struct tp_sessions *home, const void *conf);
+
+    /* What it keeps of each session, and what it counts. */
+    struct tp_session_keeping session;
+    const struct tp_meter_row *meters;
+    size_t meter_count;
+
+    /*
      * A handler: `handle` answers the exchanges of routes in whose block the directive
      * `handler` is written, with the module's conf of that block.
      */
@@ -105,6 +123,7 @@ struct tp_module {
 #define TP_DIRECTIVES(table) .directives = (table), .directive_count = TP_COUNT_OF(table)
 #define TP_PROTOCOLS(table)  .protocols = (table), .protocol_count = TP_COUNT_OF(table)
 #define TP_LOG_IDS(table)    .log_ids = (table), .log_id_count = TP_COUNT_OF(table)
+#define TP_METERS(table)     .meters = (table), .meter_count = TP_COUNT_OF(table)
 
 /* A list of modules, in the order their hooks run. */
 struct tp_module_list {

@@ -14,6 +14,7 @@
 #define TELEPORT_SESSION_H
 
 #include <teleport/address.h>
+#include <teleport/close_reason.h>
 #include <teleport/exchange.h>
 #include <teleport/log.h>
 #include <teleport/status.h>
@@ -167,6 +168,12 @@ void tp_session_expect(struct tp_session *session, tp_handler_fn handler, void *
  * is finished, what is queued leaves.  A dialed session does not come back.
  */
 void tp_session_close(struct tp_session *session);
+
+/*
+ * Ends the session for this reason: it takes nothing more in, what is queued leaves, and nothing
+ * that is under way is waited for.  A dialed session comes back if the reason lets it.
+ */
+void tp_session_end(struct tp_session *session, enum tp_close_reason reason);
 
 /* The times of a session that may be its own. */
 enum tp_session_timeout {

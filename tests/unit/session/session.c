@@ -497,7 +497,7 @@ START_TEST(each_close_reason_is_found_by_its_word)
         enum tp_close_reason reason;                                            \
         ck_assert(tp__close_reason_find(TP_STR(word), &reason));                \
         ck_assert_int_eq(TP_CLOSE_##name, reason);                              \
-        ck_assert_str_eq(word, tp__close_reason_word(TP_CLOSE_##name));         \
+        ck_assert_str_eq(word, tp_close_reason_word(TP_CLOSE_##name));         \
         ck_assert_str_eq(sentence, tp__close_reason_sentence(TP_CLOSE_##name)); \
         ck_assert_int_eq('.', (sentence)[sizeof(sentence) - 2]);                \
     }

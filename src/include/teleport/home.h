@@ -1,0 +1,75 @@
+/*
+ * teleport/home.h - a worker as modules see it: its clock, its timers, its threads for what blocks,
+ * and its sessions.
+ *
+ * A module that works on its own, not for a packet, has `start` and `stop` in its descriptor: they
+ * are called in each worker, with each conf of a configuration, when that comes into force and when
+ * nothing uses it any more.
+ *
+ * Threads: the worker's loop, but for the run() of a job.
+ */
+#ifndef TELEPORT_HOME_H
+#define TELEPORT_HOME_H
+
+#include <teleport/session.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The time of the loop's turn: CLOCK_MONOTONIC; and the clock of the world, in the same turn. */
+int64_t tp_home_now_ms(const struct tp_sessions *home);
+int64_t tp_home_wall_ms(const struct tp_sessions *home);
+
+/* Which of the workers this is: from 0 on. */
+unsigned tp_home_slot(const struct tp_sessions *home);
+
+/* A timer; whoever has made it frees it. */
+struct tp_home_timer;
+typedef void (*tp_home_timer_fn)(struct tp_home_timer *timer, void *owner);
+
+/* One that does not run.  NULL: memory is out. */
+struct tp_home_timer *tp_home_timer_create(struct tp_sessions *home, tp_home_timer_fn on_expire,
+                                           void *owner) TP_MUST_CHECK;
+
+/* Lets it expire once after `delay` (at least 1 ms), from now, whenever it was to before. */
+void tp_home_timer_start(struct tp_home_timer *timer, struct tp_msec delay);
+void tp_home_timer_stop(struct tp_home_timer *timer);
+
+/* Stops and frees it, also from within its own expiry; *timer becomes NULL. */
+void tp_home_timer_destroy(struct tp_home_timer **timer);
+
+/*
+ * Work for a thread, because it blocks or takes long; embedded in what it works on.  A job owns
+ * all that it needs: the loop's data is the loop's alone, so a session or an exchange is named by
+ * handle, or kept (tp_exchange_keep(), TP_LATER).
+ */
+struct tp_job {
+    void *links[2]; /* the pool's */
+
+    /* On a thread, all signals blocked. */
+    void (*run)(struct tp_job *job);
+
+    /* On the loop, once per submitted job; `was_run` is false when the worker ended first. */
+    void (*done)(struct tp_job *job, bool was_run);
+};
+
+/*
+ * Lets a thread run the job and then `done` on the loop; it stays where it is until then.
+ * TP_FULL: as many wait as thread_pool's queue has room for.  TP_GONE: the worker stops.  Others:
+ * no thread runs and none could be started.
+ */
+enum tp_result tp_job_submit(struct tp_sessions *home, struct tp_job *job) TP_MUST_CHECK;
+
+/*
+ * Calls `visit` for each session of this worker, which it may end.  All in one turn: what takes
+ * long for one is done later.
+ */
+typedef void (*tp_session_visit_fn)(struct tp_session *session, void *owner);
+void tp_home_each_session(struct tp_sessions *home, tp_session_visit_fn visit, void *owner);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

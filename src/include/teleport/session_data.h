@@ -1,0 +1,64 @@
+/*
+ * teleport/session_data.h - what a module keeps of each session, and when it wants to look at
+ * one again.
+ *
+ * The data is a plain struct beside the session's record; a session of which a module keeps
+ * nothing pays nothing.  It ends with the session, and goes along when that moves to another
+ * process, so a module that keeps any says how it is saved.
+ *
+ * Threads: the loop's that the session belongs to.
+ */
+#ifndef TELEPORT_SESSION_DATA_H
+#define TELEPORT_SESSION_DATA_H
+
+#include <teleport/bytes.h>
+#include <teleport/session.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tp_module;
+
+/* How a module keeps it: a part of its descriptor. */
+struct tp_session_keeping {
+    size_t size; /* of the struct; 0: it keeps nothing */
+
+    /* The time has come that tp_session_wake() has set; `conf` is that of the session's server. */
+    void (*on_time)(struct tp_session *session, void *data, const void *conf);
+
+    /* Lets go of what the struct holds besides; NULL: nothing. */
+    void (*end)(void *data);
+
+    /*
+     * Appends it to `saved` as bytes that a later version still understands, and reads them into a
+     * zeroed one.  TP_NO_MEMORY; TP_INVALID when the bytes are not understood: it is forgotten.
+     */
+    enum tp_result (*save)(const void *data, struct tp_buf_pool *pool, struct tp_chain *saved);
+    enum tp_result (*restore)(void *data, struct tp_str saved);
+};
+
+/* What `module` keeps of the session, borrowed; NULL: nothing yet. */
+void *tp_session_data_get(const struct tp_session *session, const struct tp_module *module);
+
+/* The same, and all zeros where there was nothing; NULL: memory is out. */
+void *tp_session_data_make(struct tp_session *session, const struct tp_module *module);
+
+/*
+ * Lets on_time be called once, `delay` from now, instead of when it was set to before; 0 ms: not at
+ * all.  Only where `module` keeps something of the session.
+ */
+void tp_session_wake(struct tp_session *session, const struct tp_module *module,
+                     struct tp_msec delay);
+
+/* The time of the loop's turn: CLOCK_MONOTONIC. */
+int64_t tp_session_now_ms(const struct tp_session *session);
+
+/* When bytes last came from the other end. */
+int64_t tp_session_heard_ms(const struct tp_session *session);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
