@@ -22,6 +22,8 @@
 
 static void hooks_add(struct tp_cycle *cycle, struct tp_hook_set **set,
                       const struct tp_hook_source *source, uint32_t points);
+static void server_add_keepings(struct tp_cycle *cycle, const struct tp_block *block,
+                                struct tp_server *server);
 static unsigned module_contexts(const struct tp_module *module);
 static bool hooks_of(const struct tp_module *module, const struct tp_block *block,
                      struct tp_hook_source *source);
@@ -53,6 +55,7 @@ tp__cycle_build_hooks(struct tp_cycle *cycle, const struct tp_block *block,
     }
     server->hooks = hooks;
     server->unrouted_hooks = unrouted;
+    server_add_keepings(cycle, block, server);
 }
 
 const struct tp_hook_set *
@@ -120,6 +123,27 @@ tp__cycle_announce_listens(const struct tp_cycle *cycle, struct tp_text *message
         }
     }
     return result;
+}
+
+/* Those that keep something of sessions: sessions that come from elsewhere may have it already. */
+static void
+server_add_keepings(struct tp_cycle *cycle, const struct tp_block *block, struct tp_server *server)
+{
+    struct tp_module_list list = tp__conf_modules(block);
+    struct tp_keeping_use *keepings =
+        tp__arena_alloc(&cycle->arena, list.count * sizeof(*keepings));
+    size_t count = 0;
+
+    for (size_t i = 0; i < list.count; i++) {
+        if (list.modules[i]->session.size > 0) {
+            keepings[count++] = (struct tp_keeping_use){
+                .module = list.modules[i],
+                .conf = tp_block_conf(block, list.modules[i]),
+            };
+        }
+    }
+    server->keepings = keepings;
+    server->keeping_count = count;
 }
 
 /* Of a size that the configuration chose, so it is there. */

@@ -22,11 +22,11 @@ enum {
     EXCHANGES_KEPT_MAX = 256, /* free records kept for the next exchange */
 };
 
-static bool exchange_take_auth(struct tp_session *session, struct tp_packet *packet,
-                               int64_t begun_us);
+static bool session_speaks_auth(const struct tp_session *session);
 static void exchange_destroy(struct tp_exchange *exchange);
 static inline void exchange_run_route(struct tp_exchange *exchange);
 static inline void exchange_handle(struct tp_exchange *exchange);
+static void exchange_let_in(struct tp_exchange *exchange);
 static void exchange_call(struct tp_exchange *exchange,
                           void (*call)(struct tp_exchange *exchange, const void *conf));
 static void exchange_refuse_code(struct tp_exchange *exchange, enum tp_status_code code,
@@ -38,11 +38,10 @@ static void exchange_on_time(struct tp_timer *timer);
 void
 tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_t begun_us)
 {
-    if (request->type == TP_PACKET_REPLY) {
+    bool is_auth = request->type >= TP_PACKET_AUTH_CALL && session_speaks_auth(session);
+
+    if (request->type == TP_PACKET_REPLY || (is_auth && request->type == TP_PACKET_AUTH_REPLY)) {
         tp__session_take_reply(session, request);
-        return;
-    }
-    if (request->type >= TP_PACKET_AUTH_CALL && exchange_take_auth(session, request, begun_us)) {
         return;
     }
     if (session->is_ending) {
@@ -50,7 +49,8 @@ tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_
         tp_packet_clear(request);
         return;
     }
-    if (request->type != TP_PACKET_PULL && request->type != TP_PACKET_PUSH) {
+    is_auth = is_auth && request->type == TP_PACKET_AUTH_CALL;
+    if (request->type != TP_PACKET_PULL && request->type != TP_PACKET_PUSH && !is_auth) {
         tp_packet_clear(request);
         tp__session_end(session, TP_CLOSE_UNSUPPORTED_TYPE, true);
         return;
@@ -62,6 +62,7 @@ tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_
         tp__session_end(session, TP_CLOSE_NO_RESOURCES, false);
         return;
     }
+    exchange->is_secret = is_auth;
     if (session->is_greeting || session->on_expected != NULL) {
         tp__session_meet(session, exchange);
     } else if (exchange->server->hooks == NULL || !tp__exchange_begin_hooks(exchange)) {
@@ -100,25 +101,10 @@ tp__exchange_begin_refused(struct tp_session *session, struct tp_packet *request
     tp__exchange_check_answer(exchange);
 }
 
-/* A session without anything that authenticates lets everybody in.  False: it is no such packet. */
 static bool
-exchange_take_auth(struct tp_session *session, struct tp_packet *packet, int64_t begun_us)
+session_speaks_auth(const struct tp_session *session)
 {
-    if ((session->protocol->protocol->abilities & TP_PROTOCOL_AUTH) == 0) {
-        return false;
-    }
-    if (packet->type == TP_PACKET_AUTH_REPLY) {
-        tp__session_take_reply(session, packet);
-        return true;
-    }
-    if (packet->type != TP_PACKET_AUTH_CALL) {
-        return false;
-    }
-    tp_chain_clear(&packet->body);
-    packet->status = tp_status_of(TP_STATUS_OK);
-    packet->body_codec = TP_CODEC_NONE;
-    tp__exchange_begin_refused(session, packet, begun_us);
-    return true;
+    return (session->protocol->protocol->abilities & TP_PROTOCOL_AUTH) != 0;
 }
 
 struct tp_exchange *
@@ -222,6 +208,7 @@ exchange_destroy(struct tp_exchange *exchange)
     tp_buf_release(exchange->decoded_path);
     tp_buf_release(exchange->set_uri);
     free(exchange->state);
+    free(exchange->identity);
     tp__counted_release(exchange->server->configuration);
     exchange->magic = 0;
     if (sessions->free_exchange_count < EXCHANGES_KEPT_MAX) {
@@ -316,6 +303,12 @@ tp_exchange_packet_limit(const struct tp_exchange *exchange)
 }
 
 void
+tp_exchange_hide_body(struct tp_exchange *exchange)
+{
+    exchange->is_secret = true;
+}
+
+void
 tp_exchange_keep(struct tp_exchange *exchange)
 {
     TP_ASSERT(exchange->is_running && !exchange->is_finished && !exchange->is_kept);
@@ -390,10 +383,23 @@ tp__exchange_run_expected(struct tp_exchange *exchange, tp_handler_fn handler, v
     tp__exchange_check_answer(exchange);
 }
 
+/* No hook has anything against it: where nothing authenticates everybody may come in. */
+static __attribute__((noinline)) void
+exchange_let_in(struct tp_exchange *exchange)
+{
+    tp__exchange_log_begin(exchange);
+    (void) tp_exchange_reply_copy(exchange, TP_STR(""), TP_CODEC_NONE);
+    tp__exchange_check_answer(exchange);
+}
+
 /* What each packet passes is inlined where it comes from; elsewhere it is one call more. */
 static inline __attribute__((always_inline)) void
 exchange_run_route(struct tp_exchange *exchange)
 {
+    if (exchange->request.type == TP_PACKET_AUTH_CALL) {
+        exchange_let_in(exchange);
+        return;
+    }
     enum tp_result result = tp__exchange_find_route(exchange);
     const struct tp_hook_set *hooks = tp__exchange_hooks(exchange);
 

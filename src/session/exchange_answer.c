@@ -129,6 +129,7 @@ void
 tp__exchange_go_out(struct tp_exchange *exchange)
 {
     struct tp_session *session = exchange->session;
+    bool is_expected = exchange->is_expected;
 
     if (exchange_is_ordered(exchange) && tp_exchange_wants_reply(exchange)) {
         exchange->is_parked = true;
@@ -137,6 +138,9 @@ tp__exchange_go_out(struct tp_exchange *exchange)
         exchange_leave(exchange);
     }
     tp__session_want_turn_end(session);
+    if (is_expected) {
+        tp__session_renew_guard(session);
+    }
 }
 
 void

@@ -173,8 +173,12 @@ exchange_log_packet(const struct tp_exchange *exchange, const struct tp_packet *
     if (!tp_log_shows(log, TP_LOG_INFO)) {
         return;
     }
-    struct tp_chain body = packet_plain_body(exchange, packet);
+    bool is_hidden = exchange->is_secret && packet == &exchange->request;
+    struct tp_chain body = { 0 };
 
+    if (!is_hidden) {
+        body = packet_plain_body(exchange, packet);
+    }
     show_body(&shown, &body, packet->body_codec, (size_t) exchange->logging->body_limit.bytes);
     if (shown.taken < body.len) {
         bool has_lines = strchr(shown.text, '\n') != NULL;

@@ -44,6 +44,8 @@ static enum tp_result exchange_restore_hook(struct tp_exchange *exchange,
 static enum tp_result exchange_restore_reply_hook(struct tp_exchange *exchange,
                                                   const struct tp_saved_section *section,
                                                   struct tp_str owner);
+static enum tp_result exchange_restore_identity(struct tp_exchange *exchange,
+                                                const struct tp_saved_section *section);
 static enum tp_result exchange_restore_uri(struct tp_exchange *exchange,
                                            const struct tp_saved_section *section);
 
@@ -77,6 +79,12 @@ tp__exchange_restore(struct tp_session *session, const struct tp_saved_section *
     if (exchange == NULL) {
         tp_packet_clear(&request);
         return TP_NO_MEMORY;
+    }
+    exchange->is_secret = tp_exchange_type(exchange) == TP_PACKET_AUTH_CALL;
+    result = exchange_restore_identity(exchange, section);
+    if (result != TP_OK) {
+        tp__exchange_free(exchange);
+        return result;
     }
     if (tp__saved_has(section, TP_SAVED_UNBEGUN)) {
         exchange->is_unbegun = true;
@@ -164,6 +172,9 @@ exchange_save_request(const struct tp_exchange *exchange, struct tp_saved_writer
         tp__saved_put_number(writer, TP_SAVED_BODY_CODEC, request->body_codec);
     }
     exchange_save_extras(request, writer);
+    enum tp_result result = tp__identity_save(exchange->identity, writer, TP_SAVED_OWN_IDENTITY);
+
+    writer->result = writer->result == TP_OK ? result : writer->result;
     tp__saved_put_chain(writer, TP_SAVED_BODY, &request->body);
     tp__saved_put_number(writer, TP_SAVED_WIRE_BYTES, (int64_t) request->wire_bytes);
     tp__saved_put_number(writer, TP_SAVED_BEGUN_US, exchange->begun_us);
@@ -236,7 +247,12 @@ exchange_request_is_sane(const struct tp_saved_section *section)
                             | TP_SAVED_BIT(HANDLER);
     int64_t type = tp__saved_get_number(section, TP_SAVED_TYPE);
     int64_t header_codec = tp__saved_get_number(section, TP_SAVED_HEADER_CODEC);
+    struct tp_identity identity;
 
+    if (tp__saved_has(section, TP_SAVED_OWN_IDENTITY)
+        && !tp__identity_read(tp__saved_get_text(section, TP_SAVED_OWN_IDENTITY), &identity)) {
+        return false;
+    }
     return (section->present & needed) == needed
            && (type == TP_PACKET_PULL || type == TP_PACKET_PUSH || type == TP_PACKET_AUTH_CALL)
            && (header_codec == TP_CODEC_JSON || header_codec == TP_CODEC_PROTOBUF
@@ -383,6 +399,18 @@ exchange_read_request(struct tp_sessions *sessions, const struct tp_saved_sectio
         tp_packet_clear(request);
     }
     return result;
+}
+
+static enum tp_result
+exchange_restore_identity(struct tp_exchange *exchange, const struct tp_saved_section *section)
+{
+    struct tp_identity identity;
+
+    if (!tp__saved_has(section, TP_SAVED_OWN_IDENTITY)
+        || !tp__identity_read(tp__saved_get_text(section, TP_SAVED_OWN_IDENTITY), &identity)) {
+        return TP_OK;
+    }
+    return tp_exchange_identify(exchange, &identity);
 }
 
 /* The uri that a hook had given it. */

@@ -36,6 +36,7 @@ struct tp_session_notes {
     size_t variable_count;
     size_t variable_bytes;
     struct tp_msec timeouts[TP_SESSION_TIMEOUT_COUNT]; /* as tp_session_set_timeout() says */
+    struct tp_identity *identity;                      /* NULL: it has proved nothing */
 };
 
 static struct tp_session_notes *notes_of(struct tp_session *session);
@@ -160,6 +161,32 @@ tp_session_get_variable(const struct tp_session *session, struct tp_str name)
                : (struct tp_str){ variable->texts + variable->name_len, variable->value_len };
 }
 
+enum tp_result
+tp_session_identify(struct tp_session *session, const struct tp_identity *identity)
+{
+    struct tp_session_notes *notes = notes_of(session);
+    struct tp_identity *made;
+
+    tp__sessions_check_thread(session->sessions);
+    if (notes == NULL) {
+        return TP_NO_MEMORY;
+    }
+    enum tp_result result = tp__identity_make(identity, &made);
+
+    if (result == TP_OK) {
+        free(notes->identity);
+        notes->identity = made;
+        tp__session_arm_deadline(session);
+    }
+    return result;
+}
+
+const struct tp_identity *
+tp_session_identity(const struct tp_session *session)
+{
+    return session->notes == NULL ? NULL : session->notes->identity;
+}
+
 enum tp_id_conflict
 tp__session_id_conflict(const struct tp_session *session)
 {
@@ -215,6 +242,9 @@ tp__session_longest_note(const struct tp_session *session)
     if (session->notes == NULL) {
         return longest;
     }
+    size_t proved = tp__identity_longest(session->notes->identity);
+
+    longest = proved > longest ? proved : longest;
     for (const struct session_variable *variable = session->notes->variables; variable != NULL;
          variable = variable->next) {
         longest = variable->value_len > longest ? variable->value_len : longest;
@@ -237,6 +267,9 @@ tp__session_save_notes(const struct tp_session *session, struct tp_saved_writer 
     tp__saved_put_text(writer, TP_SAVED_OWN_TIMEOUTS,
                        (struct tp_str){ (const char *) timeouts, sizeof(timeouts) });
     notes_save_variables(notes, writer);
+    enum tp_result result = tp__identity_save(notes->identity, writer, TP_SAVED_IDENTITY);
+
+    writer->result = writer->result == TP_OK ? result : writer->result;
 }
 
 bool
@@ -244,9 +277,14 @@ tp__session_notes_are_sane(const struct tp_saved_section *section)
 {
     struct tp_str timeouts = tp__saved_get_text(section, TP_SAVED_OWN_TIMEOUTS);
     struct tp_str rest = tp__saved_get_text(section, TP_SAVED_VARIABLES);
+    struct tp_identity identity;
     struct tp_str name;
     struct tp_str value;
 
+    if (tp__saved_has(section, TP_SAVED_IDENTITY)
+        && !tp__identity_read(tp__saved_get_text(section, TP_SAVED_IDENTITY), &identity)) {
+        return false;
+    }
     for (size_t i = 0; i + 8 <= timeouts.len; i += 8) {
         if ((int64_t) tp__saved_read_big_endian(timeouts.data + i, 8) < -1) {
             return false;
@@ -277,6 +315,12 @@ tp__session_restore_notes(struct tp_session *session, const struct tp_saved_sect
     while (result == TP_OK && saved_take_variable(&rest, &name, &value)) {
         result = tp_session_set_variable(session, name, value);
     }
+    if (result == TP_OK && tp__saved_has(section, TP_SAVED_IDENTITY)) {
+        struct tp_identity identity;
+
+        tp__identity_read(tp__saved_get_text(section, TP_SAVED_IDENTITY), &identity);
+        result = tp_session_identify(session, &identity);
+    }
     return result;
 }
 
@@ -292,6 +336,7 @@ tp__session_notes_free(struct tp_session *session)
     while (notes->variables != NULL) {
         variable_remove(notes, &notes->variables);
     }
+    free(notes->identity);
     session->notes = NULL;
     free(notes);
 }

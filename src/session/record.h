@@ -8,6 +8,8 @@
 #ifndef TP_SESSION_RECORD_H
 #define TP_SESSION_RECORD_H
 
+#include <teleport/identity.h>
+
 #include "session/saved.h"
 #include "session/session.h"
 
@@ -40,6 +42,14 @@ struct tp_dialed_tls {
     struct tp_tls_context *context;
     const char *name;
 };
+
+/* What stands before a session until its hook lets it in. */
+struct tp_guard {
+    struct tp_session_guard what;
+    int64_t since_ms;
+};
+
+struct tp_session_part;
 
 struct tp_session {
     uint32_t magic;
@@ -86,6 +96,7 @@ struct tp_session {
     struct tp_session_notes *notes; /* id and variables; NULL without any */
     struct tp_dialed *dialed;       /* NULL for an accepted one */
     struct tp_shell *shell;         /* NULL where packets come as they are */
+    struct tp_session_part *parts;  /* what modules keep of it; NULL: nothing */
 
     /* Greeting: a hook holds back its packets. */
     bool is_greeting;
@@ -99,6 +110,7 @@ struct tp_session {
     int64_t greeting_since_ms; /* since a hook has it; 0: none has */
     tp_handler_fn on_expected; /* takes the next PULL or PUSH; NULL: its route does */
     void *expected_owner;
+    struct tp_guard *guard; /* whose handler takes all of them; NULL: none stands before it */
 };
 
 /* Its record serves many exchanges: all but the first members begin as zeros in each. */
@@ -138,18 +150,20 @@ struct tp_exchange {
     bool is_refused;      /* of ours: a hook has refused it, which its owner is told soon */
     bool has_reply;       /* of ours: its REPLY has come and is at a hook */
     bool fails_at_once;   /* of ours: it does not wait for a connection */
+    bool is_secret;       /* its request's body is in no log */
     uint8_t hook_point;   /* where it is, or was last: the point, and the place in its chain */
     uint16_t hook_at;
     const struct tp_route *route;
     struct tp_packet reply;
     struct tp_str path;
     struct tp_str query;
-    struct tp_buf *decoded_path; /* holds `path` when it had escapes */
-    struct tp_buf *set_uri;      /* holds a hook's uri, and behind it the one that came */
-    struct tp_chain plain_body;  /* the body inflated, once asked for: the request's, or… */
-    int64_t finished_us;         /* of its outcome, where somebody wants to know; else 0 */
-    int64_t due_ms;              /* when its handler goes on, while it is held */
-    void *state;                 /* the handler's, once asked for */
+    struct tp_buf *decoded_path;  /* holds `path` when it had escapes */
+    struct tp_buf *set_uri;       /* holds a hook's uri, and behind it the one that came */
+    struct tp_chain plain_body;   /* the body inflated, once asked for: the request's, or… */
+    int64_t finished_us;          /* of its outcome, where somebody wants to know; else 0 */
+    int64_t due_ms;               /* when its handler goes on, while it is held */
+    void *state;                  /* the handler's, once asked for */
+    struct tp_identity *identity; /* its own; NULL: it has its session's */
 
     /* Of a PULL of ours. */
     struct tp_hash_node by_seq; /* in sessions->asked */
@@ -436,6 +450,37 @@ void tp__session_save_notes(const struct tp_session *session, struct tp_saved_wr
 bool tp__session_notes_are_sane(const struct tp_saved_section *section);
 enum tp_result tp__session_restore_notes(struct tp_session *session,
                                          const struct tp_saved_section *section) TP_MUST_CHECK;
+
+/* A copy of the identity in one block (free()); of NULL, NULL.  TP_TOO_LARGE, TP_NO_MEMORY. */
+enum tp_result tp__identity_make(const struct tp_identity *identity,
+                                 struct tp_identity **made) TP_MUST_CHECK;
+
+/* Writes an identity, which may be NULL; and reads one, borrowed.  False: it is none. */
+enum tp_result tp__identity_save(const struct tp_identity *identity, struct tp_saved_writer *writer,
+                                 enum tp_saved_tag tag) TP_MUST_CHECK;
+bool tp__identity_read(struct tp_str saved, struct tp_identity *identity);
+
+/* No text of it is longer; NULL: 0. */
+static inline size_t
+tp__identity_longest(const struct tp_identity *identity)
+{
+    return identity == NULL ? 0 : identity->id.len + identity->method.len + identity->claims.len;
+}
+
+/* Nothing stands before the session any more; or: its guard goes on with the next request. */
+void tp__session_lift_guard(struct tp_session *session);
+void tp__session_renew_guard(struct tp_session *session);
+
+/* How large a packet of the other end may be now. */
+struct tp_size tp__session_packet_limit(const struct tp_session *session);
+
+/* What modules keep of it: written, read, and let go of; sane is what could have been written. */
+enum tp_result tp__session_save_parts(const struct tp_session *session,
+                                      struct tp_saved_writer *writer) TP_MUST_CHECK;
+bool tp__session_parts_are_sane(struct tp_str saved);
+enum tp_result tp__session_restore_parts(struct tp_session *session,
+                                         struct tp_str saved) TP_MUST_CHECK;
+void tp__session_parts_free(struct tp_session *session);
 
 /* Frees the id and the variables. */
 void tp__session_notes_free(struct tp_session *session);

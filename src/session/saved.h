@@ -62,6 +62,8 @@ enum tp_saved_kind {
     ROW(PROTOCOL_STATE,  25, BYTES,  SESSION)  /* only of a protocol that keeps one */             \
     ROW(END_SAID,        26, NUMBER, SESSION)  /* only where the protocol has said its last */     \
     ROW(AMID_PACKET,     27, NUMBER, SESSION)  /* only where the state has a part of a packet */   \
+    ROW(IDENTITY,        28, BYTES,  SESSION)  /* see identity.c */                                \
+    ROW(PARTS,           29, BYTES,  SESSION)  /* of modules: see session_data.c */                \
     ROW(EXCHANGE,        32, OPENER, EXCHANGE)                                                     \
     ROW(TYPE,            33, NUMBER, EXCHANGE) /* of the request, as all up to BODY */             \
     ROW(SEQ,             34, NUMBER, EXCHANGE)                                                     \
@@ -91,6 +93,7 @@ enum tp_saved_kind {
     ROW(REPLY_BODY,      52, BYTES,  EXCHANGE)                                                     \
     ROW(REPLY_CAUSE,     59, BYTES,  EXCHANGE) /* only of one that has it, and so is the next */   \
     ROW(REPLY_METADATA,  60, BYTES,  EXCHANGE)                                                     \
+    ROW(OWN_IDENTITY,    61, BYTES,  EXCHANGE) /* the same of the exchange */                     \
     ROW(END,             63, NUMBER, END)
 /* clang-format on */
 

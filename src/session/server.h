@@ -29,6 +29,12 @@ struct tp_session_limits {
     struct tp_msec handshake_timeout; /* until TLS is agreed on, and what stands before it */
 };
 
+/* A module that keeps something of sessions, with its conf. */
+struct tp_keeping_use {
+    const struct tp_module *module;
+    const void *conf;
+};
+
 struct tp_server {
     struct tp_counted *configuration;
     struct tp_codec_use *codecs;
@@ -44,6 +50,9 @@ struct tp_server {
     const struct tp_str *origins; /* of pages that may ask; see teleport/protocol.h */
     size_t origin_count;
     struct tp_session_limits limits;
+
+    const struct tp_keeping_use *keepings;
+    size_t keeping_count;
 
     /* Of sessions, of what we ask, and of headers before their route is looked for. */
     const struct tp_hook_set *hooks;

@@ -39,6 +39,7 @@ static enum tp_result session_update_interest(struct tp_session *session);
 static void session_on_deadline(struct tp_timer *timer);
 static bool session_close_if_overdue(struct tp_session *session, int64_t now_ms);
 static int64_t session_next_deadline_ms(const struct tp_session *session);
+static int64_t session_expiry_ms(const struct tp_session *session);
 static void session_earlier(int64_t *deadline_ms, int64_t since_ms, struct tp_msec timeout);
 static bool session_is_overdue(int64_t since_ms, struct tp_msec timeout, int64_t now_ms);
 static void sessions_on_move_work(struct tp_work *work);
@@ -211,6 +212,7 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
     tp__work_cancel(&session->turn_end);
     tp__dialed_free(&session->dialed);
     tp__session_notes_free(session);
+    tp__session_parts_free(session);
     if (sessions->callbacks.on_ended != NULL) {
         sessions->callbacks.on_ended(sessions->callbacks.owner, session);
     }
@@ -255,6 +257,20 @@ tp__session_reads(const struct tp_session *session)
         session->waits_for_exchanges && session->own_pull_count > 0 && !session->has_heard_last;
 
     return !session->has_heard_all && (!session->is_ending || waits_for_replies);
+}
+
+void
+tp_home_each_session(struct tp_sessions *home, tp_session_visit_fn visit, void *owner)
+{
+    /* Those that a move has not come to are sessions like the others. */
+    struct tp_list_node *const lists[] = { &home->members, &home->unmoved };
+
+    tp__sessions_check_thread(home);
+    for (size_t i = 0; i < TP_COUNT_OF(lists); i++) {
+        TP_LIST_EACH (node, lists[i]) {
+            visit(session_from_node(node), owner);
+        }
+    }
 }
 
 /* Ends the connection: what it alone could have finished ends with it. */
@@ -323,6 +339,8 @@ void
 tp_session_end(struct tp_session *session, enum tp_close_reason reason)
 {
     tp__sessions_check_thread(session->sessions);
+    session->must_linger =
+        true; /* what the other end is still sending is not to reset what it is told */
     tp__session_end(session, reason, false);
 }
 
@@ -344,7 +362,9 @@ tp__session_arm_deadline(struct tp_session *session)
         || (session->deadline.is_running && session->deadline.deadline_ms <= deadline_ms)) {
         return;
     }
-    tp__loop_start_timer(loop, &session->deadline, deadline_ms - tp__loop_now_ms(loop));
+    int64_t delay_ms = deadline_ms - tp__loop_now_ms(loop);
+
+    tp__loop_start_timer(loop, &session->deadline, delay_ms > 0 ? delay_ms : 1);
 }
 
 void
@@ -791,9 +811,16 @@ session_close_if_overdue(struct tp_session *session, int64_t now_ms)
         tp__session_close(&session, TP_CLOSE_HANDSHAKE_TIMEOUT);
         return true;
     }
-    if (session_is_overdue(session->greeting_since_ms, limits->exchange_timeout, now_ms)) {
-        tp__session_close(&session, TP_CLOSE_HOOK_TIMEOUT);
+    if (session->guard != NULL
+            ? session_is_overdue(session->guard->since_ms, session->guard->what.timeout, now_ms)
+            : session_is_overdue(session->greeting_since_ms, limits->exchange_timeout, now_ms)) {
+        tp__session_close(&session,
+                          session->guard != NULL ? TP_CLOSE_AUTH_TIMEOUT : TP_CLOSE_HOOK_TIMEOUT);
         return true;
+    }
+    if (session_expiry_ms(session) <= now_ms) {
+        tp__session_close_told(session, TP_CLOSE_AUTH_EXPIRED, TP_STR(""), true);
+        return false;
     }
     if (session_is_overdue(session->packet_begun_ms,
                            tp__session_timeout(session, TP_TIMEOUT_PACKET), now_ms)) {
@@ -820,7 +847,13 @@ session_next_deadline_ms(const struct tp_session *session)
     int64_t deadline_ms = INT64_MAX;
 
     session_earlier(&deadline_ms, session->heard_ms, tp__session_timeout(session, TP_TIMEOUT_READ));
-    session_earlier(&deadline_ms, session->greeting_since_ms, limits->exchange_timeout);
+    if (session->guard != NULL) {
+        session_earlier(&deadline_ms, session->guard->since_ms, session->guard->what.timeout);
+    } else {
+        session_earlier(&deadline_ms, session->greeting_since_ms, limits->exchange_timeout);
+    }
+    deadline_ms =
+        session_expiry_ms(session) < deadline_ms ? session_expiry_ms(session) : deadline_ms;
     if (session->is_barred) {
         session_earlier(&deadline_ms, session->shell->begun_ms, limits->handshake_timeout);
     }
@@ -829,6 +862,17 @@ session_next_deadline_ms(const struct tp_session *session)
     session_earlier(&deadline_ms, session->stuck_since_ms,
                     tp__session_timeout(session, TP_TIMEOUT_WRITE));
     return deadline_ms;
+}
+
+/* When its identity ends, and it with that; INT64_MAX: never, or it does so already. */
+static int64_t
+session_expiry_ms(const struct tp_session *session)
+{
+    const struct tp_identity *identity = tp_session_identity(session);
+
+    return identity == NULL || identity->expires_ms == 0 || session->is_ending
+               ? INT64_MAX
+               : identity->expires_ms;
 }
 
 static void

@@ -32,7 +32,7 @@ tp__session_wire(struct tp_session *session)
         .input = &session->input,
         .state = session->protocol_state,
         .conf = session->protocol == NULL ? NULL : session->protocol->conf,
-        .limits = { .packet = server->limits.packet },
+        .limits = { .packet = tp__session_packet_limit(session) },
         .is_dialed = session->dialed != NULL,
         .target = tp__dialed_target(session),
         .open_count = tp__session_open_count(session),

@@ -142,6 +142,9 @@ session_save_fields(const struct tp_session *session, struct tp_saved_writer *wr
     tp__saved_put_number(writer, TP_SAVED_RECEIVED_COUNT, (int64_t) session->received_count);
     tp__saved_put_number(writer, TP_SAVED_SENT_COUNT, (int64_t) session->sent_count);
     tp__saved_put_number(writer, TP_SAVED_NEXT_SEQ, (int64_t) session->next_seq);
+    if (writer->result == TP_OK) {
+        writer->result = tp__session_save_parts(session, writer);
+    }
     if (session->is_postponed) {
         const struct tp_hook_chain *chain =
             tp__hooks_at(source->server->hooks, (enum tp_hook_point) session->hook_point);
@@ -227,8 +230,10 @@ restoring_check_session(struct restoring *restoring)
                                                TP_SAVED_STUCK_SINCE_MS, TP_SAVED_BEGUN_MS };
     bool is_sane = session->opener == TP_SAVED_SESSION && (session->present & needed) == needed
                    && tp__saved_get_text(session, TP_SAVED_ID).len <= TP_SESSION_ID_MAX
-                   && tp__session_notes_are_sane(session) && restoring_read_remote(restoring)
-                   && restoring_read_end(restoring) && restoring_read_greeting(restoring);
+                   && tp__session_notes_are_sane(session)
+                   && tp__session_parts_are_sane(tp__saved_get_text(session, TP_SAVED_PARTS))
+                   && restoring_read_remote(restoring) && restoring_read_end(restoring)
+                   && restoring_read_greeting(restoring);
 
     for (size_t i = 0; i < TP_COUNT_OF(times); i++) {
         int64_t since_ms = tp__saved_get_number(session, times[i]);
@@ -393,6 +398,9 @@ restoring_fill(const struct restoring *restoring, struct tp_session *session)
     session->sent_count = (uint64_t) tp__saved_get_number(saved, TP_SAVED_SENT_COUNT);
     session->next_seq = (uint64_t) tp__saved_get_number(saved, TP_SAVED_NEXT_SEQ);
     result = tp__session_restore_notes(session, saved);
+    if (result == TP_OK) {
+        result = tp__session_restore_parts(session, tp__saved_get_text(saved, TP_SAVED_PARTS));
+    }
     if (result == TP_OK) {
         result = restoring_fill_id(restoring, session);
     }

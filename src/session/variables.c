@@ -45,13 +45,20 @@ enum {
     ROW(route, false, write_route(writer, next, exchange->route),                                 \
         "The uri of the route that serves the exchange, as it is configured.")                    \
     ROW(type, false, write_type(next, &exchange->request),                                        \
-        "The type of the packet: PULL or PUSH.")                                                  \
+        "The type of the packet: PULL, PUSH or AUTH_CALL.")                                                  \
     ROW(seq, false, write_number(next, exchange->request.seq),                                    \
         "The sequence number that the other end gave the packet.")                                \
     ROW(session_number, false, write_number(next, exchange->session_number),                      \
         "The number of the session, which no other session ever has.")                            \
     ROW(session_id, false, write_session_id(writer, next, exchange),                              \
         "The id of the session; empty without one, or once the session has ended.")               \
+    ROW(auth_id, false, write_identity(writer, next, exchange, false),                            \
+        "Who asks, as it was proved; empty where nothing was, or the session has ended.")         \
+    ROW(auth_method, false, write_identity(writer, next, exchange, true),                         \
+        "What has proved it: token, jwt or certificate; empty as above.")                         \
+    ROW(auth_claim_, true, write_claim(writer, next, exchange, part->name),                       \
+        "What is known of who asks, by the name of the claim: `$auth_claim_role`; the first "     \
+        "value where there are several.")                                                         \
     ROW(session_var_, true, write_session_variable(writer, next, exchange, part->name),           \
         "A variable that a module has set for the session: `$session_var_role` is the one "       \
         "called role.")                                                                           \
@@ -134,6 +141,11 @@ static char *write_session_id(struct tp_value_writer *writer, char *next,
                               const struct tp_exchange *exchange);
 static char *write_session_variable(struct tp_value_writer *writer, char *next,
                                     const struct tp_exchange *exchange, struct tp_str name);
+static char *write_identity(struct tp_value_writer *writer, char *next,
+                            const struct tp_exchange *exchange, bool is_method);
+static char *write_claim(struct tp_value_writer *writer, char *next,
+                         const struct tp_exchange *exchange, struct tp_str name);
+static bool metadata_is_secret(struct tp_str name);
 static char *write_route(struct tp_value_writer *writer, char *next, const struct tp_route *route);
 static char *write_type(char *next, const struct tp_packet *request);
 static char *write_remote(char *next, const struct tp_exchange *exchange);
@@ -283,6 +295,7 @@ text_bytes_max(const struct tp_exchange *exchange)
         exchange->route == NULL ? 0 : exchange->route->uri.len,
         exchange->session == NULL ? 0 : tp__session_longest_note(exchange->session),
         exchange->request.metadata.len,
+        tp__identity_longest(exchange->identity),
     };
     size_t longest = 0;
 
@@ -527,6 +540,27 @@ write_session_variable(struct tp_value_writer *writer, char *next,
                                                 : tp_session_get_variable(exchange->session, name));
 }
 
+static char *
+write_identity(struct tp_value_writer *writer, char *next, const struct tp_exchange *exchange,
+               bool is_method)
+{
+    const struct tp_identity *identity = tp_exchange_identity(exchange);
+
+    if (identity == NULL) {
+        return write_text(writer, next, TP_STR(""));
+    }
+    return write_text(writer, next, is_method ? identity->method : identity->id);
+}
+
+static char *
+write_claim(struct tp_value_writer *writer, char *next, const struct tp_exchange *exchange,
+            struct tp_str name)
+{
+    const struct tp_identity *identity = tp_exchange_identity(exchange);
+
+    return write_argument(writer, next, identity == NULL ? TP_STR("") : identity->claims, name);
+}
+
 /* A pair without a value, or with a broken one, is passed over, as if it were not there. */
 static char *
 write_argument(struct tp_value_writer *writer, char *next, struct tp_str query, struct tp_str name)
@@ -547,11 +581,21 @@ write_metadata(struct tp_value_writer *writer, char *next, struct tp_str metadat
                struct tp_str name)
 {
     struct tp_query_pair pair;
-    bool is_there = tp__metadata_find(metadata, name, '_', &pair) && pair.value.len > 0
+    bool is_there = !(writer->is_log && metadata_is_secret(name))
+                    && tp__metadata_find(metadata, name, '_', &pair) && pair.value.len > 0
                     && tp_query_read(pair.value, NULL, 0) != SIZE_MAX;
 
     return is_there ? write_unescaped(writer, next, pair.value)
                     : write_text(writer, next, TP_STR(""));
+}
+
+/* Credentials stand in no log. */
+static bool
+metadata_is_secret(struct tp_str name)
+{
+    struct tp_query_pair pair;
+
+    return tp__metadata_find(TP_STR("authorization&proxy-authorization&cookie"), name, '_', &pair);
 }
 
 static char *
@@ -580,6 +624,9 @@ write_route(struct tp_value_writer *writer, char *next, const struct tp_route *r
 static char *
 write_type(char *next, const struct tp_packet *request)
 {
+    if (request->type == TP_PACKET_AUTH_CALL) {
+        return write_bytes(next, TP_STR("AUTH_CALL"));
+    }
     return write_bytes(next, request->type == TP_PACKET_PULL ? TP_STR("PULL") : TP_STR("PUSH"));
 }
 

@@ -84,6 +84,12 @@ struct tp_str tp_exchange_all_metadata(const struct tp_exchange *exchange);
 enum tp_result tp_exchange_add_metadata(struct tp_exchange *exchange, struct tp_str name,
                                         struct tp_str value) TP_MUST_CHECK;
 
+/*
+ * The body of the request is nobody's business: no log shows it.  For hooks of a peer or server at
+ * post_read_pull_header and post_read_push_header, which come before anything is logged.
+ */
+void tp_exchange_hide_body(struct tp_exchange *exchange);
+
 /* Its outcome so far, borrowed: code 0 until it has one. */
 const struct tp_status *tp_exchange_status(const struct tp_exchange *exchange);
 

@@ -146,7 +146,8 @@ enum tp_result tp_output_commit(struct tp_output *output, size_t len,
     ROW(CAUSE,       5, "the cause of a status")                                             \
     ROW(BODY_GZIP,   6, "a deflated body")                                                   \
     ROW(FILTERS,     7, "filters on the whole packet")                                       \
-    ROW(IN_ORDER,    8, "replies only in the order of their PULLs")
+    ROW(IN_ORDER,    8, "replies only in the order of their PULLs")                          \
+    ROW(PROVES_EACH, 9, "an identity of each request, instead of its session's")
 /* clang-format on */
 
 enum {
