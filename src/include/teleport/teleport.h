@@ -25,6 +25,7 @@
 
 #include <teleport/exchange.h>
 #include <teleport/hooks.h>
+#include <teleport/identity.h>
 #include <teleport/session.h>
 
 #ifdef __cplusplus
