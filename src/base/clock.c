@@ -29,6 +29,15 @@ tp__clock_monotonic_ms(void)
     return tp__clock_monotonic_us() / 1000;
 }
 
+int64_t
+tp__clock_wall_ms(void)
+{
+    struct timespec now;
+
+    TP_ASSERT(clock_gettime(CLOCK_REALTIME, &now) == 0);
+    return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 struct timespec
 tp__clock_after(clockid_t clock, int64_t wait_ms)
 {

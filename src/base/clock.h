@@ -1,7 +1,7 @@
 /*
  * base/clock.h - what time it is.
  *
- * Deadlines and durations are monotonic; wall time is for people only.
+ * Deadlines and durations are monotonic; wall time is for people and other machines only.
  */
 #ifndef TP_BASE_CLOCK_H
 #define TP_BASE_CLOCK_H
@@ -17,6 +17,9 @@ enum {
 /* CLOCK_MONOTONIC: the same for all processes of a machine, never set back. */
 int64_t tp__clock_monotonic_us(void);
 int64_t tp__clock_monotonic_ms(void);
+
+/* CLOCK_REALTIME, in milliseconds since 1970: what other machines mean by a time. */
+int64_t tp__clock_wall_ms(void);
 
 /* What `clock` will show in `wait_ms`, for the system calls that wait until then. */
 struct timespec tp__clock_after(clockid_t clock, int64_t wait_ms);

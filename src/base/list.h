@@ -9,11 +9,6 @@
 
 #include <teleport/base.h>
 
-struct tp_list_node {
-    struct tp_list_node *next;
-    struct tp_list_node *previous;
-};
-
 /* A list is its head node; a node outside any list is an empty list of its own. */
 static inline void
 tp__list_init(struct tp_list_node *head)

@@ -52,7 +52,7 @@ static void pool_on_wakeup(struct tp_watcher *watcher, unsigned events);
 static void pool_deliver(struct tp_pool *pool, struct tp_list_node *jobs, bool was_run);
 
 static void thread_run(void *argument);
-static struct tp_pool_job *thread_take_job(struct tp_pool *pool);
+static struct tp_job *thread_take_job(struct tp_pool *pool);
 
 enum tp_result
 tp__pool_create(struct tp_loop *loop, const struct tp_pool_options *options, struct tp_pool **made)
@@ -110,7 +110,7 @@ tp__pool_destroy(struct tp_pool **destroyed)
 }
 
 enum tp_result
-tp__pool_submit(struct tp_pool *pool, struct tp_pool_job *job)
+tp__pool_submit(struct tp_pool *pool, struct tp_job *job)
 {
     if (pool->is_ending) {
         return TP_GONE;
@@ -259,7 +259,7 @@ pool_deliver(struct tp_pool *pool, struct tp_list_node *jobs, bool was_run)
 
     pool->is_delivering = true;
     while ((node = tp__list_take_first(jobs)) != NULL) {
-        struct tp_pool_job *job = TP_CONTAINER_OF(node, struct tp_pool_job, node);
+        struct tp_job *job = TP_CONTAINER_OF(node, struct tp_job, node);
 
         job->done(job, was_run);
     }
@@ -271,7 +271,7 @@ thread_run(void *argument)
 {
     struct pool_thread *place = argument;
     struct tp_pool *pool = place->pool;
-    struct tp_pool_job *job;
+    struct tp_job *job;
 
     tp__thread_mutex_lock(&pool->mutex);
     while ((job = thread_take_job(pool)) != NULL) {
@@ -288,7 +288,7 @@ thread_run(void *argument)
 }
 
 /* The job that waits longest, once there is one.  NULL: this thread is not needed any more. */
-static struct tp_pool_job *
+static struct tp_job *
 thread_take_job(struct tp_pool *pool)
 {
     enum tp_result waited = TP_OK;
@@ -304,5 +304,5 @@ thread_take_job(struct tp_pool *pool)
         return NULL;
     }
     pool->waiting_count--;
-    return TP_CONTAINER_OF(node, struct tp_pool_job, node);
+    return TP_CONTAINER_OF(node, struct tp_job, node);
 }

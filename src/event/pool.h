@@ -2,29 +2,18 @@
  * event/pool.h - a few threads for what blocks: password hashing, name resolution,
  * files.
  *
- * A job owns all that it works on: the loop's data is the loop's alone, and a job
- * names a session or an exchange by handle.
+ * Its jobs are those of teleport/home.h.
  *
  * Threads: all calls are the loop's; only a job's run() is on another thread.
  */
 #ifndef TP_EVENT_POOL_H
 #define TP_EVENT_POOL_H
 
+#include <teleport/home.h>
+
 #include "event/loop.h"
 
 struct tp_pool;
-struct tp_pool_job;
-
-/* Embedded in what it works on, found with TP_CONTAINER_OF(). */
-struct tp_pool_job {
-    struct tp_list_node node;
-
-    /* On a thread of the pool, all signals blocked; may block. */
-    void (*run)(struct tp_pool_job *job);
-
-    /* On the loop, once per submitted job; `was_run` is false when the pool ended first. */
-    void (*done)(struct tp_pool_job *job, bool was_run);
-};
 
 struct tp_pool_options {
     unsigned threads_max;
@@ -47,7 +36,7 @@ void tp__pool_destroy(struct tp_pool **pool);
  * until then.  TP_FULL: queue_max jobs wait.  TP_GONE: the pool is being
  * destroyed.  Others: no thread runs and none could be started.
  */
-enum tp_result tp__pool_submit(struct tp_pool *pool, struct tp_pool_job *job) TP_MUST_CHECK;
+enum tp_result tp__pool_submit(struct tp_pool *pool, struct tp_job *job) TP_MUST_CHECK;
 
 /* For status: threads there are now, and jobs that wait for one. */
 unsigned tp__pool_thread_count(struct tp_pool *pool);

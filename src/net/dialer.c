@@ -31,7 +31,7 @@ struct dialer_target {
 };
 
 struct dialer_attempt {
-    struct tp_pool_job job;
+    struct tp_job job;
     struct tp_dialer *dialer; /* NULL: nobody waits for the look-up any more */
     bool is_looking_up;       /* a thread has what follows but for deadline_ms */
     int64_t deadline_ms;
@@ -47,8 +47,8 @@ struct dialer_attempt {
 static const char *target_parse(struct tp_str text, struct dialer_target *target);
 static bool target_parse_name(struct tp_str text, struct dialer_target *target);
 static struct dialer_attempt *attempt_make(const struct dialer_target *target);
-static void attempt_look_up(struct tp_pool_job *job);
-static void attempt_on_looked_up(struct tp_pool_job *job, bool was_run);
+static void attempt_look_up(struct tp_job *job);
+static void attempt_on_looked_up(struct tp_job *job, bool was_run);
 static void dialer_look_up(struct tp_dialer *dialer);
 static void dialer_on_soon(struct tp_work *work);
 static void dialer_go_on(struct tp_dialer *dialer);
@@ -249,7 +249,7 @@ dialer_look_up(struct tp_dialer *dialer)
 
 /* On a thread of the pool. */
 static void
-attempt_look_up(struct tp_pool_job *job)
+attempt_look_up(struct tp_job *job)
 {
     struct dialer_attempt *attempt = TP_CONTAINER_OF(job, struct dialer_attempt, job);
 
@@ -259,7 +259,7 @@ attempt_look_up(struct tp_pool_job *job)
 }
 
 static void
-attempt_on_looked_up(struct tp_pool_job *job, bool was_run)
+attempt_on_looked_up(struct tp_job *job, bool was_run)
 {
     struct dialer_attempt *attempt = TP_CONTAINER_OF(job, struct dialer_attempt, job);
     struct tp_dialer *dialer = attempt->dialer;

@@ -98,6 +98,12 @@ struct tp_msec {
     int64_t ms;
 };
 
+/* What makes a struct a member of a list of whoever it is given to; embedded in it. */
+struct tp_list_node {
+    struct tp_list_node *next;
+    struct tp_list_node *previous;
+};
+
 /*
  * Checked in every build: a broken promise inside this process ends it, with
  * the place named, before it can harm a session's data.  The world's mistakes

@@ -45,9 +45,9 @@ void tp_home_timer_destroy(struct tp_home_timer **timer);
  * handle, or kept (tp_exchange_keep(), TP_LATER).
  */
 struct tp_job {
-    void *links[2]; /* the pool's */
+    struct tp_list_node node; /* the pool's */
 
-    /* On a thread, all signals blocked. */
+    /* On a thread, all signals blocked; may block. */
     void (*run)(struct tp_job *job);
 
     /* On the loop, once per submitted job; `was_run` is false when the worker ended first. */
@@ -56,8 +56,8 @@ struct tp_job {
 
 /*
  * Lets a thread run the job and then `done` on the loop; it stays where it is until then.
- * TP_FULL: as many wait as thread_pool's queue has room for.  TP_GONE: the worker stops.  Others:
- * no thread runs and none could be started.
+ * TP_FULL: as many wait as thread_pool's queue has room for.  TP_GONE: the worker stops.
+ * TP_UNSUPPORTED: there are no threads here.  Others: no thread runs and none could be started.
  */
 enum tp_result tp_job_submit(struct tp_sessions *home, struct tp_job *job) TP_MUST_CHECK;
 

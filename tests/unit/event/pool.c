@@ -27,7 +27,7 @@ struct gate {
 };
 
 struct job {
-    struct tp_pool_job base;
+    struct tp_job base;
     struct gate *gate;
     struct tp_pool *pool;
     struct job *next; /* submitted when this one is done */
@@ -49,7 +49,7 @@ struct fixture {
 Suite *tp_suite_event_pool(void);
 
 static void
-job_run(struct tp_pool_job *base)
+job_run(struct tp_job *base)
 {
     struct job *job = TP_CONTAINER_OF(base, struct job, base);
     struct gate *gate = job->gate;
@@ -72,7 +72,7 @@ job_run(struct tp_pool_job *base)
 }
 
 static void
-job_done(struct tp_pool_job *base, bool was_run)
+job_done(struct tp_job *base, bool was_run)
 {
     struct job *job = TP_CONTAINER_OF(base, struct job, base);
 
