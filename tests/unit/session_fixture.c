@@ -342,6 +342,17 @@ tp__test_stream_add(struct tp_test_stream *stream, const void *bytes, size_t len
 }
 
 void
+tp__test_stream_add_chain(struct tp_test_stream *stream, const struct tp_chain *chain)
+{
+    size_t count;
+    const struct tp_slice *slices = tp_chain_slices(chain, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        tp__test_stream_add(stream, slices[i].data, slices[i].len);
+    }
+}
+
+void
 tp__test_stream_add_pull(struct tp_test_stream *stream, unsigned seq, const char *uri,
                          struct tp_str body)
 {

@@ -138,6 +138,7 @@ void tp__test_client_finish(struct tp_test_client *client);
 
 void tp__test_stream_clear(struct tp_test_stream *stream);
 void tp__test_stream_add(struct tp_test_stream *stream, const void *bytes, size_t len);
+void tp__test_stream_add_chain(struct tp_test_stream *stream, const struct tp_chain *chain);
 
 /* Appends a packet of Teleport 2.5 with a JSON header; no `data`: neither body nor codec. */
 void tp__test_stream_add_pull(struct tp_test_stream *stream, unsigned seq, const char *uri,

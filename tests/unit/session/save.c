@@ -2,27 +2,20 @@
  * save.c - tests of session/session_save: a session stops anywhere and goes on in another
  * process, and the other end of its connection cannot tell.
  *
- * The child takes sessions in through a pair of sequenced packets, as another worker would:
- * the descriptor with the length of what was saved, and then that in parts.
+ * All of this in Teleport 2.5; session/move.c has the other protocols.
  */
-#include "session/session_save.h"
-
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/str.h"
-#include "os/socket.h"
 
-#include "children.h"
-#include "session_fixture.h"
+#include "move_fixture.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    PART_BYTES = 32 * 1024,
     BIG = 30000,
-    SMALL_BUFFER = 4096,
     CORRUPTIONS = 4000,
 };
 
@@ -43,139 +36,6 @@ static const struct tp_test_route other_routes[] = {
     { .type = TP_PACKET_PULL, .uri = "/o", .handler = "echo" },
     { 0 },
 };
-
-/* What both processes have. */
-struct place {
-    struct tp_test_bench bench;
-    struct tp_test_site site;
-    struct tp_session_receiver receiver;
-};
-
-/* A process that takes sessions in. */
-struct other {
-    struct child child;
-    int channel; /* ours */
-    int theirs;
-    const struct tp_test_route *routes;
-};
-
-static const struct tp_source *
-place_find_source(void *owner, const char *name)
-{
-    struct place *place = owner;
-
-    return strcmp(name, place->site.source.name) == 0 ? &place->site.source : NULL;
-}
-
-static void
-place_open(struct place *place, const struct tp_test_route *with)
-{
-    tp__test_bench_open(&place->bench);
-    tp__test_site_open(&place->site, &place->bench, with);
-    place->site.source.socket_options.send_buffer_bytes = SMALL_BUFFER;
-    place->receiver = (struct tp_session_receiver){ place_find_source, place, &place->bench.log };
-}
-
-static void
-place_close(struct place *place)
-{
-    tp__test_bench_close(&place->bench);
-    tp__test_site_close(&place->site);
-}
-
-/* Receives one session, waiting for it; false when no more will come. */
-static bool
-other_take(struct other *other, struct place *place)
-{
-    uint64_t len = 0;
-    size_t got = 0;
-    int fd = -1;
-    int none;
-
-    if (tp__socket_receive_message(other->theirs, &len, sizeof(len), &got, &fd) != TP_OK) {
-        return false;
-    }
-    TP_ASSERT(got == sizeof(len) && fd != -1);
-    char *saved = malloc((size_t) len);
-    size_t at = 0;
-
-    while (at < len) {
-        TP_ASSERT(
-            tp__socket_receive_message(other->theirs, saved + at, (size_t) len - at, &got, &none)
-            == TP_OK);
-        at += got;
-    }
-    enum tp_result result = tp__session_restore(&place->bench.sessions, &place->receiver, fd,
-                                                (struct tp_str){ saved, (size_t) len });
-
-    free(saved);
-    TP_ASSERT(result == TP_OK);
-    child_say(&other->child, 'r');
-    return true;
-}
-
-/* Takes sessions in, and serves them until they have ended. */
-static void
-other_run(struct child *self, void *argument)
-{
-    struct other *other = argument;
-    struct place place;
-    bool is_open = true;
-
-    other->child = *self;
-    close(other->channel);
-    place_open(&place, other->routes);
-    while (is_open || place.bench.sessions.count > 0) {
-        if (is_open && (place.bench.sessions.count == 0 || tp__socket_has_input(other->theirs))) {
-            is_open = other_take(other, &place);
-        }
-        tp__loop_turn(place.bench.loop, place.bench.sessions.count > 0 ? 1 : 0);
-    }
-    place_close(&place);
-}
-
-static void
-other_start(struct other *other, const struct tp_test_route *with)
-{
-    int pair[2];
-
-    ck_assert_int_eq(0, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
-    *other = (struct other){ .channel = pair[0], .theirs = pair[1], .routes = with };
-    child_start(&other->child, other_run, other);
-    close(other->theirs);
-}
-
-static void
-other_join(struct other *other)
-{
-    close(other->channel);
-    child_join(&other->child);
-}
-
-/* Moves the client's session there; it is gone here. */
-static void
-session_move(struct place *place, struct tp_test_client *client, struct other *other)
-{
-    struct tp_chain saved = { 0 };
-
-    ck_assert_int_eq(TP_OK, tp__session_save(client->session, &saved));
-    uint64_t len = saved.len;
-    uint8_t *bytes = malloc(saved.len);
-
-    tp_chain_copy(&saved, 0, saved.len, bytes);
-    tp_chain_clear(&saved);
-    ck_assert_int_eq(TP_OK, tp__socket_send_message(other->channel, &len, sizeof(len),
-                                                    tp__session_fd(client->session)));
-    for (size_t at = 0; at < len; at += PART_BYTES) {
-        size_t part = len - at < PART_BYTES ? (size_t) len - at : PART_BYTES;
-
-        ck_assert_int_eq(TP_OK, tp__socket_send_message(other->channel, bytes + at, part, -1));
-    }
-    free(bytes);
-    tp__session_close(&client->session, TP_CLOSE_MOVED);
-    ck_assert(tp__test_bench_has_logged(&place->bench, "reason=moved"));
-    ck_assert_int_eq('r', child_hear(&other->child));
-}
 
 static struct tp_str
 big_body(char letter)
@@ -218,8 +78,8 @@ script_clear(struct script *script)
 
 /* Sends all but what is behind `split` of the cut packet; the session has dealt with it. */
 static void
-script_begin(const struct script *script, struct place *place, struct tp_test_client *client,
-             size_t split)
+script_begin(const struct script *script, struct tp_test_place *place,
+             struct tp_test_client *client, size_t split)
 {
     struct tp_test_stream first = { script->cut.data, split };
 
@@ -238,25 +98,25 @@ script_begin(const struct script *script, struct place *place, struct tp_test_cl
 START_TEST(a_session_goes_on_at_every_split_of_a_packet)
 {
     struct script script;
-    struct place place;
-    struct other other;
+    struct tp_test_place place;
+    struct tp_test_other other;
 
     script_write(&script);
-    other_start(&other, routes);
-    place_open(&place, routes);
+    tp__test_other_start(&other, routes, "teleport");
+    tp__test_place_open(&place, routes);
     for (size_t split = 0; split <= script.cut.len; split++) {
         struct tp_test_client client;
         struct tp_test_stream rest = { script.cut.data + split, script.cut.len - split };
 
         script_begin(&script, &place, &client, split);
-        session_move(&place, &client, &other);
+        tp__test_session_move(&place, &client, &other);
         tp__test_client_send(&client, NULL, &rest);
         tp__test_client_expect(&client, NULL, &script.wanted);
         tp__test_client_close(&client);
     }
     ck_assert_uint_eq(0, place.bench.sessions.count);
-    other_join(&other);
-    place_close(&place);
+    tp__test_other_join(&other);
+    tp__test_place_close(&place);
     script_clear(&script);
 }
 END_TEST
@@ -290,12 +150,12 @@ START_TEST(an_id_and_what_is_counted_move_along)
     struct tp_chain saved = { 0 };
     struct tp_session_row row;
     struct tp_slice flat;
-    struct place here;
-    struct place there;
+    struct tp_test_place here;
+    struct tp_test_place there;
     int released_count = 0;
 
-    place_open(&here, routes);
-    place_open(&there, routes);
+    tp__test_place_open(&here, routes);
+    tp__test_place_open(&there, routes);
     here.bench.sessions.callbacks = (struct tp_sessions_callbacks){
         .on_count_changed = ignore_event,
         .on_bytes = ignore_bytes,
@@ -335,8 +195,8 @@ START_TEST(an_id_and_what_is_counted_move_along)
     ck_assert_int_eq(12345, tp__session_timeout(moved, TP_TIMEOUT_READ).ms);
     tp__test_client_close(&client);
     tp__test_stream_clear(&stream);
-    place_close(&there);
-    place_close(&here);
+    tp__test_place_close(&there);
+    tp__test_place_close(&here);
 }
 END_TEST
 
@@ -344,22 +204,22 @@ START_TEST(an_unmoved_session_gives_the_same_bytes)
 {
     struct tp_test_client client;
     struct script script;
-    struct place place;
+    struct tp_test_place place;
 
     script_write(&script);
-    place_open(&place, routes);
+    tp__test_place_open(&place, routes);
     script_begin(&script, &place, &client, script.cut.len);
     tp__test_client_expect(&client, &place.bench, &script.wanted);
     tp__test_client_close(&client);
-    place_close(&place);
+    tp__test_place_close(&place);
     script_clear(&script);
 }
 END_TEST
 
 /* A session with a client that has sent these, moved at once to a process with `there`. */
 struct moved {
-    struct place place;
-    struct other other;
+    struct tp_test_place place;
+    struct tp_test_other other;
     struct tp_test_client client;
     struct tp_test_stream sent;
     struct tp_test_stream wanted;
@@ -369,8 +229,8 @@ static void
 moved_begin(struct moved *moved, const struct tp_test_route *there)
 {
     memset(moved, 0, sizeof(*moved));
-    other_start(&moved->other, there);
-    place_open(&moved->place, routes);
+    tp__test_other_start(&moved->other, there, "teleport");
+    tp__test_place_open(&moved->place, routes);
     tp__test_client_open(&moved->client, &moved->place.bench, &moved->place.site);
 }
 
@@ -385,8 +245,8 @@ static void
 moved_end(struct moved *moved)
 {
     tp__test_client_close(&moved->client);
-    other_join(&moved->other);
-    place_close(&moved->place);
+    tp__test_other_join(&moved->other);
+    tp__test_place_close(&moved->place);
     tp__test_stream_clear(&moved->sent);
     tp__test_stream_clear(&moved->wanted);
 }
@@ -402,7 +262,7 @@ START_TEST(a_held_exchange_is_answered_there_when_it_is_due)
     tp__test_stream_add_pull(&moved.sent, 3, "/hold", (struct tp_str){ 0 });
     moved_send(&moved);
     ck_assert_uint_eq(3, moved.client.session->exchange_count);
-    session_move(&moved.place, &moved.client, &moved.other);
+    tp__test_session_move(&moved.place, &moved.client, &moved.other);
     tp__test_stream_add_echo(&moved.wanted, 1, "/hold?q", TP_STR("held"));
     tp__test_stream_add_echo(&moved.wanted, 3, "/hold", (struct tp_str){ 0 });
     tp__test_client_expect(&moved.client, NULL, &moved.wanted);
@@ -418,7 +278,7 @@ START_TEST(the_state_of_a_handler_moves_along)
     moved_begin(&moved, routes);
     tp__test_stream_add_pull(&moved.sent, 1, "/count", TP_STR("x"));
     moved_send(&moved);
-    session_move(&moved.place, &moved.client, &moved.other);
+    tp__test_session_move(&moved.place, &moved.client, &moved.other);
     tp__test_stream_add_echo(&moved.wanted, 1, "/count", TP_STR("3"));
     tp__test_client_expect(&moved.client, NULL, &moved.wanted);
     moved_end(&moved);
@@ -437,7 +297,7 @@ moved_begin_ordered(struct moved *moved, const struct tp_test_route *there)
     struct tp_list_node *second = moved->client.session->exchanges.previous;
 
     ck_assert_int_eq(TP_OK, tp_exchange_echo(TP_CONTAINER_OF(second, struct tp_exchange, node)));
-    session_move(&moved->place, &moved->client, &moved->other);
+    tp__test_session_move(&moved->place, &moved->client, &moved->other);
 }
 
 START_TEST(replies_that_wait_for_their_turn_keep_it)
@@ -474,7 +334,7 @@ START_TEST(where_the_route_is_gone_the_answer_is_503)
     tp__test_stream_add_pull(&moved.sent, 1, "/long", TP_STR("x"));
     tp__test_stream_add_pull(&moved.sent, 2, "/count", TP_STR("x"));
     moved_send(&moved);
-    session_move(&moved.place, &moved.client, &moved.other);
+    tp__test_session_move(&moved.place, &moved.client, &moved.other);
     tp__test_stream_add_reply(&moved.wanted, 1, "/long", status, (struct tp_str){ 0 });
     tp__test_stream_add_reply(&moved.wanted, 2, "/count", status, (struct tp_str){ 0 });
     tp__test_client_expect(&moved.client, NULL, &moved.wanted);
@@ -492,7 +352,7 @@ START_TEST(a_session_that_was_ending_ends_there)
     tp__test_client_finish(&moved.client);
     tp__test_bench_turn(&moved.place.bench, 3);
     ck_assert(moved.client.session->is_ending);
-    session_move(&moved.place, &moved.client, &moved.other);
+    tp__test_session_move(&moved.place, &moved.client, &moved.other);
     tp__test_stream_add_echo(&moved.wanted, 1, "/hold", TP_STR("held"));
     tp__test_client_expect(&moved.client, NULL, &moved.wanted);
     tp__test_client_expect_end(&moved.client, NULL);
@@ -502,7 +362,7 @@ END_TEST
 
 /* A session that has something of everything, as bytes. */
 struct specimen {
-    struct place place;
+    struct tp_test_place place;
     struct tp_test_client client;
     uint8_t *bytes;
     size_t len;
@@ -516,7 +376,7 @@ specimen_make(struct specimen *specimen)
     struct tp_test_client *client = &specimen->client;
 
     memset(specimen, 0, sizeof(*specimen));
-    place_open(&specimen->place, routes);
+    tp__test_place_open(&specimen->place, routes);
     tp__test_client_open(client, &specimen->place.bench, &specimen->place.site);
     tp__test_stream_add_pull(&stream, 1, "/long?a=b", TP_STR("held"));
     tp__test_stream_add_pull(&stream, 2, "/count", TP_STR("counted"));
@@ -550,14 +410,14 @@ specimen_free(struct specimen *specimen)
 {
     free(specimen->bytes);
     tp__test_client_close(&specimen->client);
-    place_close(&specimen->place);
+    tp__test_place_close(&specimen->place);
 }
 
 /* The result of restoring these bytes; a descriptor is given away with each try. */
 static enum tp_result
 specimen_restore(struct specimen *specimen, const void *bytes, size_t len)
 {
-    struct place *place = &specimen->place;
+    struct tp_test_place *place = &specimen->place;
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     uint8_t *exact = malloc(len > 0 ? len : 1); /* a sanitizer sees a read behind it */
 
@@ -592,7 +452,7 @@ specimen_sign(uint8_t *bytes, size_t len)
 START_TEST(what_was_saved_is_saved_again_alike)
 {
     struct specimen specimen;
-    struct place *place = &specimen.place;
+    struct tp_test_place *place = &specimen.place;
     struct tp_chain saved = { 0 };
 
     specimen_make(&specimen);
@@ -703,7 +563,7 @@ END_TEST
 START_TEST(another_version_or_protocol_or_listen_is_refused_by_name)
 {
     struct specimen specimen;
-    struct place *place = &specimen.place;
+    struct tp_test_place *place = &specimen.place;
 
     specimen_make(&specimen);
     specimen.bytes[5]++;
@@ -735,7 +595,7 @@ END_TEST
 START_TEST(without_memory_a_session_is_refused_whole)
 {
     struct specimen specimen;
-    struct place *place = &specimen.place;
+    struct tp_test_place *place = &specimen.place;
     struct tp_buf_pool *pool = &place->bench.sessions.pool;
     int refused = 0;
 
@@ -751,98 +611,6 @@ START_TEST(without_memory_a_session_is_refused_whole)
 }
 END_TEST
 
-static const struct tp_test_route brief_routes[] = {
-    { .type = TP_PACKET_PULL, .uri = "/echo", .handler = "echo" },
-    { .type = TP_PACKET_PULL, .uri = "/hold", .handler = "hold", .delay_ms = 2 },
-    { 0 },
-};
-
-/* What is asked before the move and held yet, what the move cuts, and all that is answered. */
-static const struct {
-    const char *protocol;
-    const char *held;
-    const char *cut;
-    const char *wanted;
-} tongues[] = {
-    {
-        .protocol = "http",
-        .held = "POST /hold HTTP/1.1\r\nX-Seq: 5\r\nX-Mtype: 1\r\n\r\n",
-        .cut = "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
-               "Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\nT: 1\r\n\r\n",
-        .wanted = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Seq: 5\r\nX-Mtype: 2\r\n\r\n"
-                  "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n"
-                  "Connection: close\r\n\r\nhello",
-    },
-    {
-        .protocol = "http",
-        .held = "HEAD /hold HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-        .cut = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
-        .wanted = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"
-                  "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello",
-    },
-};
-
-static bool
-place_speak(struct place *place, const char *protocol)
-{
-    place->site.source.protocol = tp__server_find_protocol(&place->site.server, tp__str(protocol));
-    return place->site.source.protocol != NULL;
-}
-
-/* Moves the client's session to another place of this process. */
-static void
-client_move(struct tp_test_client *client, struct place *here, struct place *there)
-{
-    struct tp_chain saved = { 0 };
-    struct tp_slice flat;
-
-    ck_assert_int_eq(TP_OK, tp__session_save(client->session, &saved));
-    ck_assert_int_eq(TP_OK, tp_chain_flatten(&saved, &here->bench.sessions.pool, &flat));
-    ck_assert_int_eq(TP_OK,
-                     tp__session_restore(&there->bench.sessions, &there->receiver,
-                                         fcntl(tp__session_fd(client->session), F_DUPFD_CLOEXEC, 0),
-                                         (struct tp_str){ (const char *) flat.data, flat.len }));
-    tp_chain_clear(&saved);
-    tp__session_close(&client->session, TP_CLOSE_MOVED);
-}
-
-START_TEST(so_it_does_in_other_tongues)
-{
-    size_t cut_len = strlen(tongues[_i].cut);
-    struct tp_test_stream wanted = { 0 };
-    struct place here;
-    struct place there;
-
-    place_open(&here, brief_routes);
-    place_open(&there, brief_routes);
-    bool is_spoken = place_speak(&here, tongues[_i].protocol);
-
-    tp__test_stream_add(&wanted, tongues[_i].wanted, strlen(tongues[_i].wanted));
-    for (size_t split = 0; split < cut_len && is_spoken; split++) {
-        struct tp_test_stream before = { 0 };
-        struct tp_test_stream behind = { 0 };
-        struct tp_test_client client;
-
-        ck_assert(place_speak(&there, tongues[_i].protocol));
-        tp__test_stream_add(&before, tongues[_i].held, strlen(tongues[_i].held));
-        tp__test_stream_add(&before, tongues[_i].cut, split);
-        tp__test_stream_add(&behind, tongues[_i].cut + split, cut_len - split);
-        tp__test_client_open(&client, &here.bench, &here.site);
-        tp__test_client_send(&client, &here.bench, &before);
-        tp__test_bench_turn(&here.bench, 2);
-        client_move(&client, &here, &there);
-        tp__test_client_send(&client, &there.bench, &behind);
-        tp__test_client_expect(&client, &there.bench, &wanted);
-        tp__test_client_close(&client);
-        tp__test_stream_clear(&before);
-        tp__test_stream_clear(&behind);
-    }
-    tp__test_stream_clear(&wanted);
-    place_close(&here);
-    place_close(&there);
-}
-END_TEST
-
 Suite *
 tp_suite_session_save(void)
 {
@@ -852,7 +620,6 @@ tp_suite_session_save(void)
 
     tcase_set_timeout(moves, 30);
     tcase_add_test(moves, a_session_goes_on_at_every_split_of_a_packet);
-    tcase_add_loop_test(moves, so_it_does_in_other_tongues, 0, (int) TP_COUNT_OF(tongues));
     tcase_add_test(moves, an_id_and_what_is_counted_move_along);
     tcase_add_test(moves, an_unmoved_session_gives_the_same_bytes);
     tcase_add_test(moves, a_held_exchange_is_answered_there_when_it_is_due);
