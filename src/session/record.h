@@ -488,8 +488,9 @@ void tp__session_notes_free(struct tp_session *session);
 /* Between two packets: takes the configuration in force over. */
 void tp__session_on_boundary(struct tp_session *session);
 
-/* Lets the deadline timer run for whichever time-out comes first. */
+/* Lets the deadline timer run for whichever time-out comes first; and its expiry. */
 void tp__session_arm_deadline(struct tp_session *session);
+void tp__session_on_deadline(struct tp_timer *timer);
 
 /* Fills a packet of our own; unless TP_OK is returned it is empty. */
 enum tp_result tp__own_packet_fill(const struct tp_session *session, int32_t type,

@@ -36,12 +36,6 @@ static void session_finish(struct tp_session *session);
 static void session_linger(struct tp_session *session);
 static bool session_is_done(struct tp_session *session);
 static enum tp_result session_update_interest(struct tp_session *session);
-static void session_on_deadline(struct tp_timer *timer);
-static bool session_close_if_overdue(struct tp_session *session, int64_t now_ms);
-static int64_t session_next_deadline_ms(const struct tp_session *session);
-static int64_t session_expiry_ms(const struct tp_session *session);
-static void session_earlier(int64_t *deadline_ms, int64_t since_ms, struct tp_msec timeout);
-static bool session_is_overdue(int64_t since_ms, struct tp_msec timeout, int64_t now_ms);
 static void sessions_on_move_work(struct tp_work *work);
 static struct tp_session *session_from_node(struct tp_list_node *node);
 
@@ -168,7 +162,7 @@ tp__session_make(struct tp_sessions *sessions, const struct tp_source *source, u
     session->begun_ms = session->heard_ms;
     tp__watcher_init(&session->watcher, fd, session_on_event);
     tp__work_init(&session->turn_end, session_on_turn_end);
-    tp__timer_init(&session->deadline, session_on_deadline);
+    tp__timer_init(&session->deadline, tp__session_on_deadline);
     tp__list_init(&session->exchanges);
     tp__list_init(&session->outgoing);
     tp__list_init(&session->asked);
@@ -351,23 +345,6 @@ tp__session_want_turn_end(struct tp_session *session)
 }
 
 void
-tp__session_arm_deadline(struct tp_session *session)
-{
-    struct tp_loop *loop = session->sessions->loop;
-    int64_t deadline_ms =
-        tp__session_is_connected(session) ? session_next_deadline_ms(session) : INT64_MAX;
-
-    /* One that runs earlier looks again when it comes: restarting it at each packet would cost more. */
-    if (deadline_ms == INT64_MAX
-        || (session->deadline.is_running && session->deadline.deadline_ms <= deadline_ms)) {
-        return;
-    }
-    int64_t delay_ms = deadline_ms - tp__loop_now_ms(loop);
-
-    tp__loop_start_timer(loop, &session->deadline, delay_ms > 0 ? delay_ms : 1);
-}
-
-void
 tp__session_on_boundary(struct tp_session *session)
 {
     const struct tp_sessions_move *move = &session->sessions->move;
@@ -535,87 +512,6 @@ tp_session_log(const struct tp_session *session)
     return &session->source->server->log;
 }
 
-const char *
-tp_close_reason_word(enum tp_close_reason reason)
-{
-    switch (reason) {
-#define CLOSE_WORD_ROW(name, word, sentence) \
-    case TP_CLOSE_##name:                    \
-        return word;
-        TP_CLOSE_TABLE(CLOSE_WORD_ROW)
-#undef CLOSE_WORD_ROW
-    }
-    return "unknown";
-}
-
-bool
-tp__close_reason_is_final(enum tp_close_reason reason)
-{
-    switch (reason) {
-    case TP_CLOSE_PEER_CLOSED:
-    case TP_CLOSE_CONNECTION_BROKEN:
-    case TP_CLOSE_NO_RESOURCES:
-    case TP_CLOSE_PACKET_TOO_LARGE:
-    case TP_CLOSE_PROTOCOL_ERROR:
-    case TP_CLOSE_UNSUPPORTED_TYPE:
-    case TP_CLOSE_READ_TIMEOUT:
-    case TP_CLOSE_PACKET_TIMEOUT:
-    case TP_CLOSE_WRITE_TIMEOUT:
-    case TP_CLOSE_HOOK_TIMEOUT:
-    case TP_CLOSE_TLS_FAILED:
-    case TP_CLOSE_TLS_REQUIRED:
-    case TP_CLOSE_HANDSHAKE_TIMEOUT:
-    case TP_CLOSE_PROXY_HEADER:
-    case TP_CLOSE_AUTH_FAILED:
-    case TP_CLOSE_AUTH_TIMEOUT:
-    case TP_CLOSE_AUTH_EXPIRED:
-    case TP_CLOSE_HEARTBEAT_TIMEOUT:
-    case TP_CLOSE_LIMIT_REACHED:
-    case TP_CLOSE_QUEUE_FULL:
-        return false;
-    case TP_CLOSE_AUTH_REVOKED:
-    case TP_CLOSE_REFUSED:
-    case TP_CLOSE_PROXY_UNTRUSTED:
-    case TP_CLOSE_LISTEN_REMOVED:
-    case TP_CLOSE_CLOSED:
-    case TP_CLOSE_KICKED:
-    case TP_CLOSE_ID_TAKEN:
-    case TP_CLOSE_DIAL_REMOVED:
-    case TP_CLOSE_DIAL_FAILED:
-    case TP_CLOSE_SHUTDOWN:
-    case TP_CLOSE_MOVED:
-    case TP_CLOSE_NOT_RESTORED:
-        return true;
-    }
-    return true;
-}
-
-bool
-tp__close_reason_find(struct tp_str wanted, enum tp_close_reason *reason)
-{
-#define CLOSE_FIND_ROW(name, word, sentence)    \
-    if (tp__str_equal(wanted, TP_STR(word))) {  \
-        *reason = TP_CLOSE_##name;              \
-        return true;                            \
-    }
-    TP_CLOSE_TABLE(CLOSE_FIND_ROW)
-#undef CLOSE_FIND_ROW
-    return false;
-}
-
-const char *
-tp__close_reason_sentence(enum tp_close_reason reason)
-{
-    switch (reason) {
-#define CLOSE_SENTENCE_ROW(name, word, sentence) \
-    case TP_CLOSE_##name:                        \
-        return sentence;
-        TP_CLOSE_TABLE(CLOSE_SENTENCE_ROW)
-#undef CLOSE_SENTENCE_ROW
-    }
-    return "This reason is not in the table.";
-}
-
 /* Setting options fails on a connection that was reset before it was accepted. */
 static enum tp_close_reason
 session_why_not_started(enum tp_result result)
@@ -778,115 +674,6 @@ session_update_interest(struct tp_session *session)
         interest |= TP_EVENT_READ;
     }
     return tp__loop_watch(loop, &session->watcher, interest);
-}
-
-static void
-session_on_deadline(struct tp_timer *timer)
-{
-    struct tp_session *session = TP_CONTAINER_OF(timer, struct tp_session, deadline);
-
-    if (session->is_lingering) {
-        tp__session_close(&session, session->end_reason);
-        return;
-    }
-    if (!session_close_if_overdue(session, tp__loop_now_ms(session->sessions->loop))) {
-        tp__session_arm_deadline(session);
-    }
-}
-
-/* Returns true when the session is gone. */
-static bool
-session_close_if_overdue(struct tp_session *session, int64_t now_ms)
-{
-    const struct tp_session_limits *limits = &session->source->server->limits;
-    bool is_idle = session->exchange_count == 0 && !tp__session_must_pause(session);
-
-    if (session_is_overdue(session->stuck_since_ms, tp__session_timeout(session, TP_TIMEOUT_WRITE),
-                           now_ms)) {
-        tp__session_close(&session, TP_CLOSE_WRITE_TIMEOUT);
-        return true;
-    }
-    if (session->is_barred
-        && session_is_overdue(session->shell->begun_ms, limits->handshake_timeout, now_ms)) {
-        tp__session_close(&session, TP_CLOSE_HANDSHAKE_TIMEOUT);
-        return true;
-    }
-    if (session->guard != NULL
-            ? session_is_overdue(session->guard->since_ms, session->guard->what.timeout, now_ms)
-            : session_is_overdue(session->greeting_since_ms, limits->exchange_timeout, now_ms)) {
-        tp__session_close(&session,
-                          session->guard != NULL ? TP_CLOSE_AUTH_TIMEOUT : TP_CLOSE_HOOK_TIMEOUT);
-        return true;
-    }
-    if (session_expiry_ms(session) <= now_ms) {
-        tp__session_close_told(session, TP_CLOSE_AUTH_EXPIRED, TP_STR(""), true);
-        return false;
-    }
-    if (session_is_overdue(session->packet_begun_ms,
-                           tp__session_timeout(session, TP_TIMEOUT_PACKET), now_ms)) {
-        tp__session_close(&session, TP_CLOSE_PACKET_TIMEOUT);
-        return true;
-    }
-    /* Who waits for an answer has a right to be silent, and who is not read from seems so. */
-    if (is_idle
-        && session_is_overdue(session->heard_ms, tp__session_timeout(session, TP_TIMEOUT_READ),
-                              now_ms)) {
-        tp__session_close(&session, TP_CLOSE_READ_TIMEOUT);
-        return true;
-    }
-    if (!is_idle) {
-        session->heard_ms = now_ms;
-    }
-    return false;
-}
-
-static int64_t
-session_next_deadline_ms(const struct tp_session *session)
-{
-    const struct tp_session_limits *limits = &session->source->server->limits;
-    int64_t deadline_ms = INT64_MAX;
-
-    session_earlier(&deadline_ms, session->heard_ms, tp__session_timeout(session, TP_TIMEOUT_READ));
-    if (session->guard != NULL) {
-        session_earlier(&deadline_ms, session->guard->since_ms, session->guard->what.timeout);
-    } else {
-        session_earlier(&deadline_ms, session->greeting_since_ms, limits->exchange_timeout);
-    }
-    deadline_ms =
-        session_expiry_ms(session) < deadline_ms ? session_expiry_ms(session) : deadline_ms;
-    if (session->is_barred) {
-        session_earlier(&deadline_ms, session->shell->begun_ms, limits->handshake_timeout);
-    }
-    session_earlier(&deadline_ms, session->packet_begun_ms,
-                    tp__session_timeout(session, TP_TIMEOUT_PACKET));
-    session_earlier(&deadline_ms, session->stuck_since_ms,
-                    tp__session_timeout(session, TP_TIMEOUT_WRITE));
-    return deadline_ms;
-}
-
-/* When its identity ends, and it with that; INT64_MAX: never, or it does so already. */
-static int64_t
-session_expiry_ms(const struct tp_session *session)
-{
-    const struct tp_identity *identity = tp_session_identity(session);
-
-    return identity == NULL || identity->expires_ms == 0 || session->is_ending
-               ? INT64_MAX
-               : identity->expires_ms;
-}
-
-static void
-session_earlier(int64_t *deadline_ms, int64_t since_ms, struct tp_msec timeout)
-{
-    if (since_ms != 0 && timeout.ms != 0 && since_ms + timeout.ms < *deadline_ms) {
-        *deadline_ms = since_ms + timeout.ms;
-    }
-}
-
-static bool
-session_is_overdue(int64_t since_ms, struct tp_msec timeout, int64_t now_ms)
-{
-    return since_ms != 0 && timeout.ms != 0 && now_ms - since_ms >= timeout.ms;
 }
 
 /* A session in the middle of a packet moves when that has come whole. */
