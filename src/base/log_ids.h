@@ -85,7 +85,7 @@
     ROW("dials-lost", \
         "This worker was slow to renew its lease: another dials what the configuration says.") \
     ROW("closing-untold", \
-        "A session is closed without the other end being told why, because its queue is full.") \
+        "A session is closed without the other end being told why: its protocol cannot say it, or memory is short.") \
     ROW("session-not-restored", \
         "A session came from another process and cannot go on here, for the reason given; its " \
         "connection was closed.") \
@@ -99,6 +99,10 @@
         "A graceful stop took longer than worker_shutdown_timeout; what was left is closed.") \
     ROW("signal", \
         "A signal came.") \
+    ROW("slow-consumer", \
+        "A session takes more slowly what is sent to it than it comes: its send_queue was full, and " \
+        "what was done is named, with how often since it was last said. One such line in 10 s for " \
+        "a session, and one when it ends.") \
     ROW("slow-exchange", \
         "An exchange took slow_threshold or longer.") \
     ROW("spawn-failed", \

@@ -316,6 +316,7 @@ cycle_limits(const struct tp_block *block)
     return (struct tp_session_limits){
         .packet = conf->packet_limit,
         .send_queue = conf->send_queue,
+        .on_full = (enum tp_on_full) conf->on_full,
         .pending_pulls = conf->max_pending_pulls,
         .sent_pulls = conf->max_sent_pulls,
         .read_timeout = conf->read_timeout,

@@ -91,6 +91,31 @@ static const struct tp_word id_conflict_words[] = {
     { NULL, 0 },
 };
 
+static const struct tp_word on_full_words[] = {
+#define ON_FULL_ROW(NAME, word, sentence) { word, TP_ON_FULL_##NAME },
+    TP_ON_FULL_TABLE(ON_FULL_ROW)
+#undef ON_FULL_ROW
+    { NULL, 0 },
+};
+
+static const struct tp_argument send_queue_arguments[] = {
+    {
+        .name = "SIZE", .kind = TP_ARGUMENT_REQUIRED,
+        TP_SIZE(struct tp_server_conf, send_queue),
+        .preset = "1m", .min = "1k", .max = "1g",
+        .brief = "The bytes that may wait to be sent, with what the server needs for each packet. "
+                 "While more waits, the session is not read from: replies wait for their turn.",
+    },
+    {
+        .name = "on_full", .kind = TP_ARGUMENT_NAMED,
+        TP_WORD(struct tp_server_conf, on_full, on_full_words),
+        .preset = "drop-new",
+#define ON_FULL_SENTENCE(NAME, word, sentence) " " word ": " sentence
+        .brief = "What becomes of a PUSH of ours that finds no room." TP_ON_FULL_TABLE(ON_FULL_SENTENCE),
+#undef ON_FULL_SENTENCE
+    },
+};
+
 static const struct tp_argument listen_arguments[] = {
     {
         .name = "ADDRESS", .kind = TP_ARGUMENT_REQUIRED,
@@ -212,9 +237,8 @@ static const struct tp_directive server_directives[] = {
     },
     {
         .name = "send_queue", .where = TP_IN_PEER | TP_IN_SERVER,
-        TP_SIZE(struct tp_server_conf, send_queue),
-        .preset = "1m", .min = "1k", .max = "1g", .since = "0.1",
-        .brief = "The bytes that may wait to be sent before a session is no longer read from.",
+        TP_ARGUMENTS(send_queue_arguments), .since = "0.1",
+        .brief = "How much may wait to be sent to a session, and what becomes of more.",
     },
     {
         .name = "max_pending_pulls", .where = TP_IN_PEER | TP_IN_SERVER,

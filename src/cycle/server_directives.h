@@ -41,6 +41,7 @@ struct tp_server_conf {
     bool tcp_nodelay;
     struct tp_size packet_limit;
     struct tp_size send_queue;
+    int on_full; /* enum tp_on_full */
     int64_t max_pending_pulls;
     int header_codec; /* enum tp_codec_id */
     int64_t body_gzip;

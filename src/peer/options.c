@@ -125,6 +125,7 @@ tp__peer_server_init(struct tp_peer *peer)
         .limits = {
             .packet = options->packet_limit,
             .send_queue = options->send_queue,
+            .on_full = options->send_queue_full,
             .pending_pulls = options->max_pending_pulls,
             .sent_pulls = options->max_sent_pulls,
             .read_timeout = option_time(options->read_timeout),
@@ -190,6 +191,9 @@ options_check_rest(const struct tp_peer_options *options)
     }
     if (options->id_conflict != TP_ID_CLOSE_OLD && options->id_conflict != TP_ID_REFUSE_NEW) {
         return "id_conflict";
+    }
+    if ((unsigned) options->send_queue_full >= TP_ON_FULL_COUNT) {
+        return "send_queue_full";
     }
     return NULL;
 }

@@ -524,6 +524,7 @@ worker_on_beat(struct tp_timer *timer)
                            &worker->seen.bus_received);
     tp__worker_count_since(worker, TP_COUNTER_BUS_REFUSED, bus->refused, &worker->seen.bus_refused);
     tp__worker_count_since(worker, TP_COUNTER_BUS_DROPPED, bus->dropped, &worker->seen.bus_dropped);
+    tp__worker_count_queues(worker);
 }
 
 /* Who accepts nobody any more leaves with its last session, but not in the middle of a reload. */

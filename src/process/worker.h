@@ -40,6 +40,7 @@ struct tp_worker_seen {
     uint64_t bus_received;
     uint64_t bus_refused;
     uint64_t bus_dropped;
+    struct tp_queue_counts queues;
 };
 
 struct tp_worker {
@@ -90,6 +91,9 @@ struct tp_sessions_callbacks tp__worker_sessions_callbacks(struct tp_worker *wor
 
 /* Writes how many sessions there are to where others see it. */
 void tp__worker_count_sessions(struct tp_worker *worker);
+
+/* Counts what the send queues of its sessions did. */
+void tp__worker_count_queues(struct tp_worker *worker);
 
 /* Adds what came to a count of this process since it was last looked at. */
 void tp__worker_count_since(struct tp_worker *worker, enum tp_counter counter, uint64_t now,

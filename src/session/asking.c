@@ -22,6 +22,8 @@ static enum tp_result ask_send(struct tp_session *session, struct tp_packet *pac
                                const struct tp_asking *asking);
 static enum tp_result ask_may_send(const struct tp_session *session, const struct tp_packet *packet,
                                    const struct tp_asking *asking);
+static enum tp_result ask_has_room(struct tp_session *session, const struct tp_packet *packet,
+                                   const struct tp_asking *asking);
 static void ask_await(struct tp_exchange *exchange, struct tp_msec timeout);
 static enum tp_result ask_pass(struct tp_exchange *exchange);
 static void ask_queue(struct tp_exchange *exchange);
@@ -53,6 +55,7 @@ tp_session_pull_async(struct tp_session *session, struct tp_str uri, struct tp_s
         .timeout = options->timeout,
         .fails_at_once = options->fails_at_once,
         .is_early = options->is_early,
+        .always_fits = options->always_fits,
     };
     struct tp_packet packet = { 0 };
     enum tp_result result =
@@ -69,6 +72,7 @@ tp_session_push(struct tp_session *session, struct tp_str uri, struct tp_str bod
     struct tp_asking asking = {
         .fails_at_once = options->fails_at_once,
         .is_early = options->is_early,
+        .always_fits = options->always_fits,
     };
     struct tp_packet packet = { 0 };
     enum tp_result result =
@@ -86,6 +90,9 @@ tp__session_ask(struct tp_session *session, struct tp_packet *packet,
 
     if (result == TP_OK) {
         result = tp__own_packet_check(session, packet);
+    }
+    if (result == TP_OK) {
+        result = ask_has_room(session, packet, asking);
     }
     if (result == TP_OK) {
         result = ask_send(session, packet, asking);
@@ -167,6 +174,7 @@ tp__own_exchange_on_sent(struct tp_exchange *exchange)
 
     exchange->is_queued = false;
     exchange->is_sent = true;
+    tp__send_queue_leave(exchange);
     tp__list_remove(&exchange->node);
     tp__exchange_log_sent(exchange);
     if (is_pull) {
@@ -291,6 +299,7 @@ ask_send(struct tp_session *session, struct tp_packet *packet, const struct tp_a
     exchange->is_ours = true;
     exchange->fails_at_once = asking->fails_at_once;
     exchange->is_early = asking->is_early;
+    exchange->always_fits = asking->always_fits;
     exchange->on_reply = asking->on_reply;
     exchange->owner = asking->owner;
     tp__timer_init(&exchange->timer, ask_on_timeout);
@@ -362,9 +371,7 @@ ask_queue(struct tp_exchange *exchange)
 {
     struct tp_session *session = exchange->session;
 
-    exchange->is_queued = true;
-    tp__list_append(&session->outgoing, &exchange->node);
-    session->queued_bytes += tp__exchange_queue_cost(&exchange->request);
+    tp__send_queue_add(exchange);
     if (!tp_exchange_wants_reply(exchange) && exchange->timer.is_running) {
         tp__loop_stop_timer(session->sessions->loop, &exchange->timer);
     }
@@ -431,17 +438,26 @@ ask_may_send(const struct tp_session *session, const struct tp_packet *packet,
     if (session->is_ending || (asking->fails_at_once && !tp__session_is_connected(session))) {
         return TP_GONE;
     }
-    if (packet->uri.len + packet->metadata.len + packet->body.len > limits->packet.bytes) {
-        return TP_TOO_LARGE;
-    }
-    if (session->queued_bytes + tp__exchange_queue_cost(packet) > limits->send_queue.bytes
-        && session->queued_bytes > 0 && !(session->is_greeting && asking->is_early)) {
-        return TP_FULL;
+    return packet->uri.len + packet->metadata.len + packet->body.len > limits->packet.bytes
+               ? TP_TOO_LARGE
+               : TP_OK;
+}
+
+/* What cannot be refused for other reasons any more. */
+static enum tp_result
+ask_has_room(struct tp_session *session, const struct tp_packet *packet,
+             const struct tp_asking *asking)
+{
+    const struct tp_session_limits *limits = &session->source->server->limits;
+
+    if (asking->always_fits || (session->is_greeting && asking->is_early)) {
+        return TP_OK;
     }
     if (packet->type == TP_PACKET_PULL && session->own_pull_count >= limits->sent_pulls) {
+        session->sessions->queues.refused++;
         return TP_FULL;
     }
-    return TP_OK;
+    return tp__send_queue_admit(session, packet);
 }
 
 static void
@@ -484,6 +500,7 @@ ask_find(const struct tp_session *session, uint64_t seq)
 static void
 ask_leave(struct tp_exchange *exchange)
 {
+    tp__send_queue_leave(exchange);
     tp__list_remove(&exchange->node);
     tp__loop_stop_timer(exchange->sessions->loop, &exchange->timer);
     if (tp_exchange_wants_reply(exchange)) {

@@ -25,6 +25,7 @@ struct tp_recent_route {
 };
 
 struct tp_dialed;
+struct tp_slowness;
 
 /* What stands between the connection and the protocol; see session_shell.c. */
 struct tp_shell {
@@ -92,11 +93,13 @@ struct tp_session {
     bool is_lingering;        /* …and it does: what comes is thrown away */
     bool is_amid_packet;      /* the protocol has taken in a part of a packet */
     bool is_barred;           /* its shell lets no packet pass: not yet, or not any more */
+    bool has_failed;          /* it closes at the turn's end, for end_reason */
     enum tp_close_reason end_reason;
     struct tp_session_notes *notes; /* id and variables; NULL without any */
     struct tp_dialed *dialed;       /* NULL for an accepted one */
     struct tp_shell *shell;         /* NULL where packets come as they are */
     struct tp_session_part *parts;  /* what modules keep of it; NULL: nothing */
+    struct tp_slowness *slowness;   /* NULL until its send queue was first full */
 
     /* Greeting: a hook holds back its packets. */
     bool is_greeting;
@@ -151,6 +154,8 @@ struct tp_exchange {
     bool has_reply;       /* of ours: its REPLY has come and is at a hook */
     bool fails_at_once;   /* of ours: it does not wait for a connection */
     bool is_secret;       /* its request's body is in no log */
+    bool always_fits;     /* of ours: a full queue has taken it, and does not drop it */
+    bool is_latest;       /* of ours: a newer one of its uri may replace it */
     uint8_t hook_point;   /* where it is, or was last: the point, and the place in its chain */
     uint16_t hook_at;
     const struct tp_route *route;
@@ -165,8 +170,13 @@ struct tp_exchange {
     void *state;                  /* the handler's, once asked for */
     struct tp_identity *identity; /* its own; NULL: it has its session's */
 
+    /* Of ours: a PULL is found by its seq, a PUSH that may be replaced by its uri. */
+    union {
+        struct tp_hash_node by_seq; /* in sessions->asked */
+        struct tp_hash_node by_uri; /* in sessions->latest */
+    };
+
     /* Of a PULL of ours. */
-    struct tp_hash_node by_seq; /* in sessions->asked */
     tp_reply_fn on_reply;
     void *owner; /* on_reply's */
 };
@@ -491,6 +501,34 @@ void tp__session_on_boundary(struct tp_session *session);
 /* Lets the deadline timer run for whichever time-out comes first; and its expiry. */
 void tp__session_arm_deadline(struct tp_session *session);
 void tp__session_on_deadline(struct tp_timer *timer);
+
+/*
+ * Has the session's queue room for a packet of ours, or is there room to be made?  TP_FULL: no,
+ * and what its server wants done then is done at the turn's end.
+ */
+enum tp_result tp__send_queue_admit(struct tp_session *session,
+                                    const struct tp_packet *packet) TP_MUST_CHECK;
+
+/* Queues a packet of ours; those that have to make room for it go. */
+void tp__send_queue_add(struct tp_exchange *exchange);
+
+/* It waits no more: nothing replaces it. */
+void tp__send_queue_leave(struct tp_exchange *exchange);
+
+/* What waits does so under the rules of another configuration from here on. */
+void tp__send_queue_rebind(struct tp_session *session);
+
+/* Of a session with slowness.  All has left: it has caught up. */
+void tp__send_queue_on_empty(struct tp_session *session);
+
+/* At the turn's end: says what was done.  False: the session has to be closed. */
+bool tp__send_queue_settle(struct tp_session *session) TP_MUST_CHECK;
+
+/* Since when the oldest waits of what is to be sent, in ms; 0 where nothing does. */
+int64_t tp__send_queue_age_ms(const struct tp_session *session);
+
+/* The session ends: says what was not said yet. */
+void tp__send_queue_fini(struct tp_session *session);
 
 /* Fills a packet of our own; unless TP_OK is returned it is empty. */
 enum tp_result tp__own_packet_fill(const struct tp_session *session, int32_t type,

@@ -99,7 +99,7 @@ tp__session_close_told(struct tp_session *session, enum tp_close_reason reason, 
                        bool may_redial)
 {
     const char *word = tp_close_reason_word(reason);
-    struct tp_send_options options = { .body_codec = TP_CODEC_JSON };
+    struct tp_send_options options = { .body_codec = TP_CODEC_JSON, .always_fits = true };
     struct tp_text body = { 0 };
     char uri[CLOSING_URI_MAX];
     int len = snprintf(uri, sizeof(uri), "/system/closed?reason=%s&redial=%d", word, may_redial);
@@ -110,7 +110,7 @@ tp__session_close_told(struct tp_session *session, enum tp_close_reason reason, 
 
     tp__text_fini(&body);
     if (result != TP_OK) {
-        /* Where the queue is full it ends untold. */
+        /* Its protocol has no way for that, or memory is short. */
         tp_log_info(tp_session_log(session), "closing-untold", "number=%llu reason=%s",
                     (unsigned long long) session->number, word);
     }

@@ -19,6 +19,7 @@
 struct tp_session_limits {
     struct tp_size packet;
     struct tp_size send_queue;        /* while more waits to be sent, nothing is read */
+    enum tp_on_full on_full;          /* what becomes of a PUSH of ours then */
     int64_t pending_pulls;            /* so many unanswered PULLs stop reading */
     int64_t sent_pulls;               /* more of our own are refused */
     struct tp_msec read_timeout;      /* silence */

@@ -81,6 +81,7 @@ tp__sessions_fini(struct tp_sessions *sessions)
     tp__hash_table_fini(&sessions->by_number);
     tp__hash_table_fini(&sessions->by_id);
     tp__hash_table_fini(&sessions->asked);
+    tp__hash_table_fini(&sessions->latest);
     while ((node = tp__list_take_first(&sessions->free_exchanges)) != NULL) {
         free(TP_CONTAINER_OF(node, struct tp_exchange, node));
     }
@@ -205,6 +206,7 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
     session_disconnect(session, reason, false);
     tp__work_cancel(&session->turn_end);
     tp__dialed_free(&session->dialed);
+    tp__send_queue_fini(session);
     tp__session_notes_free(session);
     tp__session_parts_free(session);
     if (sessions->callbacks.on_ended != NULL) {
@@ -290,6 +292,7 @@ session_disconnect(struct tp_session *session, enum tp_close_reason reason, bool
     tp__session_end_asked(session, &status, comes_back);
     session->packet_begun_ms = 0;
     session->stuck_since_ms = 0;
+    session->has_failed = false;
     session->is_behind = false;
     session->must_linger = false;
     session->has_heard_last = false;
@@ -364,6 +367,7 @@ tp__session_on_boundary(struct tp_session *session)
     tp__counted_acquire(source->server->configuration);
     session->source = source;
     tp__session_rebind_protocol(session);
+    tp__send_queue_rebind(session);
     /* The protocol that it had is of this one, which may end here. */
     tp__counted_release(before);
     session->recent_route.route = NULL;
@@ -558,11 +562,19 @@ session_on_turn_end(struct tp_work *work)
     if (session->is_lingering) {
         return;
     }
+    if (session->has_failed) {
+        tp__session_close(&session, session->end_reason);
+        return;
+    }
     if (session->is_meeting_due) {
         tp__session_settle_greeting(session);
     }
     enum tp_result result = tp__session_write(session);
 
+    if (result == TP_OK && session->slowness != NULL && !tp__send_queue_settle(session)) {
+        tp__session_close(&session, TP_CLOSE_QUEUE_FULL);
+        return;
+    }
     if (result == TP_OK && session->input.len > 0 && tp__session_reads(session)) {
         tp__session_take_packets(session);
     }

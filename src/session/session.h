@@ -83,6 +83,16 @@ struct tp_sealed {
     struct tp_tls_sink sink;
 };
 
+/* What send queues did with packets of ours that they had no room for, and reading waited for. */
+struct tp_queue_counts {
+    uint64_t refused;  /* packets; also those beyond max_sent_pulls */
+    uint64_t dropped;  /* PUSHes */
+    uint64_t replaced; /* PUSHes */
+    uint64_t closed;   /* sessions */
+    uint64_t slow_now; /* sessions whose queue was full and has not been empty since */
+    uint64_t pauses;   /* times that reading stopped until something was answered or sent */
+};
+
 /* All sessions of a worker, or of a peer of the library. */
 struct tp_sessions {
     struct tp_loop *loop;
@@ -96,6 +106,8 @@ struct tp_sessions {
     struct tp_hash_table by_number;
     struct tp_hash_table by_id;
     struct tp_hash_table asked;  /* our PULLs by session and seq */
+    struct tp_hash_table latest; /* our PUSHes that wait, by session and uri: see send_queue.c */
+    struct tp_queue_counts queues;
     struct tp_list_node orphans; /* exchanges that handlers have kept and sessions have left */
     struct tp_list_node members;
     struct tp_list_node unmoved; /* members that the move under way has not come to yet */
@@ -152,6 +164,7 @@ struct tp_asking {
     struct tp_msec timeout; /* 0: pull_timeout */
     bool fails_at_once;     /* does not wait for a connection */
     bool is_early;          /* does not wait until the session has been greeted */
+    bool always_fits;       /* a full queue takes it, too */
 };
 
 /*

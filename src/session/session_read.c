@@ -150,6 +150,7 @@ tp__session_take_packets(struct tp_session *session)
     bool may_be_ready = session->asks_ready && !tp__list_is_empty(&session->outgoing);
 
     /* Whole packets may be left, or reading must stop: the turn's end sees to both. */
+    session->sessions->queues.pauses += has_paused ? 1 : 0;
     if (session->is_behind || has_paused || may_be_ready) {
         tp__session_want_turn_end(session);
     }

@@ -4,7 +4,8 @@
  *
  * Packets are encoded only when they leave, into an output that all sessions of the
  * worker share; what the connection does not take is kept by the session as bytes,
- * and no further packet is encoded until they have left.  Where TLS is spoken, what is encoded
+ * and no further packet is encoded until they have left.  What is encoded cannot be dropped any
+ * more, so a slow connection is offered little at a time.  Where TLS is spoken, what is encoded
  * is sealed in between.
  *
  * Runs in: worker.  Read next: packet/output.c.
@@ -13,9 +14,14 @@
 
 #include "os/socket.h"
 
+enum {
+    ROUND_SLOW_BYTES = 16 * 1024, /* for who has just not taken all; if he takes that, twice… */
+    ROUND_SHARE = 4,              /* …never more than this part of the bound of the queue */
+};
+
 static enum tp_result session_write_unsent(struct tp_session *session);
-static enum tp_result session_write_outgoing(struct tp_session *session);
-static enum tp_result session_encode(struct tp_session *session);
+static enum tp_result session_write_outgoing(struct tp_session *session, size_t round_bytes);
+static enum tp_result session_encode(struct tp_session *session, size_t bytes_max);
 static enum tp_result session_write_output(struct tp_session *session);
 static void session_note_progress(struct tp_session *session, size_t written);
 
@@ -25,10 +31,11 @@ tp__session_write(struct tp_session *session)
     if (!tp__session_is_connected(session)) {
         return TP_OK;
     }
+    size_t round_bytes = session->unsent.len > 0 ? ROUND_SLOW_BYTES : SIZE_MAX;
     enum tp_result result = session_write_unsent(session);
 
     if (result == TP_OK && session->unsent.len == 0 && !session->is_barred) {
-        result = session_write_outgoing(session);
+        result = session_write_outgoing(session, round_bytes);
     }
     return result;
 }
@@ -40,7 +47,7 @@ tp__session_encode_all(struct tp_session *session)
     enum tp_result result = TP_OK;
 
     while (result == TP_OK && tp__session_next_outgoing(session) != NULL) {
-        result = session_encode(session);
+        result = session_encode(session, SIZE_MAX);
         size_t len = tp__output_len(output);
         enum tp_result kept = tp__output_rest(output, 0, &session->unsent);
 
@@ -78,10 +85,14 @@ session_write_unsent(struct tp_session *session)
 }
 
 static enum tp_result
-session_write_outgoing(struct tp_session *session)
+session_write_outgoing(struct tp_session *session, size_t round_bytes)
 {
-    while (tp__session_next_outgoing(session) != NULL && session->unsent.len == 0) {
-        enum tp_result result = session_encode(session);
+    size_t bytes_max = (size_t) session->source->server->limits.send_queue.bytes / ROUND_SHARE + 1;
+
+    for (; tp__session_next_outgoing(session) != NULL && session->unsent.len == 0;
+         round_bytes *= 2) {
+        round_bytes = round_bytes < bytes_max ? round_bytes : bytes_max;
+        enum tp_result result = session_encode(session, round_bytes);
 
         if (result == TP_OK) {
             result = session_write_output(session);
@@ -93,9 +104,9 @@ session_write_outgoing(struct tp_session *session)
     return TP_OK;
 }
 
-/* Encodes replies in order until the output is full or there are no more. */
+/* Encodes packets in order until they are so much, the output is full, or there are no more. */
 static enum tp_result
-session_encode(struct tp_session *session)
+session_encode(struct tp_session *session, size_t bytes_max)
 {
     struct tp_sessions *sessions = session->sessions;
     struct tp_exchange *exchange;
@@ -107,7 +118,7 @@ session_encode(struct tp_session *session)
     const struct tp_protocol *protocol = session->protocol->protocol;
     struct tp_wire wire = tp__session_wire(session);
 
-    while (!tp__output_is_full(&sessions->output)
+    while (tp__output_len(&sessions->output) < bytes_max && !tp__output_is_full(&sessions->output)
            && (exchange = tp__session_next_outgoing(session)) != NULL) {
         size_t len_before = tp__output_len(&sessions->output);
         struct tp_packet *packet = tp__exchange_sent_packet(exchange);
@@ -169,6 +180,9 @@ session_note_progress(struct tp_session *session, size_t written)
 {
     if (session->unsent.len == 0) {
         session->stuck_since_ms = 0;
+        if (session->slowness != NULL && tp__list_is_empty(&session->outgoing)) {
+            tp__send_queue_on_empty(session);
+        }
     } else if (written > 0 || session->stuck_since_ms == 0) {
         session->stuck_since_ms = tp__loop_now_ms(session->sessions->loop);
         tp__session_arm_deadline(session);

@@ -58,7 +58,20 @@
     ROW(REMOTE_REQUESTS,   "remote_requests",   COUNTER, "requests",                               \
         "Packets for sessions of any worker, and other requests about them, that were begun.")     \
     ROW(REMOTE_FAILURES,   "remote_failures",   COUNTER, "requests",                               \
-        "Such requests that failed: the session gone, its queue full, its worker late.")
+        "Such requests that failed: the session gone, its queue full, its worker late.")           \
+    ROW(PACKETS_REFUSED,   "packets_refused",   COUNTER, "packets",                                \
+        "PULLs and PUSHes of ours that were refused: send_queue full, or max_sent_pulls reached.") \
+    ROW(PUSHES_DROPPED,    "pushes_dropped",    COUNTER, "packets",                                \
+        "PUSHes of ours that were queued and made room for newer ones (on_full=drop-old).")        \
+    ROW(PUSHES_REPLACED,   "pushes_replaced",   COUNTER, "packets",                                \
+        "PUSHes of ours that were queued and replaced by newer ones (on_full=latest-by-uri).")     \
+    ROW(SLOW_SESSIONS,     "slow_sessions",     GAUGE,   "sessions",                               \
+        "Sessions whose send queue was full and has not been empty since.")                        \
+    ROW(SLOW_SESSIONS_CLOSED, "slow_sessions_closed", COUNTER, "sessions",                         \
+        "Sessions closed because their send queue was full (on_full=close).")                      \
+    ROW(READ_PAUSES,       "read_pauses",       COUNTER, "times",                                  \
+        "Times that a session was not read from until something was answered or sent: "            \
+        "max_pending_pulls, send_queue.")
 /* clang-format on */
 
 enum tp_counter {

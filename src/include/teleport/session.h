@@ -56,6 +56,25 @@ enum tp_id_conflict {
     TP_ID_REFUSE_NEW,
 };
 
+/*
+ * What becomes of a PUSH of ours that a session's send queue has no room for.
+ * ROW(NAME, word, sentence)
+ */
+/* clang-format off */
+#define TP_ON_FULL_TABLE(ROW)                                                                      \
+    ROW(DROP_NEW,      "drop-new",      "The new one is not taken, and its sender is told.")       \
+    ROW(DROP_OLD,      "drop-old",      "The oldest that wait make room, though their senders were told that they are queued.") \
+    ROW(LATEST_BY_URI, "latest-by-uri", "Until the queue has been empty again only the latest of each uri waits, in the place of the one before.") \
+    ROW(CLOSE,         "close",         "The new one is not taken, and the session is closed unless its connection takes what waits by the end of the turn.")
+/* clang-format on */
+
+enum tp_on_full {
+#define TP_ON_FULL_ENUM_ROW(name, word, sentence) TP_ON_FULL_##name,
+    TP_ON_FULL_TABLE(TP_ON_FULL_ENUM_ROW)
+#undef TP_ON_FULL_ENUM_ROW
+    TP_ON_FULL_COUNT
+};
+
 /* How a dialed session comes back after its connection broke, or could not be had. */
 struct tp_redial {
     struct tp_msec first; /* before the first attempt; twice as long before each further one */
@@ -73,6 +92,7 @@ struct tp_send_options {
     bool fails_at_once;     /* do not wait while a dialed session is not connected */
     bool is_early;          /* of a hook that holds back a session: do not wait for that, either */
     uint8_t accept_codec;   /* of a PULL: the codec that is wanted for the REPLY; 0: none */
+    bool always_fits;       /* a full send queue takes it, too: what is small and lets go */
     struct tp_msec timeout; /* of a PULL, from now to its REPLY; 0: pull_timeout */
 
     /* Where the protocol has a place for them; elsewhere they are left out. */
@@ -142,7 +162,8 @@ typedef void (*tp_reply_fn)(const struct tp_reply *reply, void *owner);
  * the loop and never from within this call, with the answer or with what became of it: a status
  * of 504 when `timeout` has passed, of 101 when the session has lost its connection.  Unless
  * TP_OK is returned it is not called: TP_GONE: the session is ending, or not connected where
- * that was not to be waited for; TP_FULL: send_queue or max_sent_pulls; TP_TOO_LARGE: more than
+ * that was not to be waited for; TP_FULL: its send queue has no room (see enum tp_on_full), or
+ * max_sent_pulls are waited for; TP_TOO_LARGE: more than
  * packet_limit, or than the protocol can say; TP_INVALID: a codec, level or filter that cannot
  * be; TP_UNSUPPORTED: the protocol has no way for it, such as a PULL to an HTTP client;
  * TP_NO_MEMORY.
@@ -151,7 +172,10 @@ enum tp_result tp_session_pull_async(struct tp_session *session, struct tp_str u
                                      struct tp_str body, const struct tp_send_options *options,
                                      tp_reply_fn on_reply, void *owner) TP_MUST_CHECK;
 
-/* Tells the other end.  TP_OK: it is queued, in the order of the calls; else as above. */
+/*
+ * Tells the other end.  TP_OK: it is queued, in the order of the calls, and leaves unless the
+ * connection ends, or the queue gets full and drops what was queued before; else as above.
+ */
 enum tp_result tp_session_push(struct tp_session *session, struct tp_str uri, struct tp_str body,
                                const struct tp_send_options *options) TP_MUST_CHECK;
 

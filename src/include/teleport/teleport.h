@@ -86,6 +86,8 @@ struct tp_peer_options {
     bool tls_wants_clients;      /* who connects has to show what tls_trusted vouches for */
     bool tls_trusts_all;         /* what is dialed may show anything: for trying out */
     struct tp_msec handshake_timeout; /* [10s] */
+
+    enum tp_on_full send_queue_full; /* what a full send_queue does [drop-new] */
 };
 
 /* clang-format off */

@@ -357,9 +357,9 @@ START_TEST(what_cannot_be_sent_is_refused)
                      tp_session_push(fixture.ends[0], TP_STR("/"), TP_STR(""), &bad_codec));
     ck_assert_int_eq(TP_INVALID,
                      tp_session_push(fixture.ends[0], TP_STR("/"), TP_STR(""), &bad_level));
-    fixture.site.server.limits.send_queue.bytes = 10;
-    ck_assert_int_eq(TP_OK, tp_session_push(fixture.ends[0], TP_STR("/x"), TP_STR(""), NULL));
+    fixture.site.server.limits.sent_pulls = 0;
     ck_assert_int_eq(TP_FULL, pull(fixture.ends[0], "/echo", "", &answer));
+    ck_assert_uint_eq(1, fixture.bench.sessions.queues.refused);
     tp__test_bench_turn(&fixture.bench, 5);
     ck_assert_uint_eq(0, answer.count);
     fixture_close(&fixture);
