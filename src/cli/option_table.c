@@ -5,6 +5,8 @@
  */
 #include "cli/options.h"
 
+#include <teleport/secret.h>
+
 #include <string.h>
 
 #define AT(field) offsetof(struct tp_settings, field)
@@ -164,6 +166,15 @@ const struct tp_option tp__options[] = {
     { .name = "may-return", .kind = TP_OPTION_FLAG, .offset = AT(may_return),
       .groups = TP_OPTIONS_CLOSE,
       .brief = "Tells the other end that it may connect again." },
+
+    /* Hashes of secrets. */
+    { .name = "id", .value = "ID", .kind = TP_OPTION_TEXT,
+      .offset = AT(target_id), .groups = TP_OPTIONS_HASH,
+      .brief = "Prints the whole line of this id." },
+    { .name = "cost", .value = "NUMBER", .kind = TP_OPTION_INTEGER,
+      .offset = AT(cost), .preset = "15", .min = TP_SECRET_COST_MIN, .max = TP_SECRET_COST_MAX,
+      .groups = TP_OPTIONS_HASH,
+      .brief = "How much work it is, as a logarithm." },
 
     /* Always there. */
     { .name = "quiet", .letter = 'q', .kind = TP_OPTION_FLAG, .offset = AT(is_quiet),

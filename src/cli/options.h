@@ -93,6 +93,9 @@ struct tp_settings {
     int64_t page;
     const char *reason;
     bool may_return;
+
+    /* TP_OPTIONS_HASH, with target_id */
+    int64_t cost;
 };
 
 enum tp_option_kind {

@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,6 +49,8 @@ static void free_environment(char **environment, size_t own_count);
 static int spawn_shell(const char *command, char **environment, const struct system_pipes *pipes,
                        pid_t *process);
 static void *thread_run(void *argument);
+static enum tp_result read_secret(char *secret, size_t size, size_t *len);
+static void on_interruption(int number);
 
 uint64_t
 tp__system_clock_ns(void)
@@ -89,6 +92,37 @@ bool
 tp__system_is_terminal(FILE *file)
 {
     return isatty(fileno(file)) == 1;
+}
+
+/* A signal is to end the program, but not before the terminal shows again what is typed. */
+enum tp_result
+tp__system_ask_secret(const char *question, char *secret, size_t size, size_t *len)
+{
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
+    const struct sigaction caught = { .sa_handler = on_interruption };
+    struct sigaction before[sizeof(signals) / sizeof(signals[0])];
+    struct termios shown;
+
+    if (tcgetattr(STDIN_FILENO, &shown) == -1) {
+        return TP_SYSTEM;
+    }
+    struct termios hidden = shown;
+
+    hidden.c_lflag &= ~(tcflag_t) ECHO;
+    hidden.c_lflag |= ECHONL;
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        sigaction(signals[i], &caught, &before[i]);
+    }
+    fputs(question, stderr);
+    enum tp_result result = tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == -1
+                                ? TP_SYSTEM
+                                : read_secret(secret, size, len);
+
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        sigaction(signals[i], &before[i], NULL);
+    }
+    return result;
 }
 
 unsigned
@@ -398,4 +432,28 @@ thread_run(void *argument)
 
     thread->run(thread->owner);
     return NULL;
+}
+
+/* A terminal gives a line at a time. */
+static enum tp_result
+read_secret(char *secret, size_t size, size_t *len)
+{
+    ssize_t count = read(STDIN_FILENO, secret, size);
+
+    if (count == -1) {
+        return errno == EINTR ? TP_INTERRUPTED : TP_SYSTEM;
+    }
+    *len = (size_t) count;
+    if (*len > 0 && secret[*len - 1] == '\n') {
+        (*len)--;
+        return TP_OK;
+    }
+    return *len + 1 < size ? TP_OK : TP_TOO_LARGE;
+}
+
+/* That it came is enough: reading is interrupted. */
+static void
+on_interruption(int number)
+{
+    (void) number;
 }

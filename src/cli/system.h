@@ -20,6 +20,13 @@ uint64_t tp__system_process_cpu_ns(int64_t process_id);
 
 bool tp__system_is_terminal(FILE *file);
 
+/*
+ * Asks on the terminal that is standard input for a line, which is not shown: at most `size` - 2
+ * bytes (TP_TOO_LARGE), without its end.  TP_INTERRUPTED: a signal came; TP_SYSTEM.
+ */
+enum tp_result tp__system_ask_secret(const char *question, char *secret, size_t size,
+                                     size_t *len) TP_MUST_CHECK;
+
 /* How wide the terminal is; 80 where it does not tell. */
 unsigned tp__system_columns(FILE *file);
 

@@ -3,6 +3,8 @@
  */
 #include "os/file.h"
 
+#include <teleport/file.h>
+
 #include "base/result.h"
 
 #include <dirent.h>
@@ -94,6 +96,38 @@ tp__file_read(const char *path, size_t size_max, struct tp_text *text)
     }
     tp__descriptor_close(&fd);
     return result == TP_OK && !tp__text_is_whole(text) ? TP_NO_MEMORY : result;
+}
+
+enum tp_result
+tp_file_look(const char *path, struct tp_file_version *version)
+{
+    struct stat status;
+
+    *version = (struct tp_file_version){ { 0 } };
+    if (stat(path, &status) == -1) {
+        return tp__result_from_errno();
+    }
+    *version = (struct tp_file_version){ {
+        (uint64_t) status.st_dev,
+        (uint64_t) status.st_ino,
+        (uint64_t) status.st_size,
+        (uint64_t) status.st_mtim.tv_sec << 30 | (uint64_t) status.st_mtim.tv_nsec,
+        (uint64_t) status.st_ctim.tv_sec << 30 | (uint64_t) status.st_ctim.tv_nsec,
+    } };
+    return TP_OK;
+}
+
+enum tp_result
+tp_file_read(const char *path, struct tp_size max, struct tp_str *content)
+{
+    struct tp_text text = { 0 };
+    enum tp_result result = tp__file_read(path, (size_t) max.bytes, &text);
+
+    if (result != TP_OK) {
+        tp__text_fini(&text);
+    }
+    *content = (struct tp_str){ text.data, text.len };
+    return result;
 }
 
 enum tp_result

@@ -15,6 +15,7 @@
 #include <teleport/base.h>
 #include <teleport/codec.h>
 #include <teleport/directive.h>
+#include <teleport/file.h>
 #include <teleport/filter.h>
 #include <teleport/handler.h>
 #include <teleport/home.h>
