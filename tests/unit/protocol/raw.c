@@ -590,6 +590,40 @@ START_TEST(a_bomb_is_too_large)
 }
 END_TEST
 
+/* Filters may make nothing of what is there, or of nothing: then a payload is as empty as else. */
+static const struct {
+    const char *bytes;
+    const char *protocol;
+    enum tp_decode_outcome outcome;
+    const char *why;
+} empty_rows[] = {
+    { "00000007 02 6767", "raw", TP_DECODE_BROKEN, "shorter than its header" },
+    { "0000001a 01 67 1f8b08000000000000ff 0300 00000000 00000000", "raw", TP_DECODE_BROKEN,
+      "shorter than its header" },
+    { "00000003 02 6767", "json", TP_DECODE_BROKEN, "malformed" },
+    { "00000016 01 67 1f8b08000000000000ff 0300 00000000 00000000", "json", TP_DECODE_BROKEN,
+      "malformed" },
+    { "00000003 02 6767", "protobuf", TP_DECODE_PACKET, NULL },
+    { "00000016 01 67 1f8b08000000000000ff 0300 00000000 00000000", "protobuf", TP_DECODE_PACKET,
+      NULL },
+};
+
+START_TEST(filters_may_leave_nothing)
+{
+    struct bench bench;
+
+    bench_init(&bench);
+    if (bench_has_filters(&bench, "g")) {
+        bench_feed(&bench, empty_rows[_i].bytes, LIMIT);
+        ck_assert_int_eq(empty_rows[_i].outcome, bench_decode(&bench, empty_rows[_i].protocol));
+        if (empty_rows[_i].why != NULL) {
+            ck_assert_ptr_nonnull(strstr(bench.wire.why, empty_rows[_i].why));
+        }
+    }
+    bench_fini(&bench);
+}
+END_TEST
+
 /* A PULL of ours whose gzip grew leaves it out; its other filters stay. */
 START_TEST(what_grew_is_not_deflated)
 {
@@ -804,6 +838,7 @@ tp_suite_protocol_raw(void)
     suite_add_tcase(suite, writing);
     tcase_add_loop_test(filters, filters_are_applied_and_undone, 0, TP_COUNT_OF(filter_rows));
     tcase_add_test(filters, a_bomb_is_too_large);
+    tcase_add_loop_test(filters, filters_may_leave_nothing, 0, TP_COUNT_OF(empty_rows));
     tcase_add_test(filters, what_grew_is_not_deflated);
     suite_add_tcase(suite, filters);
     tcase_add_loop_test(metadata_case, metadata_of_gateways_is_for_gateways, 0,
