@@ -94,12 +94,6 @@ struct tp_session {
     bool is_amid_packet;      /* the protocol has taken in a part of a packet */
     bool is_barred;           /* its shell lets no packet pass: not yet, or not any more */
     bool has_failed;          /* it closes at the turn's end, for end_reason */
-    enum tp_close_reason end_reason;
-    struct tp_session_notes *notes; /* id and variables; NULL without any */
-    struct tp_dialed *dialed;       /* NULL for an accepted one */
-    struct tp_shell *shell;         /* NULL where packets come as they are */
-    struct tp_session_part *parts;  /* what modules keep of it; NULL: nothing */
-    struct tp_slowness *slowness;   /* NULL until its send queue was first full */
 
     /* Greeting: a hook holds back its packets. */
     bool is_greeting;
@@ -110,6 +104,12 @@ struct tp_session {
     bool has_passed_header; /* the packet that `input` begins with may be taken */
     uint8_t hook_point;     /* while it greets: the point, and the place in its chain */
     uint16_t hook_at;
+    enum tp_close_reason end_reason;
+    struct tp_session_notes *notes; /* id and variables; NULL without any */
+    struct tp_dialed *dialed;       /* NULL for an accepted one */
+    struct tp_shell *shell;         /* NULL where packets come as they are */
+    struct tp_session_part *parts;  /* what modules keep of it; NULL: nothing */
+    struct tp_slowness *slowness;   /* NULL until its send queue was first full */
     int64_t greeting_since_ms; /* since a hook has it; 0: none has */
     tp_handler_fn on_expected; /* takes the next PULL or PUSH; NULL: its route does */
     void *expected_owner;
