@@ -54,7 +54,12 @@
         "A log could not be opened anew; its old file is still written to.") \
     ROW("master-gone", \
         "The master has ended without a word; this worker stops gracefully.") \
+    ROW("meters-full", \
+        "There is no room for the counts of more rules, zones or services: those named are not " \
+        "counted until the server is restarted.") \
     ROW("mode-not-set", "The file of a Unix socket could not be given the mode that the configuration says.") \
+    ROW("module-not-started", \
+        "A module could not begin its work in a worker, which ends.") \
     ROW("packet-received", \
         "A packet came; log_body shows it.") \
     ROW("packet-sent", \
@@ -111,6 +116,9 @@
         "The server has started.") \
     ROW("stopped", \
         "The server has ended.") \
+    ROW("table-changed", \
+        "A table of a module has another size or kind of entries now: what was in it was copied, " \
+        "or it is begun anew.") \
     ROW("watch-gained", \
         "This worker now watches whether the others still turn.") \
     ROW("watch-lost", \

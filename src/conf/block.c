@@ -10,6 +10,7 @@
 #include "base/str.h"
 
 static struct tp_conf_place block_place(const struct tp_block *block);
+static void block_visit(const struct tp_block *block, tp_block_visit_fn visit, void *owner);
 
 struct tp_block *
 tp__block_create(struct tp_conf *conf, struct tp_block *parent, enum tp_context context)
@@ -107,6 +108,12 @@ tp__block_find_use(const struct tp_block *block, const char *directive, size_t i
         item--;
     }
     return use;
+}
+
+void
+tp__conf_each_block(const struct tp_conf *conf, tp_block_visit_fn visit, void *owner)
+{
+    block_visit(conf->root, visit, owner);
 }
 
 void *
@@ -210,4 +217,13 @@ block_place(const struct tp_block *block)
         return block->opening->place;
     }
     return (struct tp_conf_place){ .source = block->conf->main_source };
+}
+
+static void
+block_visit(const struct tp_block *block, tp_block_visit_fn visit, void *owner)
+{
+    visit(block, owner);
+    for (const struct tp_block *inner = block->first; inner != NULL; inner = inner->next) {
+        block_visit(inner, visit, owner);
+    }
 }

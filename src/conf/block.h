@@ -44,6 +44,12 @@ struct tp_block {
     void **confs;                      /* by the module's index; NULL: no conf */
 };
 
+/* Members of confs that are set when what they name is there. */
+struct tp_conf_wish {
+    struct tp_conf_wish *next;
+    void *place; /* struct tp_table **, or struct tp_meter * */
+};
+
 struct tp_conf {
     struct tp_arena arena;
     struct tp_conf_catalogue catalogue;
@@ -52,6 +58,9 @@ struct tp_conf {
     struct tp_conf_messages *messages; /* only while loading, and so is the loader */
     struct tp_conf_loader *loader;
     struct tp_block *root;
+    struct tp_conf_table *tables; /* that modules have declared */
+    struct tp_conf_meter *meters;
+    size_t meter_count;
 };
 
 /* An empty block of `context`, not yet in `parent`'s list; `parent` is NULL for main. */

@@ -56,6 +56,7 @@ struct tp_conf_options {
 
 /* A loaded configuration; it lives in its own arena. */
 struct tp_conf;
+struct tp_conf_wish;
 
 /*
  * Loads `options->file`.  Everything found wrong is appended to `messages`, in
@@ -91,6 +92,38 @@ enum tp_result tp__conf_read_file(const struct tp_block *block, const char *path
 /* As tp_conf_complain(), of what is no mistake: the configuration loads. */
 void tp__conf_warn(const struct tp_block *block, const char *directive, size_t item,
                    const char *format, ...) TP_PRINTF(4, 5);
+
+/* Calls `visit` for each block, the main one first and each before its inner ones. */
+typedef void (*tp_block_visit_fn)(const struct tp_block *block, void *owner);
+void tp__conf_each_block(const struct tp_conf *conf, tp_block_visit_fn visit, void *owner);
+
+/*
+ * A table or a meter that a module has declared in `validate`, once for all who have named it;
+ * lists of them live as long as the conf.
+ */
+struct tp_conf_table {
+    struct tp_conf_table *next;
+    char name[TP_TABLE_NAME_MAX + 1];
+    const struct tp_table_layout *layout;
+    uint32_t entry_count; /* the most that was asked for */
+    const char *origin;   /* where it was named first */
+    struct tp_conf_wish *wishes;
+};
+
+struct tp_conf_meter {
+    struct tp_conf_meter *next;
+    const struct tp_meter_row *row;
+    char label[TP_METER_LABEL_MAX + 1];
+    struct tp_conf_wish *wishes;
+};
+
+const struct tp_conf_table *tp__conf_tables(const struct tp_conf *conf);
+const struct tp_conf_meter *tp__conf_meters(const struct tp_conf *conf);
+size_t tp__conf_meter_count(const struct tp_conf *conf);
+
+/* Lets the confs that have named it use the table, or count at this place (NULL: nowhere). */
+void tp__conf_set_table(const struct tp_conf_table *declared, struct tp_table *table);
+void tp__conf_set_meter(const struct tp_conf_meter *declared, _Atomic uint64_t *place);
 
 /* The modules that the block's configuration was loaded with. */
 struct tp_module_list tp__conf_modules(const struct tp_block *block);

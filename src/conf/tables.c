@@ -62,6 +62,7 @@ static const struct table_hook table_hooks[TP_HOOK_POINT_COUNT] = {
 
 static void tables_check_module(struct tables *tables);
 static void tables_check_hooks(struct tables *tables);
+static void tables_check_meters(struct tables *tables);
 static void tables_check_directive(struct tables *tables);
 static void tables_check_place(struct tables *tables);
 static void tables_check_block(struct tables *tables);
@@ -112,9 +113,25 @@ tables_check_module(struct tables *tables)
         tables_complain(tables, "its brief must be a sentence with a full stop");
     }
     tables_check_hooks(tables);
+    tables_check_meters(tables);
     for (size_t i = 0; i < module->directive_count; i++) {
         tables->directive = &module->directives[i];
         tables_check_directive(tables);
+    }
+}
+
+static void
+tables_check_meters(struct tables *tables)
+{
+    for (size_t i = 0; i < tables->module->meter_count; i++) {
+        const struct tp_meter_row *row = &tables->module->meters[i];
+
+        if (!tables_is_name(row->name)) {
+            tables_complain(tables, "the name of meter %zu must be a word in lower case", i);
+        }
+        if (row->unit == NULL || !tables_is_sentence(row->sentence)) {
+            tables_complain(tables, "the meter %s must have a unit and a sentence", row->name);
+        }
     }
 }
 

@@ -102,7 +102,10 @@ tp__cycle_open(const struct tp_cycle *cycle, struct tp_descriptors *set, struct 
             tp__cycle_report_error(messages, "shared memory", "cannot create a zone", result);
         }
     }
-    return result;
+    if (result == TP_OK) {
+        result = tp__cycle_open_tables(cycle, set, messages);
+    }
+    return result == TP_OK ? tp__cycle_open_meters(cycle, set) : result;
 }
 
 enum tp_result
@@ -116,7 +119,11 @@ tp__cycle_attach(struct tp_cycle *cycle, const struct tp_descriptors *set, struc
     }
     cycle->is_attached = true;
     tp__cycle_share_tickets(cycle);
-    result = tp__cycle_attach_logs(cycle, set, messages);
+    tp__cycle_attach_meters(cycle);
+    result = tp__cycle_attach_tables(cycle, set, messages);
+    if (result == TP_OK) {
+        result = tp__cycle_attach_logs(cycle, set, messages);
+    }
     return result == TP_OK ? tp__cycle_announce_listens(cycle, messages) : result;
 }
 
@@ -172,7 +179,7 @@ tp__cycle_needs(const void *owner, const struct tp_descriptor *descriptor)
             }
         }
     }
-    return tp__shared_needs(descriptor);
+    return tp__shared_needs(descriptor) || tp__cycle_needs_table(cycle, descriptor);
 }
 
 const struct tp_listen *
@@ -223,8 +230,10 @@ cycle_on_unused(struct tp_counted *counted)
 {
     struct tp_cycle *cycle = TP_CONTAINER_OF(counted, struct tp_cycle, counted);
 
+    tp__cycle_stop_modules(cycle);
     if (cycle->is_attached) {
         tp__cycle_unshare_tickets(cycle);
+        tp__cycle_close_tables(cycle);
         tp__shared_close(&cycle->shared);
     }
     tp__cycle_close_logs(cycle);

@@ -17,6 +17,7 @@
 #include "cycle/shared.h"
 #include "os/log_file.h"
 #include "session/server.h"
+#include "share/table.h"
 
 /*
  * A log file that the configuration names, once for all who write to it.  The
@@ -28,6 +29,12 @@ struct tp_cycle_log {
     const char *path;             /* absolute, or "stderr" */
     struct tp_log_file file;      /* as an error_log… */
     struct tp_access_file access; /* …and as an access_log, on the same descriptor */
+};
+
+/* A module that has begun to work in this worker, with the conf that it does so for. */
+struct tp_cycle_start {
+    const struct tp_module *module;
+    const void *conf;
 };
 
 struct tp_cycle {
@@ -48,6 +55,12 @@ struct tp_cycle {
     bool is_attached;
     struct tp_shared shared;               /* valid once attached */
     struct tp_tls_ticket_keys ticket_keys; /* those of the keyring */
+    struct tp_sessions *home;              /* where modules have begun; NULL: nowhere yet */
+    struct tp_cycle_start *starts;
+    size_t start_count;
+    struct tp_table *tables; /* that are mapped */
+    size_t table_count;
+    uint32_t *meter_indexes; /* of all that are declared; UINT32_MAX: there was no room */
 };
 
 /*
@@ -161,6 +174,51 @@ void tp__cycle_register_route(struct tp_cycle *cycle, const struct tp_block *ser
  */
 enum tp_result tp__cycle_announce_listens(const struct tp_cycle *cycle,
                                           struct tp_text *messages) TP_MUST_CHECK;
+
+/* From here on this process counts in `slot`, for the cycle too.  Again after fork(). */
+void tp__cycle_use_slot(struct tp_cycle *cycle, unsigned slot);
+
+/* Gives the meters that modules have declared a place in shared memory.  Master only. */
+enum tp_result tp__cycle_open_meters(const struct tp_cycle *cycle,
+                                     const struct tp_descriptors *set) TP_MUST_CHECK;
+
+/* Finds the places again. */
+void tp__cycle_attach_meters(struct tp_cycle *cycle);
+
+/* What one meter has counted. */
+struct tp_meter_reading {
+    const struct tp_meter_row *row;
+    const char *label; /* "" where the row has none */
+    uint32_t index;    /* for tp__meters_read() and tp__meters_total() */
+};
+
+/* Calls `visit` for each meter that the configuration in force has a place for, in order. */
+typedef void (*tp_meter_visit_fn)(const struct tp_meter_reading *reading, void *owner);
+void tp__cycle_each_meter(const struct tp_cycle *cycle, tp_meter_visit_fn visit, void *owner);
+
+/*
+ * The tables that modules have declared.  Open, in the master: makes those that `set` does not
+ * have, or copies what a table of another size holds.  Attach: maps them.
+ */
+enum tp_result tp__cycle_open_tables(const struct tp_cycle *cycle, struct tp_descriptors *set,
+                                     struct tp_text *messages) TP_MUST_CHECK;
+enum tp_result tp__cycle_attach_tables(struct tp_cycle *cycle, const struct tp_descriptors *set,
+                                       struct tp_text *messages) TP_MUST_CHECK;
+void tp__cycle_close_tables(struct tp_cycle *cycle);
+bool tp__cycle_needs_table(const struct tp_cycle *cycle, const struct tp_descriptor *descriptor);
+
+/* Where the module has directives, and so blocks whose conf of it means something. */
+unsigned tp__cycle_module_contexts(const struct tp_module *module);
+
+/*
+ * Lets the modules begin what they do on their own: worker only, before the cycle comes into
+ * force there.  What has begun ends with the cycle, also after a failure, which `messages` tells.
+ */
+enum tp_result tp__cycle_start_modules(struct tp_cycle *cycle, struct tp_sessions *home,
+                                       struct tp_text *messages) TP_MUST_CHECK;
+
+/* For the end of a cycle: lets them end what they have begun. */
+void tp__cycle_stop_modules(struct tp_cycle *cycle);
 
 /*
  * The name of the descriptor on which the worker in `slot` accepts for `listen`, written

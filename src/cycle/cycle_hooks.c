@@ -24,7 +24,6 @@ static void hooks_add(struct tp_cycle *cycle, struct tp_hook_set **set,
                       const struct tp_hook_source *source, uint32_t points);
 static void server_add_keepings(struct tp_cycle *cycle, const struct tp_block *block,
                                 struct tp_server *server);
-static unsigned module_contexts(const struct tp_module *module);
 static bool hooks_of(const struct tp_module *module, const struct tp_block *block,
                      struct tp_hook_source *source);
 static const struct tp_block *hooks_block(const struct tp_module *module,
@@ -41,7 +40,7 @@ tp__cycle_build_hooks(struct tp_cycle *cycle, const struct tp_block *block,
     struct tp_hook_set *unrouted = NULL;
 
     for (size_t i = 0; i < list.count; i++) {
-        unsigned contexts = module_contexts(list.modules[i]);
+        unsigned contexts = tp__cycle_module_contexts(list.modules[i]);
         uint32_t headers_of_routes =
             (contexts & TP_IN_PULL ? TP_HOOK_BIT(TP_HOOK_POST_READ_PULL_HEADER) : 0)
             | (contexts & TP_IN_PUSH ? TP_HOOK_BIT(TP_HOOK_POST_READ_PUSH_HEADER) : 0);
@@ -125,6 +124,17 @@ tp__cycle_announce_listens(const struct tp_cycle *cycle, struct tp_text *message
     return result;
 }
 
+unsigned
+tp__cycle_module_contexts(const struct tp_module *module)
+{
+    unsigned contexts = 0;
+
+    for (size_t i = 0; i < module->directive_count; i++) {
+        contexts |= module->directives[i].where;
+    }
+    return contexts;
+}
+
 /* Those that keep something of sessions: sessions that come from elsewhere may have it already. */
 static void
 server_add_keepings(struct tp_cycle *cycle, const struct tp_block *block, struct tp_server *server)
@@ -156,18 +166,6 @@ hooks_add(struct tp_cycle *cycle, struct tp_hook_set **set, const struct tp_hook
     TP_ASSERT(result == TP_OK);
 }
 
-/* Where the module has directives. */
-static unsigned
-module_contexts(const struct tp_module *module)
-{
-    unsigned contexts = 0;
-
-    for (size_t i = 0; i < module->directive_count; i++) {
-        contexts |= module->directives[i].where;
-    }
-    return contexts;
-}
-
 /* False when it has nothing to say with its conf of `block`. */
 static bool
 hooks_of(const struct tp_module *module, const struct tp_block *block,
@@ -188,5 +186,5 @@ static const struct tp_block *
 hooks_block(const struct tp_module *module, const struct tp_block *server,
             const struct tp_block *route)
 {
-    return (module_contexts(module) & tp_block_context(route)) != 0 ? route : server;
+    return (tp__cycle_module_contexts(module) & tp_block_context(route)) != 0 ? route : server;
 }

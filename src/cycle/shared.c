@@ -16,6 +16,8 @@ static const struct tp_zone_layout *const shared_layouts[] = {
     &tp__directory_numbers_layout,
     &tp__directory_ids_layout,
     &tp__keyring_layout,
+    &tp__meter_names_layout,
+    &tp__meter_values_layout,
 };
 
 static uint32_t shared_cell_count(const struct tp_zone_layout *layout, uint64_t directory_sessions);
@@ -73,8 +75,15 @@ tp__shared_open(struct tp_shared *shared, const struct tp_descriptors *set)
     if (result != TP_OK) {
         goto close_directory;
     }
+    result = tp__meters_open(&shared->meters, shared_find(set, &tp__meter_names_layout),
+                             shared_find(set, &tp__meter_values_layout));
+    if (result != TP_OK) {
+        goto close_keyring;
+    }
     return TP_OK;
 
+close_keyring:
+    tp__keyring_close(&shared->keyring);
 close_directory:
     tp__directory_close(&shared->directory);
 close_leases:
@@ -89,6 +98,7 @@ close_counters:
 void
 tp__shared_close(struct tp_shared *shared)
 {
+    tp__meters_close(&shared->meters);
     tp__keyring_close(&shared->keyring);
     tp__directory_close(&shared->directory);
     tp__zone_close(&shared->leases);

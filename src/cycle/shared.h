@@ -9,10 +9,12 @@
 #include "share/directory.h"
 #include "share/keyring.h"
 #include "share/lease.h"
+#include "share/meters.h"
 #include "share/roster.h"
 
 struct tp_shared {
     struct tp_counters counters;
+    struct tp_meters meters;
     struct tp_roster roster;
     struct tp_zone leases;
     struct tp_directory directory;

@@ -28,6 +28,9 @@ static void manual_explain_log_id(const struct tp_log_id *ids, size_t count, str
 static void manual_explain_variable(struct tp_str name, struct tp_text *text);
 static void manual_write_logs(struct tp_module_list modules, struct tp_text *text);
 static void manual_write_counters(struct tp_module_list modules, struct tp_text *text);
+static void manual_write_meters(const struct tp_module *module, struct tp_text *text);
+static void manual_explain_meters(const struct tp_module *module, struct tp_str name,
+                                  struct tp_text *text);
 static void manual_write_reasons(struct tp_module_list modules, struct tp_text *text);
 static void manual_write_variables(struct tp_module_list modules, struct tp_text *text);
 static void manual_write_hooks(struct tp_module_list modules, struct tp_text *text);
@@ -95,6 +98,7 @@ manual_explain(struct tp_module_list modules, struct tp_str name, struct tp_text
     for (size_t i = 0; i < modules.count; i++) {
         manual_explain_log_id(modules.modules[i]->log_ids, modules.modules[i]->log_id_count, name,
                               text);
+        manual_explain_meters(modules.modules[i], name, text);
     }
     for (int counter = 0; counter < TP_COUNTER_COUNT; counter++) {
         const struct tp_counter_info *info = tp__counter_info((enum tp_counter) counter);
@@ -176,7 +180,6 @@ manual_write_counters(struct tp_module_list modules, struct tp_text *text)
         [TP_COUNTER_KIND_PEAK] = "peak",
     };
 
-    (void) modules;
     tp__text_printf(text, "# Counters\n\n%s", generated_note);
     tp__text_printf(text,
                     "`teleport -s status` shows them for each worker and in total. A counter only "
@@ -188,6 +191,39 @@ manual_write_counters(struct tp_module_list modules, struct tp_text *text)
 
         tp__text_printf(text, "| `%s` | %s | %s | %s |\n", info->name, kind_words[info->kind],
                         info->unit, info->sentence);
+    }
+    tp__text_printf(text, "\n## Of modules\n\n"
+                          "A module counts for each rule, zone or service that the configuration "
+                          "names: `label` says which. The status shows them as `meters`. A count "
+                          "survives a reload that keeps its label.\n\n"
+                          "| name | kind | unit | label | meaning |\n|---|---|---|---|---|\n");
+    for (size_t i = 0; i < modules.count; i++) {
+        manual_write_meters(modules.modules[i], text);
+    }
+}
+
+static void
+manual_write_meters(const struct tp_module *module, struct tp_text *text)
+{
+    for (size_t i = 0; i < module->meter_count; i++) {
+        const struct tp_meter_row *row = &module->meters[i];
+
+        tp__text_printf(text, "| `%s` | %s | %s | %s | %s |\n", row->name,
+                        row->kind == TP_METER_GAUGE ? "gauge" : "counter", row->unit,
+                        row->label == NULL ? "" : row->label, row->sentence);
+    }
+}
+
+static void
+manual_explain_meters(const struct tp_module *module, struct tp_str name, struct tp_text *text)
+{
+    for (size_t i = 0; i < module->meter_count; i++) {
+        const struct tp_meter_row *row = &module->meters[i];
+
+        if (tp__str_equal(name, tp__str(row->name))) {
+            tp__text_printf(text, "%s (counter of the module %s, in %s)\n%s\n", row->name,
+                            module->name, row->unit, row->sentence);
+        }
     }
 }
 

@@ -400,6 +400,7 @@ master_clean_slot(struct tp_master *master, unsigned slot)
     struct tp_channel_message message = tp__channel_message(TP_CHANNEL_WORKER_DIED, 0);
 
     tp__counters_clear_gauges(&shared->counters, slot);
+    tp__meters_clear_gauges(&shared->meters, slot);
     tp__roster_clear(&shared->roster, slot);
     tp__directory_clear_slot(&shared->directory, slot);
     enum tp_result result = tp__lease_release_slot(&shared->leases, slot);
@@ -493,9 +494,13 @@ master_answer_status(struct tp_master *master, struct tp_control_client *client)
     };
     struct tp_shared *shared = &master->cycle->shared;
 
-    tp__counter_set(&shared->counters, TP_COUNTER_ZONE_REPAIRS,
-                    tp__zone_repair_count(&shared->leases)
-                        + tp__zone_repair_count(&shared->directory.ids));
+    uint64_t repair_count =
+        tp__zone_repair_count(&shared->leases) + tp__zone_repair_count(&shared->directory.ids);
+
+    for (size_t i = 0; i < master->cycle->table_count; i++) {
+        repair_count += tp__zone_repair_count(&master->cycle->tables[i].zone);
+    }
+    tp__counter_set(&shared->counters, TP_COUNTER_ZONE_REPAIRS, repair_count);
     tp__status_write(&sources, &text);
     tp__control_answer(client, tp__text_get(&text), tp__text_is_whole(&text), false);
     tp__text_fini(&text);

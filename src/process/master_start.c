@@ -184,7 +184,7 @@ master_open(struct tp_master *master)
         return result;
     }
     tp__descriptors_keep(&master->descriptors, tp__cycle_needs, master->cycle);
-    tp__counters_use_slot(&master->cycle->shared.counters, TP_SLOT_MASTER);
+    tp__cycle_use_slot(master->cycle, TP_SLOT_MASTER);
     return TP_OK;
 }
 

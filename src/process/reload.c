@@ -161,7 +161,7 @@ reload_open(struct tp_reload *reload)
         result = tp__cycle_attach(reload->next, reload->options.descriptors, &reload->report);
     }
     if (result == TP_OK) {
-        tp__counters_use_slot(&reload->next->shared.counters, TP_SLOT_MASTER);
+        tp__cycle_use_slot(reload->next, TP_SLOT_MASTER);
     }
     return result;
 }

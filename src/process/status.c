@@ -13,6 +13,13 @@
 #include "os/file.h"
 #include "os/process.h"
 
+/* Where the next meter goes. */
+struct status_meters {
+    const struct tp_status_sources *sources;
+    struct tp_text *text;
+    size_t count;
+};
+
 static void status_write_head(const struct tp_status_sources *sources, struct tp_text *text);
 static void status_write_listens(const struct tp_cycle *cycle, struct tp_text *text);
 static void status_write_workers(const struct tp_status_sources *sources, struct tp_text *text);
@@ -20,6 +27,8 @@ static void status_write_worker(const struct tp_status_sources *sources, unsigne
                                 struct tp_text *text);
 static void status_write_leases(struct tp_cycle *cycle, struct tp_text *text);
 static void status_write_totals(const struct tp_cycle *cycle, struct tp_text *text);
+static void status_write_meters(const struct tp_status_sources *sources, struct tp_text *text);
+static void status_write_meter(const struct tp_meter_reading *reading, void *owner);
 static void json_append_string(struct tp_text *text, const char *value);
 
 void
@@ -30,6 +39,7 @@ tp__status_write(const struct tp_status_sources *sources, struct tp_text *text)
     status_write_listens(sources->cycle, text);
     status_write_workers(sources, text);
     status_write_leases(sources->cycle, text);
+    status_write_meters(sources, text);
     status_write_totals(sources->cycle, text);
     tp__text_printf(text, "}\n");
 }
@@ -124,6 +134,45 @@ status_write_leases(struct tp_cycle *cycle, struct tp_text *text)
                         leases[i].pid, (unsigned long long) leases[i].epoch);
     }
     tp__text_printf(text, count == 0 ? "],\n" : "\n  ],\n");
+}
+
+/* What modules count; a worker that has not counted anything is left out. */
+static void
+status_write_meters(const struct tp_status_sources *sources, struct tp_text *text)
+{
+    struct status_meters meters = { .sources = sources, .text = text };
+
+    tp__text_printf(text, "  \"meters\": [");
+    tp__cycle_each_meter(sources->cycle, status_write_meter, &meters);
+    tp__text_printf(text, meters.count == 0 ? "],\n" : "\n  ],\n");
+}
+
+static void
+status_write_meter(const struct tp_meter_reading *reading, void *owner)
+{
+    struct status_meters *status = owner;
+    const struct tp_meters *meters = &status->sources->cycle->shared.meters;
+    struct tp_text *text = status->text;
+    const char *separator = "";
+
+    tp__text_printf(text, "%s{ \"name\": \"%s\"", status->count == 0 ? "\n    " : ",\n    ",
+                    reading->row->name);
+    if (reading->row->label != NULL) {
+        tp__text_printf(text, ", \"%s\": ", reading->row->label);
+        json_append_string(text, reading->label);
+    }
+    tp__text_printf(text, ", \"total\": %llu, \"workers\": {",
+                    (unsigned long long) tp__meters_total(meters, reading->index));
+    for (unsigned slot = 0; slot < TP_WORKER_SLOTS_MAX; slot++) {
+        uint64_t value = tp__meters_read(meters, slot, reading->index);
+
+        if (value != 0) {
+            tp__text_printf(text, "%s \"%u\": %llu", separator, slot, (unsigned long long) value);
+            separator = ",";
+        }
+    }
+    tp__text_printf(text, " } }");
+    status->count++;
 }
 
 static void

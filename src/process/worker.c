@@ -179,7 +179,7 @@ worker_init(struct tp_worker *worker, struct tp_worker_birth *birth)
     tp__timer_init(&worker->beat, worker_on_beat);
     tp__timer_init(&worker->shutdown, worker_on_shutdown_timeout);
     tp__work_init(&worker->end_check, worker_on_end_check);
-    tp__counters_use_slot(&worker->cycle->shared.counters, worker->slot);
+    tp__cycle_use_slot(worker->cycle, worker->slot);
     worker_set_title(worker);
 }
 
@@ -321,6 +321,13 @@ worker_start_serving(struct tp_worker *worker)
 
     if (result == TP_OK) {
         result = tp__cycle_announce_listens(worker->cycle, &messages);
+    }
+    if (result == TP_OK) {
+        result = tp__cycle_start_modules(worker->cycle, &worker->sessions, &messages);
+        if (result != TP_OK) {
+            tp_log_error(&worker->cycle->log, "module-not-started", "why=%s",
+                         tp__text_get(&messages).data);
+        }
     }
     tp__text_fini(&messages);
     if (result != TP_OK) {

@@ -25,6 +25,8 @@ static enum tp_result worker_check_descriptors(const struct tp_worker *worker,
 static void worker_move_sessions(struct tp_worker *worker);
 static const struct tp_source *worker_find_source(void *owner, const char *name);
 static void worker_on_moved(void *owner);
+static void worker_answer_failure(struct tp_worker *worker, uint64_t generation,
+                                  enum tp_result result, const struct tp_text *messages);
 static void worker_answer(struct tp_worker *worker, enum tp_channel_kind kind, uint64_t generation,
                           const char *text);
 
@@ -40,10 +42,7 @@ tp__worker_prepare(struct tp_worker *worker, uint64_t generation, int recording_
         worker_answer(worker, TP_CHANNEL_READY, generation, "");
     } else {
         tp__descriptors_drop_new(&worker->descriptors);
-        if (messages.len == 0) {
-            tp__text_printf(&messages, "%s\n", tp_result_sentence(result));
-        }
-        worker_answer(worker, TP_CHANNEL_FAILED, generation, tp__text_get(&messages).data);
+        worker_answer_failure(worker, generation, result, &messages);
     }
     tp__text_fini(&messages);
 }
@@ -51,6 +50,7 @@ tp__worker_prepare(struct tp_worker *worker, uint64_t generation, int recording_
 void
 tp__worker_switch(struct tp_worker *worker, uint64_t generation)
 {
+    struct tp_text messages = { 0 };
     enum tp_result result = tp__fault("reload-switch");
 
     if (worker->prepared == NULL || worker->prepared->generation != generation) {
@@ -61,13 +61,17 @@ tp__worker_switch(struct tp_worker *worker, uint64_t generation)
     worker->cycle = worker->prepared;
     worker->prepared = NULL;
     if (result == TP_OK) {
+        result = tp__cycle_start_modules(worker->cycle, &worker->sessions, &messages);
+    }
+    if (result == TP_OK) {
         result = tp__worker_apply_cycle(worker);
     }
     if (result == TP_OK) {
         worker_answer(worker, TP_CHANNEL_SWITCHED, generation, "");
     } else {
-        worker_answer(worker, TP_CHANNEL_FAILED, generation, tp_result_sentence(result));
+        worker_answer_failure(worker, generation, result, &messages);
     }
+    tp__text_fini(&messages);
 }
 
 void
@@ -156,7 +160,7 @@ worker_load(struct tp_worker *worker, uint64_t generation, struct tp_str recordi
         tp__cycle_release(&worker->prepared);
         return result;
     }
-    tp__counters_use_slot(&worker->prepared->shared.counters, worker->slot);
+    tp__cycle_use_slot(worker->prepared, worker->slot);
     return TP_OK;
 }
 
@@ -212,6 +216,15 @@ worker_on_moved(void *owner)
 
     tp_log_debug(&worker->cycle->log, "sessions-moved", "generation=%llu sessions=%zu",
                  (unsigned long long) worker->cycle->generation, worker->sessions.count);
+}
+
+/* Says what `messages` say, or the sentence of `result` where they say nothing. */
+static void
+worker_answer_failure(struct tp_worker *worker, uint64_t generation, enum tp_result result,
+                      const struct tp_text *messages)
+{
+    worker_answer(worker, TP_CHANNEL_FAILED, generation,
+                  messages->len > 0 ? tp__text_get(messages).data : tp_result_sentence(result));
 }
 
 static void

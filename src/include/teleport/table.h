@@ -10,8 +10,8 @@
  * unused among those nearby that are idle makes room for the new one.
  *
  * Whoever has an entry holds a lock until it leaves it: do nothing in between that takes long,
- * allocates, or enters another.  When a process dies meanwhile the entries under that lock are
- * checked (`check`) before the next one gets them.
+ * allocates, or enters another.  When a process dies meanwhile the entry that it had is checked
+ * (`check`) before the next one gets it.
  *
  * Threads: the loop's.
  */
