@@ -33,11 +33,19 @@ struct json_reader {
     void *record;
 };
 
+/* 00 to 99. */
+static const char digit_pairs[] = "0001020304050607080910111213141516171819"
+                                  "2021222324252627282930313233343536373839"
+                                  "4041424344454647484950515253545556575859"
+                                  "6061626364656667686970717273747576777879"
+                                  "8081828384858687888990919293949596979899";
+
 static const char malformed[] = "the JSON is malformed";
 static const char mistyped[] = "a member of the JSON has a wrong type";
 static const char out_of_range[] = "a number of the JSON is out of range";
 static const char too_deep[] = "the JSON is nested too deeply";
 
+static size_t json_count_digits(uint64_t value);
 static bool json_read_usual(const struct tp_json_fields *fields, struct tp_str object, void *record,
                             size_t *unescaped_max);
 static bool json_is_key(const uint8_t *at, const uint8_t *end, const struct tp_json_field *field);
@@ -122,19 +130,55 @@ tp_json_write_int64(uint8_t *to, int64_t value)
 uint8_t *
 tp_json_write_uint64(uint8_t *to, uint64_t value)
 {
-    uint64_t power = 10;
-    size_t len = 1;
+    if (value < 10) {
+        *to = (uint8_t) ('0' + value);
+        return to + 1;
+    }
+    size_t len = json_count_digits(value);
+    uint8_t *at = to + len;
 
-    while (len < TP_JSON_NUMBER_MAX && value >= power) {
-        power *= 10;
-        len++;
+    for (; value >= 100; value /= 100) {
+        at -= 2;
+        memcpy(at, digit_pairs + 2 * (value % 100), 2);
     }
-    for (size_t i = len; i-- > 1;) {
-        to[i] = (uint8_t) ('0' + value % 10);
-        value /= 10;
+    if (value >= 10) {
+        memcpy(to, digit_pairs + 2 * value, 2);
+    } else {
+        *to = (uint8_t) ('0' + value);
     }
-    *to = (uint8_t) ('0' + value);
     return to + len;
+}
+
+/* Of a number that is not 0. */
+static inline size_t
+json_count_digits(uint64_t value)
+{
+    static const uint64_t powers[] = {
+        UINT64_C(1),
+        UINT64_C(10),
+        UINT64_C(100),
+        UINT64_C(1000),
+        UINT64_C(10000),
+        UINT64_C(100000),
+        UINT64_C(1000000),
+        UINT64_C(10000000),
+        UINT64_C(100000000),
+        UINT64_C(1000000000),
+        UINT64_C(10000000000),
+        UINT64_C(100000000000),
+        UINT64_C(1000000000000),
+        UINT64_C(10000000000000),
+        UINT64_C(100000000000000),
+        UINT64_C(1000000000000000),
+        UINT64_C(10000000000000000),
+        UINT64_C(100000000000000000),
+        UINT64_C(1000000000000000000),
+        UINT64_C(10000000000000000000),
+    };
+    /* Its bits by log10(2), which is 1 233 / 4 096: right, or one too few. */
+    size_t count = (size_t) (64 - __builtin_clzll(value)) * 1233 >> 12;
+
+    return count + (value >= powers[count]);
 }
 
 static inline bool
@@ -214,8 +258,8 @@ json_read_usual_number(const uint8_t *at, const uint8_t *end, enum tp_json_kind 
     const uint8_t *begin = at;
     uint64_t number = 0;
 
-    while (at < end && (unsigned) *at - '0' <= 9) {
-        number = number * 10 + (*at++ - '0');
+    for (unsigned digit; at < end && (digit = (unsigned) *at - '0') <= 9; at++) {
+        number = number * 10 + digit;
     }
     if (at == begin || (*begin == '0' && at - begin > 1)) {
         return NULL;

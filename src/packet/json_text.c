@@ -37,7 +37,10 @@ static uint64_t text_mark(uint64_t word, uint8_t byte);
 static bool text_must_escape(uint8_t byte);
 static uint8_t text_letter(uint32_t code);
 static uint8_t *text_write_escape(uint8_t *to, uint32_t code);
-static bool text_are_safe(uint64_t word);
+static uint64_t text_mark_unsafe(uint64_t word);
+static uint64_t text_mark_escaped(uint64_t word);
+static size_t text_escapes_len(const uint8_t *at, size_t len);
+static uint8_t *text_write_carefully(const uint8_t *at, const uint8_t *end, uint8_t *to);
 static const uint8_t *text_read_escape(const uint8_t *at, const uint8_t *end);
 static const uint8_t *text_unescape_one(const uint8_t *at, const uint8_t *end, uint8_t **to);
 static const uint8_t *text_unescape_code(const uint8_t *at, const uint8_t *end, uint32_t *code);
@@ -89,53 +92,69 @@ uint8_t *
 tp_json_text_write(struct tp_str text, uint8_t *to)
 {
     const uint8_t *at = (const uint8_t *) text.data;
-    const uint8_t *end = at + text.len;
+    const uint8_t *end = text.len == 0 ? at : at + text.len;
 
     *to++ = '"';
-    while (at < end) {
-        if (end - at >= TP_JSON_WORD && text_are_safe(tp__json_load(at))) {
-            memcpy(to, at, TP_JSON_WORD);
-            to += TP_JSON_WORD;
-            at += TP_JSON_WORD;
-        } else if (text_is_safe(*at)) {
-            *to++ = *at++;
-        } else {
-            /* Only here its place in memory is needed: elsewhere it stays in a register. */
-            uint8_t *behind = to;
-
-            at = text_write_special(at, end, &behind);
-            to = behind;
+    for (; end - at >= TP_JSON_WORD; at += TP_JSON_WORD, to += TP_JSON_WORD) {
+        if (text_mark_unsafe(tp__json_load(at)) != 0) {
+            return text_write_carefully(at, end, to);
         }
+        memcpy(to, at, TP_JSON_WORD);
     }
-    *to++ = '"';
-    return to;
+    size_t rest = (size_t) (end - at);
+
+    if (tp__json_first_mark(text_mark_unsafe(tp__json_load_front(at, rest))) < rest) {
+        return text_write_carefully(at, end, to);
+    }
+    tp__json_copy_front(to, at, rest);
+    to[rest] = '"';
+    return to + rest + 1;
+}
+
+size_t
+tp_json_bytes_max(struct tp_str bytes)
+{
+    return bytes.len <= TEXT_SHORT ? ESCAPED_BYTES_MAX * bytes.len : tp_json_bytes_len(bytes);
 }
 
 size_t
 tp_json_bytes_len(struct tp_str bytes)
 {
+    const uint8_t *at = (const uint8_t *) bytes.data;
+    const uint8_t *end = bytes.len == 0 ? at : at + bytes.len;
     size_t len = bytes.len;
 
-    for (size_t i = 0; i < bytes.len; i++) {
-        uint8_t byte = (uint8_t) bytes.data[i];
-
-        if (text_must_escape(byte)) {
-            len += text_letter(byte) != 0 ? LETTER_ESCAPE_BYTES - 1 : ESCAPED_BYTES_MAX - 1;
+    for (; end - at >= TP_JSON_WORD; at += TP_JSON_WORD) {
+        if (text_mark_escaped(tp__json_load(at)) != 0) {
+            len += text_escapes_len(at, TP_JSON_WORD);
         }
     }
-    return len;
+    return len + text_escapes_len(at, (size_t) (end - at));
 }
 
 uint8_t *
 tp_json_bytes_write(struct tp_str bytes, uint8_t *to)
 {
-    for (size_t i = 0; i < bytes.len; i++) {
-        uint8_t byte = (uint8_t) bytes.data[i];
+    const uint8_t *at = (const uint8_t *) bytes.data;
+    const uint8_t *end = bytes.len == 0 ? at : at + bytes.len;
 
-        if (text_must_escape(byte)) {
-            to = text_write_escape(to, byte);
+    while (end - at >= TP_JSON_WORD) {
+        uint64_t marks = text_mark_escaped(tp__json_load(at));
+        size_t len = marks == 0 ? TP_JSON_WORD : tp__json_first_mark(marks);
+
+        /* What is written for a word is not shorter, so there is room for all of it. */
+        memcpy(to, at, TP_JSON_WORD);
+        at += len;
+        to += len;
+        if (marks != 0) {
+            to = text_write_escape(to, *at++);
+        }
+    }
+    for (; at < end; at++) {
+        if (text_must_escape(*at)) {
+            to = text_write_escape(to, *at);
         } else {
-            *to++ = byte;
+            *to++ = *at;
         }
     }
     return to;
@@ -250,19 +269,19 @@ text_unescape_literal(const uint8_t *at, const uint8_t *end, bool is_bare, uint8
 static inline const uint8_t *
 text_skip_bytes(const uint8_t *at, const uint8_t *end)
 {
-    while (end - at >= TP_JSON_WORD) {
+    for (; end - at >= TP_JSON_WORD; at += TP_JSON_WORD) {
         uint64_t word = tp__json_load(at);
         uint64_t marks = text_mark(word, '"') | text_mark(word, '\\');
 
         if (marks != 0) {
-            return at + (size_t) __builtin_ctzll(marks) / 8;
+            return at + tp__json_first_mark(marks);
         }
-        at += TP_JSON_WORD;
     }
-    while (at < end && *at != '"' && *at != '\\') {
-        at++;
-    }
-    return at;
+    size_t rest = (size_t) (end - at);
+    uint64_t word = tp__json_load_front(at, rest);
+    uint64_t behind = TP_JSON_BYTE_HIGHS << 8 * rest;
+
+    return at + tp__json_first_mark(text_mark(word, '"') | text_mark(word, '\\') | behind);
 }
 
 /*
@@ -274,20 +293,58 @@ text_mark(uint64_t word, uint8_t byte)
 {
     uint64_t difference = word ^ TP_JSON_BYTE_ONES * byte;
 
-    return (difference - TP_JSON_BYTE_ONES) & ~difference & TP_JSON_BYTE_ONES << 7;
+    return (difference - TP_JSON_BYTE_ONES) & ~difference & TP_JSON_BYTE_HIGHS;
 }
 
-/* Are all eight bytes safe?  See text_is_safe(). */
-static inline bool
-text_are_safe(uint64_t word)
+/* How many bytes more than these what is written for them has. */
+static size_t
+text_escapes_len(const uint8_t *at, size_t len)
 {
-    uint64_t marks =
-        tp__json_mark_unsafe(word)
-        | (((word ^ TP_JSON_BYTE_ONES * '<') - TP_JSON_BYTE_ONES) & TP_JSON_BYTE_ONES << 7)
-        | (((word ^ TP_JSON_BYTE_ONES * '>') - TP_JSON_BYTE_ONES) & TP_JSON_BYTE_ONES << 7)
-        | (((word ^ TP_JSON_BYTE_ONES * '&') - TP_JSON_BYTE_ONES) & TP_JSON_BYTE_ONES << 7);
+    size_t more = 0;
 
-    return marks == 0;
+    for (size_t i = 0; i < len; i++) {
+        if (text_must_escape(at[i])) {
+            more += text_letter(at[i]) != 0 ? LETTER_ESCAPE_BYTES - 1 : ESCAPED_BYTES_MAX - 1;
+        }
+    }
+    return more;
+}
+
+/* Marks the first byte that is not safe, and perhaps more behind it.  See text_is_safe(). */
+static inline uint64_t
+text_mark_unsafe(uint64_t word)
+{
+    return tp__json_mark_unsafe(word)
+           | (((word ^ TP_JSON_BYTE_ONES * '<') - TP_JSON_BYTE_ONES) & TP_JSON_BYTE_HIGHS)
+           | (((word ^ TP_JSON_BYTE_ONES * '>') - TP_JSON_BYTE_ONES) & TP_JSON_BYTE_HIGHS)
+           | (((word ^ TP_JSON_BYTE_ONES * '&') - TP_JSON_BYTE_ONES) & TP_JSON_BYTE_HIGHS);
+}
+
+/* The same of those that JSON does not let stand as they are.  See text_must_escape(). */
+static inline uint64_t
+text_mark_escaped(uint64_t word)
+{
+    return ((word - TP_JSON_BYTE_ONES * ' ') & ~word & TP_JSON_BYTE_HIGHS) | text_mark(word, '"')
+           | text_mark(word, '\\');
+}
+
+/* Character by character, up to the closing quote. */
+static uint8_t *
+text_write_carefully(const uint8_t *at, const uint8_t *end, uint8_t *to)
+{
+    while (at < end) {
+        if (end - at >= TP_JSON_WORD && text_mark_unsafe(tp__json_load(at)) == 0) {
+            memcpy(to, at, TP_JSON_WORD);
+            to += TP_JSON_WORD;
+            at += TP_JSON_WORD;
+        } else if (text_is_safe(*at)) {
+            *to++ = *at++;
+        } else {
+            at = text_write_special(at, end, &to);
+        }
+    }
+    *to++ = '"';
+    return to;
 }
 
 /* Returns the place behind the escape that begins at `at`; NULL when it is none. */

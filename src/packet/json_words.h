@@ -8,11 +8,14 @@
 
 #include <teleport/base.h>
 
+#include <string.h>
+
 enum {
     TP_JSON_WORD = 8, /* bytes that are looked at together */
 };
 
-#define TP_JSON_BYTE_ONES UINT64_C(0x0101010101010101)
+#define TP_JSON_BYTE_ONES  UINT64_C(0x0101010101010101)
+#define TP_JSON_BYTE_HIGHS UINT64_C(0x8080808080808080)
 
 /* Eight bytes, the first of them lowest; compilers make one instruction of it. */
 static inline uint64_t
@@ -21,6 +24,50 @@ tp__json_load(const uint8_t *at)
     return (uint64_t) at[0] | (uint64_t) at[1] << 8 | (uint64_t) at[2] << 16
            | (uint64_t) at[3] << 24 | (uint64_t) at[4] << 32 | (uint64_t) at[5] << 40
            | (uint64_t) at[6] << 48 | (uint64_t) at[7] << 56;
+}
+
+/*
+ * The same of fewer bytes, at most seven; those that are not there are 0.  Loads overlap, so that
+ * nothing behind them is read.
+ */
+static inline uint64_t
+tp__json_load_front(const uint8_t *at, size_t len)
+{
+    if (len >= 4) {
+        const uint8_t *last = at + len - 4;
+        uint32_t front = (uint32_t) at[0] | (uint32_t) at[1] << 8 | (uint32_t) at[2] << 16
+                         | (uint32_t) at[3] << 24;
+        uint32_t back = (uint32_t) last[0] | (uint32_t) last[1] << 8 | (uint32_t) last[2] << 16
+                        | (uint32_t) last[3] << 24;
+
+        return front | (uint64_t) back << 8 * (len - 4);
+    }
+    if (len == 0) {
+        return 0;
+    }
+    return at[0] | (uint64_t) at[len / 2] << 8 * (len / 2)
+           | (uint64_t) at[len - 1] << 8 * (len - 1);
+}
+
+/* Copies at most seven bytes. */
+static inline void
+tp__json_copy_front(uint8_t *to, const uint8_t *at, size_t len)
+{
+    if (len >= 4) {
+        memcpy(to, at, 4);
+        memcpy(to + len - 4, at + len - 4, 4);
+    } else if (len > 0) {
+        to[0] = at[0];
+        to[len / 2] = at[len / 2];
+        to[len - 1] = at[len - 1];
+    }
+}
+
+/* The place of the first byte that is marked, in a word that has one. */
+static inline size_t
+tp__json_first_mark(uint64_t marks)
+{
+    return (size_t) __builtin_ctzll(marks) / 8;
 }
 
 /*
@@ -34,25 +81,24 @@ tp__json_mark_unsafe(uint64_t word)
     return (word | (word - TP_JSON_BYTE_ONES * 0x20)
             | ((word ^ TP_JSON_BYTE_ONES * '"') - TP_JSON_BYTE_ONES)
             | ((word ^ TP_JSON_BYTE_ONES * '\\') - TP_JSON_BYTE_ONES))
-           & TP_JSON_BYTE_ONES << 7;
+           & TP_JSON_BYTE_HIGHS;
 }
 
 /* Passes what means itself: no quote, no escape, no control character, nothing beyond ASCII. */
 static inline const uint8_t *
 tp__json_skip_plain(const uint8_t *at, const uint8_t *end)
 {
-    while (end - at >= TP_JSON_WORD) {
+    for (; end - at >= TP_JSON_WORD; at += TP_JSON_WORD) {
         uint64_t marks = tp__json_mark_unsafe(tp__json_load(at));
 
         if (marks != 0) {
-            return at + (size_t) __builtin_ctzll(marks) / 8;
+            return at + tp__json_first_mark(marks);
         }
-        at += TP_JSON_WORD;
     }
-    while (at < end && *at >= 0x20 && *at < 0x80 && *at != '"' && *at != '\\') {
-        at++;
-    }
-    return at;
+    /* The byte behind the last is 0, and marked for that. */
+    uint64_t front = tp__json_load_front(at, (size_t) (end - at));
+
+    return at + tp__json_first_mark(tp__json_mark_unsafe(front));
 }
 
 #endif

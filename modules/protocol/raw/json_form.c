@@ -132,11 +132,14 @@ json_write_max(const struct tp_packet *packet)
     size_t count;
     const struct tp_slice *slices = tp_chain_slices(&packet->body, &count);
     size_t max = TP_COUNT_OF(json_rows) * (KEY_MAX + QUOTES) + 3 * TP_JSON_NUMBER_MAX + sizeof("}")
-                 + tp_json_bytes_len(packet->uri) + tp_family_status_len(packet)
-                 + tp_json_bytes_len(packet->metadata) + TP_FAMILY_ACCEPT_MAX;
+                 + tp_json_bytes_max(packet->uri) + tp_family_status_len(packet)
+                 + tp_json_bytes_max(packet->metadata) + TP_FAMILY_ACCEPT_MAX;
 
     for (size_t i = 0; i < count; i++) {
-        max += tp_json_bytes_len((struct tp_str){ (const char *) slices[i].data, slices[i].len });
+        struct tp_str piece = { (const char *) slices[i].data, slices[i].len };
+
+        /* Of many pieces the exact lengths: too much room for each would be much too much. */
+        max += count == 1 ? tp_json_bytes_max(piece) : tp_json_bytes_len(piece);
     }
     return max;
 }

@@ -7,6 +7,8 @@
 
 #include <teleport/json_fields.h>
 
+#include <string.h>
+
 enum header_field {
     FIELD_SEQ,
     FIELD_TYPE,
@@ -31,6 +33,10 @@ static const struct tp_json_field header_rows[] = {
 static const struct tp_json_fields header_fields = { header_rows, TP_COUNT_OF(header_rows),
                                                      TP_JSON_STRICT };
 
+static const char status_ok[] = ",\"status_code\":200,\"status\":\"OK\"";
+
+static uint8_t *json_write_status(uint8_t *to, const struct tp_status *status,
+                                  const uint8_t *begin);
 static uint8_t *json_write_key(uint8_t *to, enum header_field field, const uint8_t *begin);
 
 const char *
@@ -72,16 +78,31 @@ teleport_header_write_json(const struct tp_packet *packet, uint8_t *to)
     if (packet->gzip_level != 0) {
         to = tp_json_write_int64(json_write_key(to, FIELD_GZIP, begin), packet->gzip_level);
     }
-    if (packet->status.code != 0) {
-        to = tp_json_write_int64(json_write_key(to, FIELD_STATUS_CODE, begin), packet->status.code);
-    }
-    if (packet->status.text.len > 0) {
-        to = tp_json_text_write(packet->status.text, json_write_key(to, FIELD_STATUS, begin));
-    }
+    to = json_write_status(to, &packet->status, begin);
     if (to == begin) {
         *to++ = '{';
     }
     *to++ = '}';
+    return to;
+}
+
+/* Nearly always it is OK, and written already; what begins the object stays the rows' affair. */
+static inline uint8_t *
+json_write_status(uint8_t *to, const struct tp_status *status, const uint8_t *begin)
+{
+    const size_t ok_len = sizeof("OK") - 1;
+
+    if (status->code == TP_STATUS_OK && to != begin && status->text.len == ok_len
+        && memcmp(status->text.data, "OK", ok_len) == 0) {
+        memcpy(to, status_ok, sizeof(status_ok) - 1);
+        return to + sizeof(status_ok) - 1;
+    }
+    if (status->code != 0) {
+        to = tp_json_write_int64(json_write_key(to, FIELD_STATUS_CODE, begin), status->code);
+    }
+    if (status->text.len > 0) {
+        to = tp_json_text_write(status->text, json_write_key(to, FIELD_STATUS, begin));
+    }
     return to;
 }
 

@@ -54,9 +54,11 @@ uint8_t *tp_json_text_write(struct tp_str text, uint8_t *to);
 
 /*
  * For a string of any bytes, piece by piece, without its quotes: escapes what JSON does not let
- * stand, and nothing else.  How many bytes that makes, exactly; and writing them.
+ * stand, and nothing else.  How many bytes that makes, exactly, or at most, which is known
+ * sooner; and writing them.
  */
 size_t tp_json_bytes_len(struct tp_str bytes);
+size_t tp_json_bytes_max(struct tp_str bytes);
 uint8_t *tp_json_bytes_write(struct tp_str bytes, uint8_t *to);
 
 #ifdef __cplusplus

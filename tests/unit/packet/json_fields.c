@@ -9,6 +9,7 @@
 #include "bytes_fixture.h"
 
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -181,6 +182,102 @@ START_TEST(any_bytes_may_be_written)
 }
 END_TEST
 
+/* What is written of many bytes at once is what is written of each alone. */
+static void
+assert_written(const uint8_t *bytes, size_t len)
+{
+    struct tp_str text = { (const char *) bytes, len };
+    uint8_t *alone = malloc(2 + 6 * len);
+    uint8_t *room = malloc(tp_json_bytes_len(text) + 1); /* a sanitizer sees a write behind it */
+    uint8_t *quoted = malloc(tp_json_text_max(text));
+    uint8_t *to = alone;
+
+    for (size_t i = 0; i < len; i++) {
+        to = tp_json_bytes_write((struct tp_str){ text.data + i, 1 }, to);
+    }
+    uint8_t *end = tp_json_bytes_write(text, room);
+
+    assert_text((const char *) alone, (size_t) (to - alone),
+                (struct tp_str){ (const char *) room, (size_t) (end - room) });
+    ck_assert_uint_eq((size_t) (end - room), tp_json_bytes_len(text));
+    ck_assert_uint_le(tp_json_bytes_len(text), tp_json_bytes_max(text));
+    to = alone;
+    *to++ = '"';
+    for (size_t i = 0; i < len; i++) {
+        uint8_t one[8];
+        size_t one_len =
+            (size_t) (tp_json_text_write((struct tp_str){ text.data + i, 1 }, one) - one);
+
+        memcpy(to, one + 1, one_len - 2);
+        to += one_len - 2;
+    }
+    *to++ = '"';
+    end = tp_json_text_write(text, quoted);
+    assert_text((const char *) alone, (size_t) (to - alone),
+                (struct tp_str){ (const char *) quoted, (size_t) (end - quoted) });
+    free(quoted);
+    free(room);
+    free(alone);
+}
+
+/* And it is read again, where nothing may be read behind it. */
+static void
+assert_read_again(const uint8_t *bytes, size_t len)
+{
+    struct tp_str text = { (const char *) bytes, len };
+    uint8_t *quoted = malloc(tp_json_text_max(text));
+    size_t quoted_len = (size_t) (tp_json_text_write(text, quoted) - quoted);
+    uint8_t *exact = malloc(quoted_len);
+    struct tp_json_text read;
+
+    memcpy(exact, quoted, quoted_len);
+    ck_assert_ptr_eq(exact + quoted_len,
+                     tp_json_text_read(exact, exact + quoted_len, TP_JSON_STRICT, &read));
+    uint8_t *end = tp_json_text_unescape(read.raw, TP_JSON_STRICT, quoted);
+
+    assert_text(text.data, len, (struct tp_str){ (const char *) quoted, (size_t) (end - quoted) });
+    free(exact);
+    free(quoted);
+}
+
+START_TEST(every_byte_in_every_place_is_written_and_read)
+{
+    for (size_t len = 1; len < 20; len++) {
+        uint8_t *bytes = malloc(len);
+
+        memset(bytes, 'x', len);
+        for (size_t at = 0; at < len; at++) {
+            for (unsigned byte = 0; byte < 0x80; byte++) {
+                bytes[at] = (uint8_t) byte;
+                assert_written(bytes, len);
+                assert_read_again(bytes, len);
+            }
+            bytes[at] = 'x';
+        }
+        free(bytes);
+    }
+}
+END_TEST
+
+START_TEST(numbers_of_every_length_are_written)
+{
+    uint64_t power = 1;
+
+    for (int digits = 1; digits <= 20; digits++, power *= 10) {
+        const uint64_t near[] = { power - 1, power, power + 1, power * 3 + 7, power / 2 };
+
+        for (size_t i = 0; i < TP_COUNT_OF(near); i++) {
+            uint8_t room[TP_JSON_NUMBER_MAX];
+            char wanted[TP_JSON_NUMBER_MAX + 1];
+            size_t len = (size_t) (tp_json_write_uint64(room, near[i]) - room);
+
+            snprintf(wanted, sizeof(wanted), "%llu", (unsigned long long) near[i]);
+            assert_text(wanted, strlen(wanted), (struct tp_str){ (const char *) room, len });
+        }
+    }
+}
+END_TEST
+
 START_TEST(keys_and_numbers_are_written)
 {
     uint8_t room[ROOM];
@@ -206,6 +303,8 @@ tp_suite_packet_json_fields(void)
     tcase_add_loop_test(tests, what_does_not_fit_is_refused, 0, TP_COUNT_OF(refused));
     tcase_add_loop_test(tests, a_string_is_read_in_its_manner, 0, TP_COUNT_OF(strings));
     tcase_add_test(tests, any_bytes_may_be_written);
+    tcase_add_test(tests, every_byte_in_every_place_is_written_and_read);
+    tcase_add_test(tests, numbers_of_every_length_are_written);
     tcase_add_test(tests, keys_and_numbers_are_written);
     suite_add_tcase(suite, tests);
     return suite;
