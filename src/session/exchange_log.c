@@ -87,7 +87,7 @@ tp__exchange_log_end(struct tp_exchange *exchange)
         exchange_log_own_end(exchange);
         return;
     }
-    bool is_sent = exchange->reply.wire_bytes > 0;
+    bool is_sent = exchange->is_sent;
 
     if (!is_sent && (tp_exchange_wants_reply(exchange) || !exchange->is_finished)) {
         exchange->reply.status = tp_status_of(TP_STATUS_CONNECTION_CLOSED);

@@ -128,6 +128,7 @@ session_encode(struct tp_session *session, size_t bytes_max)
             return result;
         }
         session->sent_count++;
+        exchange->is_sent = true;
         packet->wire_bytes = tp__output_len(&sessions->output) - len_before;
         session->queued_bytes -= tp__exchange_queue_cost(packet);
         if (exchange->is_ours) {

@@ -179,6 +179,10 @@ websocket_code_of(struct tp_str reason)
         { "unsupported-type", WEBSOCKET_CODE_UNSUPPORTED_DATA },
         { "refused", WEBSOCKET_CODE_POLICY },
         { "id-taken", WEBSOCKET_CODE_POLICY },
+        { "auth-failed", WEBSOCKET_CODE_POLICY },
+        { "auth-timeout", WEBSOCKET_CODE_POLICY },
+        { "auth-expired", WEBSOCKET_CODE_POLICY },
+        { "auth-revoked", WEBSOCKET_CODE_POLICY },
         { "packet-too-large", WEBSOCKET_CODE_TOO_LARGE },
         { "no-resources", WEBSOCKET_CODE_TRY_LATER },
     };

@@ -53,6 +53,10 @@ websocket_request_read(struct tp_str bytes, struct websocket_request *request,
         handshake_refuse(fault, 400, "Sec-WebSocket-Key is not 16 bytes in base64");
         return false;
     }
+    if (!websocket_credentials_find(&head, &request->credentials)) {
+        handshake_refuse(fault, 400, "the request says more than once who asks");
+        return false;
+    }
     request->host = head.host;
     if (!tp_http_field_find(head.fields, TP_STR("Origin"), &request->origin)) {
         request->origin = (struct tp_str){ "", 0 };

@@ -9,6 +9,8 @@
 
 #include <teleport/http_head.h>
 
+#include "credentials.h"
+
 enum {
     WEBSOCKET_NONCE_BYTES = 16,
     WEBSOCKET_KEY_LEN = 24,    /* a nonce in base64 */
@@ -29,6 +31,7 @@ struct websocket_request {
     struct tp_str host;
     struct tp_str origin; /* of the page that asks; empty where no browser does */
     enum websocket_form form;
+    struct websocket_credentials credentials;
 };
 
 /*

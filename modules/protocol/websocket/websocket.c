@@ -25,6 +25,12 @@ enum {
     CODE_BYTES = 2,
 };
 
+/* A packet's note: how it came, which its REPLY has to know. */
+enum {
+    NOTE_BINARY = 1u << 0,
+    NOTE_HANDSHAKE = 1u << 1, /* the credentials of a handshake, which knows no REPLY */
+};
+
 /*
  * A saved state: version, phase, form, form and kind of the last message, code, how much of a
  * head was seen, whether there is a message of which some frames have come.  Then the nonce,
@@ -78,8 +84,13 @@ static enum tp_result websocket_begin(struct tp_wire *wire);
 static bool websocket_is_ready(const struct tp_wire *wire);
 static enum tp_decode_outcome websocket_decode(struct tp_wire *wire, struct tp_packet *packet);
 static enum tp_decode_outcome websocket_find_head(struct tp_wire *wire, size_t *len, int *fault);
-static enum tp_decode_outcome websocket_take_request(struct tp_wire *wire);
-static enum tp_decode_outcome websocket_answer(struct tp_wire *wire, struct tp_str head);
+static enum tp_decode_outcome websocket_take_request(struct tp_wire *wire,
+                                                     struct tp_packet *packet);
+static enum tp_decode_outcome websocket_answer(struct tp_wire *wire, struct tp_str head,
+                                               struct tp_packet *packet);
+static enum tp_decode_outcome websocket_take_credentials(struct tp_wire *wire,
+                                                         const struct websocket_request *request,
+                                                         struct tp_packet *packet);
 static enum tp_decode_outcome websocket_refuse(struct tp_wire *wire,
                                                const struct tp_http_fault *fault);
 static bool websocket_allows(const struct tp_wire *wire, const struct websocket_request *request);
@@ -108,6 +119,8 @@ static enum tp_decode_outcome websocket_finish(struct tp_wire *wire,
                                                struct tp_packet *packet);
 static enum tp_result websocket_encode(struct tp_wire *wire, const struct tp_packet *packet,
                                        struct tp_output *output);
+static enum tp_result websocket_tell_verdict(struct tp_wire *wire, const struct tp_packet *packet,
+                                             struct tp_output *output);
 static struct websocket_kind websocket_kind_of(const struct tp_wire *wire,
                                                const struct tp_packet *packet);
 static enum tp_result websocket_send(struct tp_wire *wire, enum websocket_opcode opcode,
@@ -230,7 +243,7 @@ websocket_decode(struct tp_wire *wire, struct tp_packet *packet)
 
     *packet = (struct tp_packet){ .type = 0 };
     if (state->phase == PHASE_NEW) {
-        return websocket_take_request(wire);
+        return websocket_take_request(wire, packet);
     }
     if (state->phase == PHASE_AWAITING) {
         return websocket_take_response(wire);
@@ -269,8 +282,9 @@ websocket_find_head(struct tp_wire *wire, size_t *len, int *fault)
     return TP_DECODE_TOOK;
 }
 
+/* What it says of who asks is a packet of its own, before all messages. */
 static enum tp_decode_outcome
-websocket_take_request(struct tp_wire *wire)
+websocket_take_request(struct tp_wire *wire, struct tp_packet *packet)
 {
     struct tp_buf *held;
     size_t len;
@@ -288,16 +302,17 @@ websocket_take_request(struct tp_wire *wire)
     if (head.data == NULL) {
         return TP_DECODE_NO_MEMORY;
     }
-    outcome = websocket_answer(wire, head);
+    outcome = websocket_answer(wire, head, packet);
     tp_buf_release(held);
-    if (outcome == TP_DECODE_TOOK) {
+    if (outcome == TP_DECODE_TOOK || outcome == TP_DECODE_PACKET) {
+        packet->wire_bytes = len;
         tp_chain_skip(wire->input, len);
     }
     return outcome;
 }
 
 static enum tp_decode_outcome
-websocket_answer(struct tp_wire *wire, struct tp_str head)
+websocket_answer(struct tp_wire *wire, struct tp_str head, struct tp_packet *packet)
 {
     struct websocket_state *state = wire->state;
     struct websocket_request request;
@@ -311,14 +326,58 @@ websocket_answer(struct tp_wire *wire, struct tp_str head)
         return websocket_refuse(
             wire, &(struct tp_http_fault){ 403, "pages of this origin are not allowed" });
     }
+    enum tp_decode_outcome outcome = websocket_take_credentials(wire, &request, packet);
+
+    if (outcome == TP_DECODE_BROKEN) {
+        return websocket_refuse(
+            wire, &(struct tp_http_fault){ 400, "what it says of who asks is not base64, or is "
+                                                "escaped wrongly" });
+    }
     size_t len = (size_t) (websocket_accept_write(answer, &request) - answer);
 
-    if (tp_wire_send(wire, (struct tp_str){ answer, len }) != TP_OK) {
+    if (outcome == TP_DECODE_NO_MEMORY
+        || tp_wire_send(wire, (struct tp_str){ answer, len }) != TP_OK) {
+        tp_packet_clear(packet);
         return TP_DECODE_NO_MEMORY;
     }
     state->form = (uint8_t) request.form;
     state->phase = PHASE_OPEN;
-    return TP_DECODE_TOOK;
+    return outcome;
+}
+
+/* TP_DECODE_PACKET, and TP_DECODE_TOOK where the request says nothing of who asks. */
+static enum tp_decode_outcome
+websocket_take_credentials(struct tp_wire *wire, const struct websocket_request *request,
+                           struct tp_packet *packet)
+{
+    const struct websocket_credentials *credentials = &request->credentials;
+
+    if (credentials->form == WEBSOCKET_CREDENTIALS_NONE) {
+        return TP_DECODE_TOOK;
+    }
+    packet->type = TP_PACKET_AUTH_CALL;
+    packet->note = NOTE_HANDSHAKE;
+    packet->has_body_codec = true;
+    packet->body_codec = TP_CODEC_PLAIN;
+    if (credentials->text.len == 0) {
+        return TP_DECODE_PACKET;
+    }
+    struct tp_buf *room = tp_buf_make(wire->pool, credentials->text.len);
+
+    if (room == NULL) {
+        return TP_DECODE_NO_MEMORY;
+    }
+    size_t len = websocket_credentials_read(credentials, (char *) room->bytes);
+
+    if (len == SIZE_MAX || len == 0) {
+        tp_buf_release(room);
+        return len == 0 ? TP_DECODE_PACKET : TP_DECODE_BROKEN;
+    }
+    return tp_chain_append(&packet->body,
+                           (struct tp_slice){ .buf = room, .data = room->bytes, .len = len })
+                   == TP_OK
+               ? TP_DECODE_PACKET
+               : TP_DECODE_NO_MEMORY;
 }
 
 static enum tp_decode_outcome
@@ -580,7 +639,7 @@ websocket_finish(struct tp_wire *wire, const struct websocket_partial *partial,
         return websocket_fail(wire, WEBSOCKET_CODE_BAD_MESSAGE, wire->why);
     }
     packet->wire_bytes = partial->wire_bytes;
-    packet->note = kind.is_binary;
+    packet->note = kind.is_binary ? NOTE_BINARY : 0;
     state->heard_form = (uint8_t) kind.form;
     state->heard_binary = kind.is_binary;
     websocket_drop_partial(state);
@@ -592,11 +651,50 @@ websocket_encode(struct tp_wire *wire, const struct tp_packet *packet, struct tp
 {
     uint8_t mask[WEBSOCKET_MASK_BYTES];
 
+    if (packet->type == TP_PACKET_AUTH_REPLY && (packet->note & NOTE_HANDSHAKE) != 0) {
+        return websocket_tell_verdict(wire, packet, output);
+    }
     if (!websocket_make_mask(wire, mask)) {
         return TP_NO_MEMORY;
     }
     return websocket_message_write(wire, packet, websocket_kind_of(wire, packet),
                                    wire->is_dialed ? mask : NULL, output);
+}
+
+/* Who has proved in the handshake who it is needs no word; who has not is told why it is closed. */
+static enum tp_result
+websocket_tell_verdict(struct tp_wire *wire, const struct tp_packet *packet,
+                       struct tp_output *output)
+{
+    struct websocket_state *state = wire->state;
+    struct tp_str text = packet->status.text;
+
+    if (packet->status.code == TP_STATUS_OK) {
+        return TP_OK;
+    }
+    if (text.len > WEBSOCKET_CONTROL_BYTES_MAX - CODE_BYTES
+        || !websocket_utf8_is_valid((const uint8_t *) text.data, text.len)) {
+        text = TP_STR("");
+    }
+    uint8_t *room =
+        tp_output_reserve(output, WEBSOCKET_HEAD_BYTES_MAX + WEBSOCKET_CONTROL_BYTES_MAX);
+
+    if (room == NULL) {
+        return TP_NO_MEMORY;
+    }
+    uint8_t *next = websocket_head_write(room, WEBSOCKET_CLOSE, CODE_BYTES + text.len, NULL);
+
+    *next++ = (uint8_t) (WEBSOCKET_CODE_POLICY >> 8);
+    *next++ = (uint8_t) WEBSOCKET_CODE_POLICY;
+    if (text.len > 0) {
+        memcpy(next, text.data, text.len);
+    }
+    enum tp_result result = tp_output_commit(output, (size_t) (next + text.len - room), NULL);
+
+    if (result == TP_OK) {
+        state->phase = PHASE_CLOSED;
+    }
+    return result;
 }
 
 /* A REPLY is of its PULL's kind.  Other packets are as agreed, or as those that have come. */
@@ -611,7 +709,7 @@ websocket_kind_of(const struct tp_wire *wire, const struct tp_packet *packet)
         return (struct websocket_kind){
             .form = packet->header_codec == TP_CODEC_PROTOBUF ? WEBSOCKET_FORM_PROTOBUF
                                                               : WEBSOCKET_FORM_JSON,
-            .is_binary = packet->note != 0,
+            .is_binary = (packet->note & NOTE_BINARY) != 0,
         };
     }
     if (form == WEBSOCKET_FORM_ANY) {

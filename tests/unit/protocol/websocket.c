@@ -564,6 +564,113 @@ end_move(struct end *end)
         TP_OK, protocol()->restore(state, &end->pool, (struct tp_str){ (char *) bytes, len }));
 }
 
+/* A handshake that says who asks: what stands before and behind the fields that it has to have. */
+static void
+end_hear_asking(struct end *end, const char *target, const char *fields)
+{
+    char head[1024];
+    int len = snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\n%s%s", target, fields,
+                       handshake + strlen("GET / HTTP/1.1\r\n"));
+
+    end_hear(end, head, (size_t) len, 7);
+}
+
+static const struct {
+    const char *target;
+    const char *fields;
+    const char *credentials; /* NULL: none; "!": it is refused */
+} askings[] = {
+    { "/", "", NULL },
+    { "/?a=1", "", NULL },
+    { "/", "Authorization: Bearer abc.def.ghi\r\n", "abc.def.ghi" },
+    { "/", "authorization: bearer   anna:secret\r\n", "anna:secret" },
+    { "/", "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n", "anna:secret" },
+    { "/", "Authorization: Basic YW5uYTpzZWM=\r\n", "anna:sec" },
+    { "/", "Authorization: Basic YTpi\r\n", "a:b" },
+    { "/", "Authorization: Basic YTo=\r\n", "a:" },
+    { "/", "Authorization: Basic\r\n", "" },
+    { "/", "Authorization: Bearer\r\n", "" },
+    { "/", "Authorization: Digest username=\"anna\"\r\n", NULL },
+    { "/?access_token=abc.def.ghi", "", "abc.def.ghi" },
+    { "/x?a=1&access_token=anna%3Asecret&b=2", "", "anna:secret" },
+    { "/?access_token=", "", "" },
+    { "/", "Authorization: Basic YTp\r\n", "!" },
+    { "/", "Authorization: Basic Y=pi\r\n", "!" },
+    { "/", "Authorization: Basic ====\r\n", "!" },
+    { "/", "Authorization: Basic YT pi\r\n", "!" },
+    { "/?access_token=%4", "", "!" },
+    { "/?access_token=a&access_token=b", "", "!" },
+    { "/?access_token=a", "Authorization: Bearer a\r\n", "!" },
+    { "/", "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n", "!" },
+};
+
+START_TEST(a_handshake_may_say_who_asks)
+{
+    const char *wanted = askings[_i].credentials;
+    struct end end;
+
+    end_init(&end, false);
+    end_hear_asking(&end, askings[_i].target, askings[_i].fields);
+    enum tp_decode_outcome outcome = end_decode(&end);
+
+    if (wanted == NULL) {
+        ck_assert_int_eq(TP_DECODE_TOOK, outcome);
+    } else if (wanted[0] == '!') {
+        ck_assert_int_eq(TP_DECODE_BROKEN, outcome);
+        ck_assert_int_eq('4', *tp_chain_peek(&end.wire.own, strlen("HTTP/1.1 "), 1, NULL));
+        ck_assert_uint_eq(0, end.packet.body.len);
+    } else {
+        ck_assert_int_eq(TP_DECODE_PACKET, outcome);
+        ck_assert_int_eq(TP_PACKET_AUTH_CALL, end.packet.type);
+        ck_assert_int_eq(TP_CODEC_PLAIN, end.packet.body_codec);
+        tp__test_chain_assert(&end.packet.body, wanted, strlen(wanted));
+        ck_assert_uint_eq(0, end.packet.uri.len);
+        ck_assert(protocol()->is_ready(&end.wire));
+        ck_assert_uint_eq(0, end.input.len);
+    }
+    end_fini(&end);
+}
+END_TEST
+
+/* Its answer to the credentials of a handshake, moved before it is given. */
+static void
+end_judge(struct end *end, struct tp_status status)
+{
+    struct tp_packet reply = { .type = TP_PACKET_AUTH_REPLY, .status = status };
+
+    end_init(end, false);
+    end_hear_asking(end, "/?access_token=a", "");
+    ck_assert_int_eq(TP_DECODE_PACKET, end_decode(end));
+    tp_chain_clear(&end->wire.own);
+    end_move(end);
+    reply.note = end->packet.note;
+    ck_assert_int_eq(TP_OK, protocol()->encode(&end->wire, &reply, &end->output));
+}
+
+START_TEST(a_handshake_is_answered_only_when_it_is_refused)
+{
+    struct end end;
+
+    end_judge(&end, tp_status_of(TP_STATUS_OK));
+    ck_assert_uint_eq(0, tp__output_len(&end.output));
+    ck_assert(protocol()->is_ready(&end.wire));
+    end_fini(&end);
+
+    end_judge(&end, tp_status_of(TP_STATUS_UNAUTHORIZED));
+    ck_assert_uint_eq(2 + 2 + strlen("Unauthorized"), tp__output_len(&end.output));
+    struct tp_chain chain = { .len = 0 };
+
+    ck_assert_int_eq(TP_OK, tp__output_rest(&end.output, 0, &chain));
+    tp__test_chain_assert(&chain, "\x88\x0e\x03\xf0Unauthorized", 16);
+    tp_chain_clear(&chain);
+    ck_assert(!protocol()->is_ready(&end.wire));
+    /* It has been said. */
+    protocol()->end(&end.wire, TP_STR("auth-failed"));
+    ck_assert_uint_eq(0, end.wire.own.len);
+    end_fini(&end);
+}
+END_TEST
+
 START_TEST(a_state_moves_at_any_time)
 {
     struct tp_packet packet = { .type = TP_PACKET_PULL, .header_codec = 'p', .uri = TP_STR("/x") };
@@ -739,6 +846,8 @@ tp_suite_protocol_websocket(void)
     tcase_add_test(tests, texts_are_utf8);
     tcase_add_test(tests, the_end_says_why);
     tcase_add_test(tests, a_close_is_the_last_that_is_read_and_its_answer_comes_with_the_end);
+    tcase_add_loop_test(tests, a_handshake_may_say_who_asks, 0, TP_COUNT_OF(askings));
+    tcase_add_test(tests, a_handshake_is_answered_only_when_it_is_refused);
     tcase_add_test(tests, a_state_moves_at_any_time);
     tcase_add_test(tests, saved_bytes_that_make_no_sense_are_refused);
     tcase_add_test(tests, without_memory_nothing_is_taken);
