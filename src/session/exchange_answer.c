@@ -367,7 +367,7 @@ exchange_leave(struct tp_exchange *exchange)
 
     session->exchange_count--;
     if (session->exchange_count == 0) {
-        session->heard_ms = tp__loop_now_ms(session->sessions->loop);
+        session->idle_at = (uint32_t) tp__loop_now_ms(session->sessions->loop);
     }
     tp__list_remove(&exchange->node);
     if (tp_exchange_wants_reply(exchange)) {

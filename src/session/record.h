@@ -71,7 +71,9 @@ struct tp_session {
     struct tp_list_node outgoing;  /* those whose packet of ours is to be sent */
     struct tp_list_node asked;     /* our PULLs that were sent and wait for their REPLY */
     struct tp_timer deadline;
-    int64_t heard_ms;        /* when bytes last came, or the last open exchange ended */
+    int64_t heard_ms;        /* when bytes last came */
+    uint32_t spoken_at;      /* when bytes last left: see tp__session_since_ms() */
+    uint32_t idle_at;        /* the same: when it last had nothing more to answer */
     int64_t packet_begun_ms; /* when the packet in `input` began to come; 0: none is */
     int64_t stuck_since_ms;  /* when the other end last took bytes; 0: nothing is unsent */
     uint32_t exchange_count; /* of `exchanges` */
@@ -80,38 +82,40 @@ struct tp_session {
     int64_t begun_ms;        /* when it began, not the connection it has now */
     uint64_t received_count; /* packets */
     uint64_t sent_count;
-    size_t queued_bytes;      /* what `outgoing` takes in memory, and `unsent` */
-    bool is_move_due;         /* to the configuration in force, between two packets */
-    bool is_behind;           /* whole packets may be left in `input` for the next turn */
-    bool is_ending;           /* reads no more, and closes when all is sent */
-    bool waits_for_exchanges; /* …and all exchanges are answered */
-    bool has_heard_all;       /* the other end has closed its half: nothing more will come */
-    bool asks_ready;          /* the protocol has to be asked before a packet leaves */
-    bool has_said_end;        /* the protocol has nothing more to say */
-    bool has_heard_last;      /* the protocol has: nothing more will be asked or answered */
-    bool must_linger;         /* the other end may still be sending when all has left */
-    bool is_lingering;        /* …and it does: what comes is thrown away */
-    bool is_amid_packet;      /* the protocol has taken in a part of a packet */
-    bool is_barred;           /* its shell lets no packet pass: not yet, or not any more */
-    bool has_failed;          /* it closes at the turn's end, for end_reason */
+    size_t queued_bytes;          /* what `outgoing` takes in memory, and `unsent` */
+    bool is_move_due : 1;         /* to the configuration in force, between two packets */
+    bool is_behind : 1;           /* whole packets may be left in `input` for the next turn */
+    bool is_ending : 1;           /* reads no more, and closes when all is sent */
+    bool waits_for_exchanges : 1; /* …and all exchanges are answered */
+    bool has_heard_all : 1;       /* the other end has closed its half: nothing more will come */
+    bool asks_ready : 1;          /* the protocol has to be asked before a packet leaves */
+    bool has_said_end : 1;        /* the protocol has nothing more to say */
+    bool has_heard_last : 1;      /* the protocol has: nothing more will be asked or answered */
+    bool must_linger : 1;         /* the other end may still be sending when all has left */
+    bool is_lingering : 1;        /* …and it does: what comes is thrown away */
+    bool is_amid_packet : 1;      /* the protocol has taken in a part of a packet */
+    bool is_barred : 1;           /* its shell lets no packet pass: not yet, or not any more */
+    bool has_failed : 1;          /* it closes at the turn's end, for end_reason */
+    bool is_cut : 1;              /* it does not wait for what has not left */
 
     /* Greeting: a hook holds back its packets. */
-    bool is_greeting;
-    bool is_postponed;      /* …and has not called tp_session_resume() yet */
-    bool is_released;       /* all hooks have let it pass: it opens at the turn's end */
-    bool is_meeting_due;    /* the turn's end has to look at what was held back */
-    bool has_unbegun;       /* of its exchanges some wait to be begun */
-    bool has_passed_header; /* the packet that `input` begins with may be taken */
-    uint8_t hook_point;     /* while it greets: the point, and the place in its chain */
+    bool is_greeting : 1;
+    bool is_postponed : 1;      /* …and has not called tp_session_resume() yet */
+    bool is_released : 1;       /* all hooks have let it pass: it opens at the turn's end */
+    bool is_meeting_due : 1;    /* the turn's end has to look at what was held back */
+    bool has_unbegun : 1;       /* of its exchanges some wait to be begun */
+    bool has_passed_header : 1; /* the packet that `input` begins with may be taken */
+    uint8_t hook_point;         /* while it greets: the point, and the place in its chain */
     uint16_t hook_at;
     enum tp_close_reason end_reason;
+    uint32_t rtt_us;                /* smoothed; 0: nobody has measured it */
     struct tp_session_notes *notes; /* id and variables; NULL without any */
     struct tp_dialed *dialed;       /* NULL for an accepted one */
     struct tp_shell *shell;         /* NULL where packets come as they are */
     struct tp_session_part *parts;  /* what modules keep of it; NULL: nothing */
     struct tp_slowness *slowness;   /* NULL until its send queue was first full */
-    int64_t greeting_since_ms; /* since a hook has it; 0: none has */
-    tp_handler_fn on_expected; /* takes the next PULL or PUSH; NULL: its route does */
+    int64_t greeting_since_ms;      /* since a hook has it; 0: none has */
+    tp_handler_fn on_expected;      /* takes the next PULL or PUSH; NULL: its route does */
     void *expected_owner;
     struct tp_guard *guard; /* whose handler takes all of them; NULL: none stands before it */
 };
@@ -195,6 +199,16 @@ static inline size_t
 tp__exchange_queue_cost(const struct tp_packet *packet)
 {
     return sizeof(struct tp_exchange) + packet->uri.len + packet->metadata.len + packet->body.len;
+}
+
+/*
+ * A time that a session keeps in 32 bits, of CLOCK_MONOTONIC: what matters is how long ago it was,
+ * and that is less than the 49 days after which they begin anew.
+ */
+static inline int64_t
+tp__session_since_ms(uint32_t at, int64_t now_ms)
+{
+    return now_ms - (int64_t) ((uint32_t) now_ms - at);
 }
 
 static inline bool
@@ -301,6 +315,9 @@ void tp__session_rebind_protocol(struct tp_session *session);
 
 /* A dialed session is connected: it speaks what it was dialed for. */
 enum tp_result tp__session_use_dialed_protocol(struct tp_session *session) TP_MUST_CHECK;
+
+/* The other end has answered a ping that carried the time `sent_us`. */
+void tp__session_take_pong(struct tp_session *session, uint64_t sent_us);
 
 /* The one it speaks, or would if it had to speak first. */
 const struct tp_protocol *tp__session_protocol(const struct tp_session *session);
@@ -490,6 +507,9 @@ enum tp_result tp__session_save_parts(const struct tp_session *session,
 bool tp__session_parts_are_sane(struct tp_str saved);
 enum tp_result tp__session_restore_parts(struct tp_session *session,
                                          struct tp_str saved) TP_MUST_CHECK;
+
+/* The session has another configuration: tells the modules that keep something of sessions. */
+void tp__session_parts_rebind(struct tp_session *session);
 void tp__session_parts_free(struct tp_session *session);
 
 /* Frees the id and the variables. */

@@ -89,6 +89,7 @@ tp__session_describe(const struct tp_session *session, struct tp_session_row *ro
         .queued_bytes = session->queued_bytes,
         .packets_received = session->received_count,
         .packets_sent = session->sent_count,
+        .rtt_us = tp_session_rtt_us(session),
         .id = tp_session_id(session),
         .source = tp__str(session->source->name),
     };

@@ -161,6 +161,8 @@ tp__session_make(struct tp_sessions *sessions, const struct tp_source *source, u
     session->source = source;
     session->heard_ms = tp__loop_now_ms(sessions->loop);
     session->begun_ms = session->heard_ms;
+    session->spoken_at = (uint32_t) session->heard_ms;
+    session->idle_at = session->spoken_at;
     tp__watcher_init(&session->watcher, fd, session_on_event);
     tp__work_init(&session->turn_end, session_on_turn_end);
     tp__timer_init(&session->deadline, tp__session_on_deadline);
@@ -228,6 +230,8 @@ tp__session_connect(struct tp_session *session, int fd, const struct tp_address 
     session->remote = *remote;
     session->watcher.fd = fd;
     session->heard_ms = tp__loop_now_ms(session->sessions->loop);
+    session->spoken_at = (uint32_t) session->heard_ms;
+    session->idle_at = session->spoken_at;
     enum tp_result result = tp__socket_set_options(fd, remote, &session->source->socket_options);
 
     if (result == TP_OK) {
@@ -297,6 +301,7 @@ session_disconnect(struct tp_session *session, enum tp_close_reason reason, bool
     session->must_linger = false;
     session->has_heard_last = false;
     session->is_lingering = false;
+    session->is_cut = false;
     tp__session_drop_greeting(session);
     if (was_connected && reason != TP_CLOSE_MOVED) {
         session_tell_disconnect(session, reason);
@@ -342,6 +347,15 @@ tp_session_end(struct tp_session *session, enum tp_close_reason reason)
 }
 
 void
+tp_session_cut(struct tp_session *session, enum tp_close_reason reason)
+{
+    tp__sessions_check_thread(session->sessions);
+    session->must_linger = false;
+    session->is_cut = true;
+    tp__session_end(session, reason, false);
+}
+
+void
 tp__session_want_turn_end(struct tp_session *session)
 {
     tp__loop_post(session->sessions->loop, &session->turn_end);
@@ -368,6 +382,7 @@ tp__session_on_boundary(struct tp_session *session)
     session->source = source;
     tp__session_rebind_protocol(session);
     tp__send_queue_rebind(session);
+    tp__session_parts_rebind(session);
     /* The protocol that it had is of this one, which may end here. */
     tp__counted_release(before);
     session->recent_route.route = NULL;
@@ -580,7 +595,7 @@ session_on_turn_end(struct tp_work *work)
     }
     if (result == TP_OK && session_is_done(session)) {
         result = session_take_leave(session);
-        if (result == TP_OK && session->unsent.len == 0) {
+        if (result == TP_OK && (session->unsent.len == 0 || session->is_cut)) {
             session_finish(session);
             return;
         }
@@ -647,8 +662,8 @@ session_linger(struct tp_session *session)
 static bool
 session_is_done(struct tp_session *session)
 {
-    if (!session->is_ending) {
-        return false;
+    if (!session->is_ending || session->is_cut) {
+        return session->is_cut;
     }
     bool has_output = session->unsent.len > 0 || tp__session_next_outgoing(session) != NULL;
     bool has_asked = session->own_pull_count > 0 || !tp__list_is_empty(&session->asked);

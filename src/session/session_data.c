@@ -15,6 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    RTT_SMOOTHING = 8, /* of a new time an eighth counts, as TCP has it (RFC 6298) */
+};
+
 /*
  * A block as it is saved: its module's name, when it wants to be looked at (CLOCK_MONOTONIC; 0: it
  * does not), and what the module makes of its data.
@@ -98,9 +102,46 @@ tp_session_now_ms(const struct tp_session *session)
 }
 
 int64_t
+tp_session_now_us(const struct tp_session *session)
+{
+    return tp__loop_now_us(session->sessions->loop);
+}
+
+int64_t
 tp_session_heard_ms(const struct tp_session *session)
 {
-    return session->heard_ms;
+    bool is_read_from = !session->is_behind && !tp__session_must_pause(session);
+
+    return is_read_from ? session->heard_ms : tp_session_now_ms(session);
+}
+
+int64_t
+tp_session_spoken_ms(const struct tp_session *session)
+{
+    return tp__session_since_ms(session->spoken_at, tp_session_now_ms(session));
+}
+
+unsigned
+tp_session_abilities(const struct tp_session *session)
+{
+    return tp__session_protocol(session)->abilities;
+}
+
+void
+tp_session_note_rtt(struct tp_session *session, int64_t rtt_us)
+{
+    int64_t before_us = session->rtt_us;
+    int64_t bounded_us = rtt_us < 1 ? 1 : rtt_us > UINT32_MAX ? UINT32_MAX : rtt_us;
+
+    session->rtt_us =
+        (uint32_t) (before_us == 0 ? bounded_us
+                                   : before_us + (bounded_us - before_us) / RTT_SMOOTHING);
+}
+
+int64_t
+tp_session_rtt_us(const struct tp_session *session)
+{
+    return session->rtt_us;
 }
 
 enum tp_result
@@ -144,6 +185,20 @@ tp__session_restore_parts(struct tp_session *session, struct tp_str saved)
         result = part_restore(session, &part);
     }
     return result;
+}
+
+void
+tp__session_parts_rebind(struct tp_session *session)
+{
+    const struct tp_server *server = session->source->server;
+
+    for (size_t i = 0; i < server->keeping_count; i++) {
+        const struct tp_keeping_use *use = &server->keepings[i];
+
+        if (use->module->session.on_conf != NULL) {
+            use->module->session.on_conf(session, use->conf);
+        }
+    }
 }
 
 void

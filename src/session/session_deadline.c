@@ -24,6 +24,7 @@ static size_t session_times(const struct tp_session *session, struct session_tim
 static struct session_time session_greeting_time(const struct tp_session *session);
 static bool session_close_if_overdue(struct tp_session *session, int64_t now_ms);
 static int64_t session_next_deadline_ms(const struct tp_session *session);
+static int64_t session_silent_since_ms(const struct tp_session *session);
 static int64_t session_expiry_ms(const struct tp_session *session);
 static bool time_is_running(const struct session_time *time);
 
@@ -78,7 +79,7 @@ session_close_if_overdue(struct tp_session *session, int64_t now_ms)
         tp__session_close_told(session, TP_CLOSE_AUTH_EXPIRED, TP_STR(""), true);
     }
     if (!is_idle) {
-        session->heard_ms = now_ms;
+        session->idle_at = (uint32_t) now_ms;
     }
     return false;
 }
@@ -133,6 +134,16 @@ session_greeting_time(const struct tp_session *session)
     return (struct session_time){ session->greeting_since_ms,
                                   session->source->server->limits.exchange_timeout,
                                   TP_CLOSE_HOOK_TIMEOUT };
+}
+
+/* Since when the other end could have said something and has not. */
+static int64_t
+session_silent_since_ms(const struct tp_session *session)
+{
+    int64_t now_ms = tp__loop_now_ms(session->sessions->loop);
+    int64_t idle_since_ms = tp__session_since_ms(session->idle_at, now_ms);
+
+    return session->heard_ms > idle_since_ms ? session->heard_ms : idle_since_ms;
 }
 
 /* When its identity ends, and it with that; INT64_MAX: never, or it does so already. */

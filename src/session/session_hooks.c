@@ -110,7 +110,7 @@ tp__session_settle_greeting(struct tp_session *session)
         session->is_released = false;
         session->is_greeting = false;
         session->has_passed_header |= session->hook_point == TP_HOOK_PRE_READ_HEADER;
-        session->heard_ms = tp__loop_now_ms(session->sessions->loop);
+        session->idle_at = (uint32_t) tp__loop_now_ms(session->sessions->loop);
         session_begin_held_back(session);
         if (session->is_move_due && session->input.len == 0) {
             tp__session_on_boundary(session);

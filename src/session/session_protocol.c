@@ -192,6 +192,39 @@ tp__session_take_own(struct tp_session *session, struct tp_wire *wire)
 }
 
 enum tp_result
+tp_session_ping(struct tp_session *session)
+{
+    const struct tp_protocol_use *use = session->protocol;
+
+    if (session->is_ending || !tp__session_is_connected(session) || session->is_barred) {
+        return TP_GONE;
+    }
+    if (use == NULL || use->protocol->ping == NULL) {
+        return TP_UNSUPPORTED;
+    }
+    struct tp_wire wire = tp__session_wire(session);
+    uint64_t mark = (uint64_t) tp__loop_now_us(session->sessions->loop);
+    enum tp_result result = use->protocol->ping(&wire, mark);
+
+    if (result == TP_OK) {
+        result = tp__session_take_own(session, &wire);
+    }
+    tp_chain_clear(&wire.own);
+    return result;
+}
+
+/* It says when we have asked, or whatever the other end likes: what cannot be is not believed. */
+void
+tp__session_take_pong(struct tp_session *session, uint64_t sent_us)
+{
+    int64_t now_us = tp__loop_now_us(session->sessions->loop);
+
+    if (sent_us >= (uint64_t) session->begun_ms * 1000 && sent_us <= (uint64_t) now_us) {
+        tp_session_note_rtt(session, now_us - (int64_t) sent_us);
+    }
+}
+
+enum tp_result
 tp__session_say_end(struct tp_session *session)
 {
     const struct tp_protocol_use *use = session->protocol;

@@ -313,6 +313,10 @@ session_take_one(struct tp_session *session, struct tp_wire *wire, int64_t now_u
     enum tp_decode_outcome outcome = session->protocol->protocol->decode(wire, &packet);
 
     session->is_amid_packet = wire->is_amid;
+    if (wire->ponged != 0) {
+        tp__session_take_pong(session, wire->ponged);
+        wire->ponged = 0;
+    }
     if (wire->own.len > 0 && tp__session_take_own(session, wire) != TP_OK) {
         outcome = TP_DECODE_NO_MEMORY;
     }

@@ -179,6 +179,9 @@ session_write_output(struct tp_session *session)
 static void
 session_note_progress(struct tp_session *session, size_t written)
 {
+    if (written > 0) {
+        session->spoken_at = (uint32_t) tp__loop_now_ms(session->sessions->loop);
+    }
     if (session->unsent.len == 0) {
         session->stuck_since_ms = 0;
         if (session->slowness != NULL && tp__list_is_empty(&session->outgoing)) {

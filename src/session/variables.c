@@ -62,6 +62,9 @@ enum {
     ROW(session_var_, true, write_session_variable(writer, next, exchange, part->name),           \
         "A variable that a module has set for the session: `$session_var_role` is the one "       \
         "called role.")                                                                           \
+    ROW(session_rtt, false, write_duration(next, exchange_rtt_us(exchange)),                      \
+        "Seconds and microseconds that a packet of ours takes there and an answer back, "        \
+        "smoothed, where heartbeats have measured it; else 0.000000.")                            \
     ROW(remote, false, write_remote(next, exchange),                                              \
         "Address and port of the other end; `unix:` for a Unix socket.")                          \
     ROW(remote_addr, false, write_address(next, &exchange->remote),                               \
@@ -164,6 +167,7 @@ static char *write_slow(const struct tp_value_writer *writer, char *next,
 static char *write_time_local(char *next, const struct tp_exchange *exchange);
 static char *write_time_iso8601(char *next, const struct tp_exchange *exchange);
 static int64_t exchange_now_us(const struct tp_exchange *exchange);
+static int64_t exchange_rtt_us(const struct tp_exchange *exchange);
 
 enum variable {
     VARIABLE_NONE = -1,
@@ -761,4 +765,11 @@ static int64_t
 exchange_now_us(const struct tp_exchange *exchange)
 {
     return exchange->finished_us != 0 ? exchange->finished_us : tp__clock_monotonic_us();
+}
+
+/* Once the session has ended nobody knows it. */
+static int64_t
+exchange_rtt_us(const struct tp_exchange *exchange)
+{
+    return exchange->session == NULL ? 0 : tp_session_rtt_us(exchange->session);
 }

@@ -18,6 +18,7 @@ enum {
     CONTROL_ROWS = 100, /* of a page, unless `limit` says more or less */
     CONTROL_TIMEOUT_SECONDS_MAX = 3600,
     CONTROL_SECOND_MS = 1000,
+    CONTROL_SECOND_US = 1000 * CONTROL_SECOND_MS,
 };
 
 /* What can be asked; the members of a request that it knows end with NULL. */
@@ -320,6 +321,9 @@ control_write_row(const struct tp_session_row *row)
     control_add_number(object, "queued_bytes", row->queued_bytes);
     control_add_number(object, "packets_received", row->packets_received);
     control_add_number(object, "packets_sent", row->packets_sent);
+    if (row->rtt_us > 0) {
+        cJSON_AddNumberToObject(object, "rtt", (double) row->rtt_us / CONTROL_SECOND_US);
+    }
     return object;
 }
 

@@ -23,6 +23,7 @@ enum {
     MESSAGE_BYTES_MIN = 256, /* the first room of a message in several frames */
     HEAD_BYTES_MAX = TP_HTTP_HEAD_DEFAULT,
     CODE_BYTES = 2,
+    PING_BYTES = 8, /* what a ping of ours carries: its mark */
 };
 
 /* A packet's note: how it came, which its REPLY has to know. */
@@ -100,6 +101,7 @@ static enum tp_decode_outcome websocket_fail(struct tp_wire *wire, enum websocke
                                              const char *why);
 static enum tp_decode_outcome websocket_take_control(struct tp_wire *wire,
                                                      const struct websocket_frame *frame);
+static uint64_t websocket_mark_of(struct tp_str carried);
 static enum tp_decode_outcome websocket_take_closing(struct tp_wire *wire, struct tp_str carried);
 static enum tp_decode_outcome websocket_take_data(struct tp_wire *wire,
                                                   const struct websocket_frame *frame,
@@ -125,6 +127,7 @@ static struct websocket_kind websocket_kind_of(const struct tp_wire *wire,
                                                const struct tp_packet *packet);
 static enum tp_result websocket_send(struct tp_wire *wire, enum websocket_opcode opcode,
                                      struct tp_str carried);
+static enum tp_result websocket_ping(struct tp_wire *wire, uint64_t mark);
 static bool websocket_make_mask(const struct tp_wire *wire, uint8_t *mask);
 static void websocket_end(struct tp_wire *wire, struct tp_str reason);
 static void websocket_drop_partial(struct websocket_state *state);
@@ -167,6 +170,7 @@ static const struct tp_protocol tp_protocol_websocket = {
     .is_ready = websocket_is_ready,
     .decode = websocket_decode,
     .encode = websocket_encode,
+    .ping = websocket_ping,
     .end = websocket_end,
     .save = websocket_save,
     .restore = websocket_restore,
@@ -477,11 +481,26 @@ websocket_take_control(struct tp_wire *wire, const struct websocket_frame *frame
         return TP_DECODE_MORE;
     }
     websocket_frame_copy(wire->input, frame, carried);
+    if (frame->opcode == WEBSOCKET_PONG) {
+        wire->ponged = websocket_mark_of(text);
+    }
     if (frame->opcode == WEBSOCKET_PING && websocket_send(wire, WEBSOCKET_PONG, text) != TP_OK) {
         return TP_DECODE_NO_MEMORY;
     }
     tp_chain_skip(wire->input, frame->head_len + frame->len);
     return frame->opcode == WEBSOCKET_CLOSE ? websocket_take_closing(wire, text) : TP_DECODE_TOOK;
+}
+
+/* Of one that answers a ping of ours; 0: it cannot be one. */
+static uint64_t
+websocket_mark_of(struct tp_str carried)
+{
+    uint64_t mark = 0;
+
+    for (size_t i = 0; carried.len == PING_BYTES && i < PING_BYTES; i++) {
+        mark = mark << 8 | (uint8_t) carried.data[i];
+    }
+    return mark;
 }
 
 /* What is open is answered, and then this. */
@@ -741,6 +760,22 @@ websocket_send(struct tp_wire *wire, enum websocket_opcode opcode, struct tp_str
     }
     to += carried.len;
     return tp_wire_send(wire, (struct tp_str){ (const char *) frame, (size_t) (to - frame) });
+}
+
+/* A browser answers it by itself, whatever its page does. */
+static enum tp_result
+websocket_ping(struct tp_wire *wire, uint64_t mark)
+{
+    const struct websocket_state *state = wire->state;
+    char carried[PING_BYTES];
+
+    if (state->phase != PHASE_OPEN) {
+        return TP_AGAIN;
+    }
+    for (size_t i = 0; i < sizeof(carried); i++) {
+        carried[i] = (char) (mark >> (8 * (sizeof(carried) - 1 - i)));
+    }
+    return websocket_send(wire, WEBSOCKET_PING, (struct tp_str){ carried, sizeof(carried) });
 }
 
 /* Who has dialed masks, so that no page can make it send what others take for HTTP. */

@@ -70,6 +70,7 @@ struct tp_wire {
     bool is_last; /* nothing after this will be read: what is open is answered, then it ends */
     bool is_amid; /* a packet has begun to come, though none of it may be left in the input */
     struct tp_chain own; /* what tp_wire_send() was given */
+    uint64_t ponged;     /* the mark of a ping that was answered; 0: none was */
 };
 
 /*
@@ -190,6 +191,12 @@ struct tp_protocol {
      */
     enum tp_result (*encode)(struct tp_wire *wire, const struct tp_packet *packet,
                              struct tp_output *output);
+
+    /*
+     * Asks for a sign of life that is no packet; the answer brings `mark` back to wire->ponged.
+     * TP_AGAIN: not yet.  NULL: it has none.
+     */
+    enum tp_result (*ping)(struct tp_wire *wire, uint64_t mark);
 
     /*
      * The session ends, and nothing more will be encoded: sends what says so (a close frame),

@@ -108,6 +108,7 @@ struct tp_session_row {
     uint64_t queued_bytes;
     uint64_t packets_received;
     uint64_t packets_sent;
+    int64_t rtt_us; /* 0: nobody has measured it */
     struct tp_str id;
     struct tp_str source;
 };

@@ -125,6 +125,9 @@ const char *tp_session_tls_cipher(const struct tp_session *session);
  */
 struct tp_str tp_session_tls_subject(const struct tp_session *session);
 
+/* How long a packet takes there and an answer back, smoothed, in us; 0: nobody has measured it. */
+int64_t tp_session_rtt_us(const struct tp_session *session);
+
 enum tp_session_state tp_session_get_state(const struct tp_session *session);
 
 /* The peer that it belongs to; NULL in the server. */
@@ -198,6 +201,12 @@ void tp_session_close(struct tp_session *session);
  * that is under way is waited for.  A dialed session comes back if the reason lets it.
  */
 void tp_session_end(struct tp_session *session, enum tp_close_reason reason);
+
+/*
+ * The same at the end of this turn, whatever is queued: what the connection does not take then never
+ * leaves.  For another end that is taken for dead.
+ */
+void tp_session_cut(struct tp_session *session, enum tp_close_reason reason);
 
 /* The times of a session that may be its own. */
 enum tp_session_timeout {

@@ -27,6 +27,12 @@ struct tp_session_keeping {
     /* The time has come that tp_session_wake() has set; `conf` is that of the session's server. */
     void (*on_time)(struct tp_session *session, void *data, const void *conf);
 
+    /*
+     * The session has another conf from here on, as a reload has brought it, whether the module keeps
+     * anything of the session or not; NULL: that is no matter.
+     */
+    void (*on_conf)(struct tp_session *session, const void *conf);
+
     /* Lets go of what the struct holds besides; NULL: nothing. */
     void (*end)(void *data);
 
@@ -53,9 +59,27 @@ void tp_session_wake(struct tp_session *session, const struct tp_module *module,
 
 /* The time of the loop's turn: CLOCK_MONOTONIC. */
 int64_t tp_session_now_ms(const struct tp_session *session);
+int64_t tp_session_now_us(const struct tp_session *session);
 
-/* When bytes last came from the other end. */
+/*
+ * When bytes last came from the other end: now, while it is not read from because it has asked too
+ * much or takes too little, since then nobody knows; and when bytes of ours last left.
+ */
 int64_t tp_session_heard_ms(const struct tp_session *session);
+int64_t tp_session_spoken_ms(const struct tp_session *session);
+
+/* What can be said over it, TP_PROTOCOL_…: of its protocol, or of the one it has unless it says another. */
+unsigned tp_session_abilities(const struct tp_session *session);
+
+/* A packet and the answer to it took so long: see tp_session_rtt_us(). */
+void tp_session_note_rtt(struct tp_session *session, int64_t rtt_us);
+
+/*
+ * Asks the other end for a sign of life in the protocol's own way, which no program hears of; the
+ * answer is noted like that to a PULL.  TP_UNSUPPORTED: the protocol has none; TP_AGAIN: not yet;
+ * TP_GONE: the session is ending, or not connected; TP_NO_MEMORY.
+ */
+enum tp_result tp_session_ping(struct tp_session *session) TP_MUST_CHECK;
 
 #ifdef __cplusplus
 }
