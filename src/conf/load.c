@@ -26,6 +26,8 @@ static struct tp_conf_reader *load_create_reader(const struct tp_conf_options *o
 static void load_destroy_reader(struct tp_conf_reader *reader);
 static size_t load_scratch_bytes(struct tp_module_list modules);
 static void load_read_directives(struct tp_conf_reader *reader);
+static void load_check(const struct tp_block *block, const struct tp_module *module,
+                       const void *conf);
 static void load_validate(struct tp_block *block);
 static void load_release(const struct tp_block *block);
 static enum tp_result load_keep(const struct tp_block *block, enum tp_result result,
@@ -263,6 +265,17 @@ load_release(const struct tp_block *block)
 }
 
 static void
+load_check(const struct tp_block *block, const struct tp_module *module, const void *conf)
+{
+    const char *directive = "";
+    const char *wrong = module->check(conf, &directive);
+
+    if (wrong != NULL) {
+        tp_conf_complain(block, directive, 0, "%s", wrong);
+    }
+}
+
+static void
 load_validate(struct tp_block *block)
 {
     const struct tp_module_list *list = &block->conf->catalogue.modules;
@@ -271,6 +284,9 @@ load_validate(struct tp_block *block)
         load_validate(inner);
     }
     for (size_t i = 0; i < list->count; i++) {
+        if (list->modules[i]->check != NULL && block->confs[i] != NULL) {
+            load_check(block, list->modules[i], block->confs[i]);
+        }
         if (list->modules[i]->validate != NULL) {
             list->modules[i]->validate(block, block->confs[i]);
         }

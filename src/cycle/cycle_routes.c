@@ -20,10 +20,11 @@ struct route_list {
 };
 
 static void routes_build(struct route_list *list, enum tp_context context,
-                         struct tp_router *router);
+                         const struct tp_server *served, struct tp_router *router);
 static size_t routes_count(const struct tp_block *parent, enum tp_context context);
 static void routes_collect(struct route_list *list, const struct tp_block *parent,
                            enum tp_context context);
+static void routes_add_own(struct route_list *list, const struct tp_exchange_logging *logging);
 static const struct tp_route *route_make(struct route_list *list, const struct tp_block *block);
 static struct tp_bodies route_bodies(const struct route_list *list, const struct tp_block *block);
 
@@ -38,8 +39,8 @@ tp__cycle_build_routes(struct tp_cycle *cycle, const struct tp_block *block,
         .messages = messages,
     };
 
-    routes_build(&list, TP_IN_PULL, &server->pulls);
-    routes_build(&list, TP_IN_PUSH, &server->pushes);
+    routes_build(&list, TP_IN_PULL, server, &server->pulls);
+    routes_build(&list, TP_IN_PUSH, server, &server->pushes);
 }
 
 struct tp_bodies
@@ -56,12 +57,14 @@ tp__cycle_bodies_of(const struct tp_block *block)
 }
 
 static void
-routes_build(struct route_list *list, enum tp_context context, struct tp_router *router)
+routes_build(struct route_list *list, enum tp_context context, const struct tp_server *served,
+             struct tp_router *router)
 {
     const struct tp_block *server = list->server;
     const struct tp_block *peer = tp_block_parent(server);
     bool has_peer = tp_block_context(server) == TP_IN_SERVER;
-    size_t count_max = routes_count(server, context) + (has_peer ? routes_count(peer, context) : 0);
+    size_t count_max = routes_count(server, context) + tp__conf_modules(server).count
+                       + (has_peer ? routes_count(peer, context) : 0);
 
     list->routes = tp__arena_new_array(list->arena, const struct tp_route *, count_max + 1);
     list->count = 0;
@@ -69,6 +72,8 @@ routes_build(struct route_list *list, enum tp_context context, struct tp_router 
     if (has_peer) {
         routes_collect(list, peer, context);
     }
+    /* Where two have one uri the first stays. */
+    routes_add_own(list, &served->logging);
     tp__router_build(router, list->routes, list->count, list->arena);
 }
 
@@ -90,6 +95,25 @@ routes_collect(struct route_list *list, const struct tp_block *parent, enum tp_c
     for (const struct tp_block *block = tp_block_first(parent, context); block != NULL;
          block = tp_block_next(block)) {
         list->routes[list->count++] = route_make(list, block);
+    }
+}
+
+/* Those of modules. */
+static void
+routes_add_own(struct route_list *list, const struct tp_exchange_logging *logging)
+{
+    struct tp_module_list modules = tp__conf_modules(list->server);
+
+    for (size_t i = 0; i < modules.count; i++) {
+        const struct tp_module *module = modules.modules[i];
+        const void *conf = tp_block_conf(list->server, module);
+
+        if (module->own_route.uri != NULL && module->own_route.is_wanted(conf)) {
+            struct tp_route *route = tp__arena_new(list->arena, struct tp_route);
+
+            *route = tp__route_of_module(module, conf, tp__cycle_bodies_of(list->server), logging);
+            list->routes[list->count++] = route;
+        }
     }
 }
 

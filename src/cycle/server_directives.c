@@ -489,7 +489,7 @@ tp__route_find_handler(const struct tp_block *route, const struct tp_module *aft
     for (size_t i = 0; i < list.count; i++) {
         const struct tp_module *module = list.modules[i];
 
-        if (is_behind && module->handle != NULL && tp_block_writes(route, module->handler)) {
+        if (is_behind && module->handler != NULL && tp_block_writes(route, module->handler)) {
             return module;
         }
         is_behind = is_behind || module == after;

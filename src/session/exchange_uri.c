@@ -12,6 +12,7 @@
 
 static bool exchange_take_recent_route(struct tp_exchange *exchange);
 static void exchange_note_recent_route(const struct tp_exchange *exchange);
+static void exchange_leave_own_route(struct tp_exchange *exchange, const struct tp_router *router);
 static enum tp_result exchange_parse_uri(struct tp_exchange *exchange);
 static struct tp_str uri_without_host(struct tp_str uri);
 static enum tp_result exchange_decode_path(struct tp_exchange *exchange);
@@ -25,9 +26,13 @@ tp__exchange_find_route(struct tp_exchange *exchange)
     if (!exchange_take_recent_route(exchange)) {
         result = tp__exchange_read_uri(exchange);
         if (result == TP_OK) {
-            exchange->route = tp__router_find(tp_exchange_wants_reply(exchange) ? &server->pulls
-                                                                                : &server->pushes,
-                                              exchange->path);
+            const struct tp_router *router =
+                tp_exchange_wants_reply(exchange) ? &server->pulls : &server->pushes;
+
+            exchange->route = tp__router_find(router, exchange->path);
+            if (exchange->route != NULL && exchange->route->is_own) {
+                exchange_leave_own_route(exchange, router);
+            }
             exchange_note_recent_route(exchange);
         }
     }
@@ -75,6 +80,20 @@ tp_exchange_set_uri(struct tp_exchange *exchange, struct tp_str uri)
     exchange->path = before.path;
     exchange->query = before.query;
     return result;
+}
+
+/*
+ * What modules bring is for conversations, in which both ends ask.  To others, such as those over
+ * HTTP, its uri is one like all.
+ */
+static void
+exchange_leave_own_route(struct tp_exchange *exchange, const struct tp_router *router)
+{
+    const struct tp_session *session = exchange->session;
+
+    if ((tp__session_protocol(session)->abilities & TP_PROTOCOL_PULLS_DOWN) == 0) {
+        exchange->route = tp__router_find_inexact(router, exchange->path);
+    }
 }
 
 struct tp_str

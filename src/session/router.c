@@ -16,6 +16,9 @@ enum {
     ROUTER_CELLS_PER_ROUTE = 2,
 };
 
+static inline const struct tp_route *router_find(const struct tp_router *router,
+                                                 const struct tp_router_table *exact,
+                                                 struct tp_str path);
 static struct tp_router_table *router_table_of(struct tp_router *router, struct tp_str uri,
                                                struct tp_str *key);
 static bool table_init(struct tp_router_table *table, size_t route_count, struct tp_arena *arena);
@@ -23,6 +26,24 @@ static enum tp_result table_add(struct tp_router_table *table, struct tp_str key
                                 const struct tp_route *route);
 static const struct tp_route *table_find(const struct tp_router_table *table, struct tp_str key,
                                          uint64_t hash);
+
+struct tp_route
+tp__route_of_module(const struct tp_module *module, const void *conf, struct tp_bodies bodies,
+                    const struct tp_exchange_logging *logging)
+{
+    struct tp_route route = {
+        .uri = tp__str(module->own_route.uri),
+        .handler = module,
+        .conf = conf,
+        .bodies = bodies,
+        .is_own = true,
+    };
+
+    if (module->own_route.is_logged(conf)) {
+        route.logging = *logging;
+    }
+    return route;
+}
 
 const char *
 tp__route_uri_check(struct tp_str uri)
@@ -93,6 +114,19 @@ tp__router_build(struct tp_router *router, const struct tp_route *const *routes,
 const struct tp_route *
 tp__router_find(const struct tp_router *router, struct tp_str path)
 {
+    return router_find(router, &router->exact, path);
+}
+
+const struct tp_route *
+tp__router_find_inexact(const struct tp_router *router, struct tp_str path)
+{
+    return router_find(router, NULL, path);
+}
+
+/* `exact` may be NULL. */
+static inline const struct tp_route *
+router_find(const struct tp_router *router, const struct tp_router_table *exact, struct tp_str path)
+{
     uint64_t prefix_hashes[ROUTER_DEPTH_MAX];
     size_t prefix_lens[ROUTER_DEPTH_MAX];
     unsigned depth = 0;
@@ -106,7 +140,7 @@ tp__router_find(const struct tp_router *router, struct tp_str path)
             prefix_lens[depth++] = i + 1;
         }
     }
-    const struct tp_route *route = table_find(&router->exact, path, hash);
+    const struct tp_route *route = exact == NULL ? NULL : table_find(exact, path, hash);
 
     while (route == NULL && router->prefixes.count > 0 && depth > 0) {
         depth--;

@@ -26,6 +26,7 @@ struct tp_route {
     struct tp_str uri; /* as written: exact, ending in a star, or a star alone */
     const struct tp_module *handler;
     const void *conf; /* the handler's */
+    bool is_own;      /* a module's, which nobody has configured */
     bool is_ordered;  /* replies leave in the order of the pulls */
     struct tp_bodies bodies;
     struct tp_exchange_logging logging;
@@ -52,6 +53,11 @@ struct tp_router {
     const struct tp_route *any;      /* of the star alone */
 };
 
+/* The own route of a module, which has one: with its conf, and if it wants that with this logging. */
+struct tp_route tp__route_of_module(const struct tp_module *module, const void *conf,
+                                    struct tp_bodies bodies,
+                                    const struct tp_exchange_logging *logging);
+
 /*
  * NULL when `uri` can be routed: a path, a path that ends in a slash and a star, or a star alone;
  * else a sentence fragment: what it has to be.
@@ -74,5 +80,8 @@ void tp__router_build(struct tp_router *router, const struct tp_route *const *ro
 
 /* The route for `path`; NULL when there is none. */
 const struct tp_route *tp__router_find(const struct tp_router *router, struct tp_str path);
+
+/* The same without a look at those of exactly that uri. */
+const struct tp_route *tp__router_find_inexact(const struct tp_router *router, struct tp_str path);
 
 #endif

@@ -34,6 +34,18 @@
 extern "C" {
 #endif
 
+/*
+ * A uri that is the module's own: in each server whose conf of the module wants it, PULLs and PUSHes
+ * to it are given to the module's `handle`, unless a route is configured for exactly that uri.  What
+ * guards and limits routes does not stand before it.
+ */
+struct tp_own_route {
+    const char *uri; /* NULL: the module has none */
+    bool (*is_wanted)(const void *conf);
+    bool (*is_logged)(
+        const void *conf); /* in the access log, and as slow, like what has no route */
+};
+
 struct tp_module {
     const char *name;
     const char *brief; /* one sentence, shown by ./configure --help and the manual */
@@ -57,6 +69,12 @@ struct tp_module {
      * no directive fills.
      */
     void (*validate)(const struct tp_block *block, void *conf);
+
+    /*
+     * The same of a module of which the library has the conf among its options: looks at nothing but
+     * that, and says why it cannot be, and which directive or option is to blame; NULL: it can.
+     */
+    const char *(*check)(const void *conf, const char **directive);
 
     /*
      * Frees what `validate` has taken besides: called once per block when a configuration
@@ -111,6 +129,8 @@ struct tp_module {
     enum tp_result (*save_state)(const void *state, struct tp_buf_pool *pool,
                                  struct tp_chain *saved);
     enum tp_result (*restore_state)(void *state, struct tp_str saved);
+
+    struct tp_own_route own_route;
 
     /* A codec or a filter this module brings, or NULL. */
     const struct tp_codec *codec;
