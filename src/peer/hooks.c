@@ -8,6 +8,8 @@
  */
 #include "peer/peer.h"
 
+#include "peer/built.h"
+
 enum {
     HOOKS_ARENA_CHUNK_BYTES = 1024,
 };
@@ -15,6 +17,12 @@ enum {
 /* What the peer's hooks have to do with its routes: headers are asked about before. */
 #define HOOKS_BEHIND_ROUTING (TP_HOOKS_OF_ROUTES & ~TP_HOOKS_OF_HEADERS)
 
+/* What modules of the library may have: their confs are the peer's, so they stand on no route. */
+#define HOOKS_OF_SESSIONS                                                                          \
+    (TP_HOOK_BIT(TP_HOOK_POST_DIAL) | TP_HOOK_BIT(TP_HOOK_POST_ACCEPT)                             \
+     | TP_HOOK_BIT(TP_HOOK_POST_DISCONNECT))
+
+static enum tp_result hooks_add_modules(struct tp_peer *peer, struct tp_hook_set **set);
 static enum tp_result hooks_add_groups(struct tp_hook_set **set, const struct tp_group *group,
                                        struct tp_arena *arena);
 static struct tp_hook_source hooks_of_peer(const struct tp_peer *peer);
@@ -32,6 +40,9 @@ tp__peer_hooks_init(struct tp_peer *peer)
     enum tp_result result =
         tp__hooks_add(&all, &source, TP_HOOK_BIT(TP_HOOK_POINT_COUNT) - 1, arena);
 
+    if (result == TP_OK) {
+        result = hooks_add_modules(peer, &all);
+    }
     if (result == TP_OK) {
         result = tp__hooks_add(&unrouted, &source, TP_HOOKS_OF_REPLIES, arena);
     }
@@ -82,6 +93,27 @@ tp__peer_hooks_let_pass(struct tp_peer *peer, const struct tp_hook_set *set,
     tp__peer_fail(peer, TP_DENIED, "\"%.*s\": refused by a hook: %d %.*s", TP_STR_ARG(text),
                   (int) call.refusal.code, TP_STR_ARG(call.refusal.text));
     return false;
+}
+
+/* What modules have to say of sessions, behind the program's. */
+static enum tp_result
+hooks_add_modules(struct tp_peer *peer, struct tp_hook_set **set)
+{
+    enum tp_result result = TP_OK;
+
+    for (size_t i = 0; i < tp__library_module_count && result == TP_OK; i++) {
+        const struct tp_module *module = tp__library_modules[i];
+        const struct tp_hook_source source = {
+            .hooks = &module->hooks,
+            .conf = tp__peer_conf(peer, module),
+            .owner = module->name,
+        };
+
+        if (module->wants_hooks == NULL || module->wants_hooks(source.conf)) {
+            result = tp__hooks_add(set, &source, HOOKS_OF_SESSIONS, &peer->hooks_arena);
+        }
+    }
+    return result;
 }
 
 /* The outermost first. */

@@ -60,9 +60,22 @@ static const struct option_row option_rows[] = {
     OPTION(redial.times, -1, -1, INT64_MAX),
 };
 
+/* The options that are the conf of a module. */
+static const struct option_conf {
+    const char *module;
+    size_t offset;
+    size_t size;
+} option_confs[] = {
+    { "heartbeat", offsetof(struct tp_peer_options, heartbeat), sizeof(struct tp_heartbeat) },
+};
+
 static const char *option_complete(const struct option_row *row, struct tp_peer_options *options);
 static struct tp_msec option_time(struct tp_msec time);
 static const char *options_check_rest(const struct tp_peer_options *options);
+static const char *options_check_modules(const struct tp_peer_options *options);
+static const struct tp_module *module_find(const char *name);
+static bool bytes_are_zeros(const unsigned char *bytes, size_t count);
+static void server_add_keepings(struct tp_peer *peer);
 
 const char *
 tp__peer_options_complete(const struct tp_peer_options *given, struct tp_peer_options *complete)
@@ -87,7 +100,21 @@ tp__peer_options_complete(const struct tp_peer_options *given, struct tp_peer_op
     if (complete->redials_never) {
         complete->redial.times = 0;
     }
+    if (wrong == NULL) {
+        wrong = options_check_modules(complete);
+    }
     return wrong == NULL ? options_check_rest(complete) : wrong;
+}
+
+const void *
+tp__peer_conf(const struct tp_peer *peer, const struct tp_module *module)
+{
+    for (size_t i = 0; i < TP_COUNT_OF(option_confs); i++) {
+        if (strcmp(option_confs[i].module, module->name) == 0) {
+            return (const unsigned char *) &peer->options + option_confs[i].offset;
+        }
+    }
+    return NULL;
 }
 
 bool
@@ -141,6 +168,7 @@ tp__peer_server_init(struct tp_peer *peer)
             .body_limit = { BODY_LOG_BYTES },
         },
     };
+    server_add_keepings(peer);
     peer->server.default_protocol =
         tp__server_find_protocol(&peer->server, tp__str(options->protocol));
     return peer->server.default_protocol != NULL;
@@ -178,6 +206,66 @@ static struct tp_msec
 option_time(struct tp_msec time)
 {
     return time.ms < 0 ? (struct tp_msec){ 0 } : time;
+}
+
+/* Of what is a module's conf: whether it can be, and, where it is not left as it is, whose it is. */
+static const char *
+options_check_modules(const struct tp_peer_options *options)
+{
+    for (size_t i = 0; i < TP_COUNT_OF(option_confs); i++) {
+        const struct option_conf *row = &option_confs[i];
+        const unsigned char *conf = (const unsigned char *) options + row->offset;
+        const struct tp_module *module = module_find(row->module);
+        const char *directive = row->module;
+
+        if (module == NULL ? !bytes_are_zeros(conf, row->size)
+                           : module->check(conf, &directive) != NULL) {
+            return directive;
+        }
+    }
+    return NULL;
+}
+
+/* Of those that the library was built with. */
+static const struct tp_module *
+module_find(const char *name)
+{
+    for (size_t i = 0; i < tp__library_module_count; i++) {
+        if (strcmp(tp__library_modules[i]->name, name) == 0) {
+            return tp__library_modules[i];
+        }
+    }
+    return NULL;
+}
+
+static bool
+bytes_are_zeros(const unsigned char *bytes, size_t count)
+{
+    size_t zeros = 0;
+
+    while (zeros < count && bytes[zeros] == 0) {
+        zeros++;
+    }
+    return zeros == count;
+}
+
+/* The modules that keep something of sessions. */
+static void
+server_add_keepings(struct tp_peer *peer)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < tp__library_module_count; i++) {
+        const struct tp_module *module = tp__library_modules[i];
+
+        if (module->session.size > 0) {
+            TP_ASSERT(count < TP_COUNT_OF(peer->keepings));
+            peer->keepings[count++] =
+                (struct tp_keeping_use){ .module = module, .conf = tp__peer_conf(peer, module) };
+        }
+    }
+    peer->server.keepings = peer->keepings;
+    peer->server.keeping_count = count;
 }
 
 static const char *

@@ -235,6 +235,13 @@ peer_open(struct tp_peer *peer)
     if (result != TP_OK) {
         goto free_pulls;
     }
+    result = tp__peer_routes_add_own(peer, &peer->pulls);
+    if (result == TP_OK) {
+        result = tp__peer_routes_add_own(peer, &peer->pushes);
+    }
+    if (result != TP_OK) {
+        goto free_pushes;
+    }
     result = peer_open_loop(peer);
     if (result != TP_OK) {
         goto free_pushes;

@@ -20,6 +20,7 @@ enum {
     TP_PEER_MAGIC = 0x54505045, /* "TPPE" */
     TP_PEER_ERROR_MAX = 512,    /* bytes of tp_peer_last_error() and its terminator */
     TP_PEER_PROTOCOLS_MAX = 16, /* that can be built in */
+    TP_PEER_KEEPINGS_MAX = 16,  /* modules that keep something of sessions */
 };
 
 /* The longest delay of a timer, and time-out of an option. */
@@ -71,6 +72,7 @@ struct tp_peer {
     struct tp_inbox inbox;
     struct tp_counted configuration; /* held by sessions and exchanges; never freed by them */
     struct tp_protocol_use protocols[TP_PEER_PROTOCOLS_MAX]; /* the server's */
+    struct tp_keeping_use keepings[TP_PEER_KEEPINGS_MAX];    /* the server's */
     struct tp_server server;
     struct tp_sessions sessions;
     uint64_t last_number; /* of a session */
@@ -135,6 +137,13 @@ bool tp__peer_server_init(struct tp_peer *peer);
 enum tp_result tp__peer_routes_init(struct tp_peer_routes *routes,
                                     struct tp_router *router) TP_MUST_CHECK;
 void tp__peer_routes_fini(struct tp_peer_routes *routes);
+
+/* Adds those of modules, which make way for the program's.  TP_NO_MEMORY. */
+enum tp_result tp__peer_routes_add_own(struct tp_peer *peer,
+                                       struct tp_peer_routes *routes) TP_MUST_CHECK;
+
+/* The conf of a module of the library, made of the options; NULL: it has none. */
+const void *tp__peer_conf(const struct tp_peer *peer, const struct tp_module *module);
 void tp__peer_groups_fini(struct tp_peer *peer);
 
 /* Makes the chains of the peer's hooks, and of a group's routes.  TP_NO_MEMORY. */

@@ -11,6 +11,7 @@
 #include "peer/peer.h"
 
 #include "base/str.h"
+#include "peer/built.h"
 
 #include <stdlib.h>
 
@@ -28,6 +29,7 @@ struct peer_handler {
 
 struct peer_route {
     struct tp_list_node node;
+    bool is_own; /* a module's, which makes way for the program's */
     struct tp_route route;
     struct peer_handler handler;
     char uri[];
@@ -44,6 +46,7 @@ static enum tp_result routes_on(struct tp_peer *peer, struct tp_peer_routes *rou
                                 const struct route_request *request);
 static struct peer_route *route_make(const struct tp_peer *peer,
                                      const struct route_request *request);
+static struct peer_route *routes_find_own(const struct tp_peer_routes *routes, struct tp_str uri);
 static enum tp_result routes_add(struct tp_peer_routes *routes, struct peer_route *route);
 static enum tp_result routes_grow(struct tp_peer_routes *routes);
 static void route_handle(struct tp_exchange *exchange, const void *conf);
@@ -151,6 +154,34 @@ tp__peer_routes_init(struct tp_peer_routes *routes, struct tp_router *router)
     return result;
 }
 
+enum tp_result
+tp__peer_routes_add_own(struct tp_peer *peer, struct tp_peer_routes *routes)
+{
+    for (size_t i = 0; i < tp__library_module_count; i++) {
+        const struct tp_module *module = tp__library_modules[i];
+        const void *conf = tp__peer_conf(peer, module);
+
+        if (module->own_route.uri == NULL || !module->own_route.is_wanted(conf)) {
+            continue;
+        }
+        struct peer_route *route = calloc(1, sizeof(*route));
+
+        if (route == NULL) {
+            return TP_NO_MEMORY;
+        }
+        route->is_own = true;
+        route->route =
+            tp__route_of_module(module, conf, peer->server.bodies, &peer->server.logging);
+        enum tp_result result = routes_add(routes, route);
+
+        if (result != TP_OK) {
+            free(route);
+            return result;
+        }
+    }
+    return TP_OK;
+}
+
 void
 tp__peer_routes_fini(struct tp_peer_routes *routes)
 {
@@ -187,14 +218,27 @@ routes_on(struct tp_peer *peer, struct tp_peer_routes *routes, const struct rout
     }
     struct peer_route *route = route_make(peer, request);
     enum tp_result result = route == NULL ? TP_NO_MEMORY : TP_OK;
+    struct peer_route *own = result == TP_OK ? routes_find_own(routes, route->route.uri) : NULL;
 
-    if (result == TP_OK && tp__router_has(routes->router, route->route.uri)) {
+    if (result == TP_OK && own == NULL && tp__router_has(routes->router, route->route.uri)) {
         result = TP_EXISTS;
     }
     if (result == TP_OK
         && !tp__peer_hooks_let_pass(peer, route->route.hooks, TP_HOOK_POST_REG, route->route.uri)) {
         free(route);
         return TP_DENIED;
+    }
+    if (result == TP_OK && own != NULL) {
+        /* Its place is taken: sessions may remember it. */
+        own->is_own = false;
+        own->route.is_own = false;
+        own->handler = route->handler;
+        own->route.handler = route->route.handler;
+        own->route.conf = &own->handler;
+        own->route.hooks = route->route.hooks;
+        own->route.logging = route->route.logging;
+        free(route);
+        return TP_OK;
     }
     if (result == TP_OK) {
         result = routes_add(routes, route);
@@ -205,6 +249,20 @@ routes_on(struct tp_peer *peer, struct tp_peer_routes *routes, const struct rout
                              result == TP_EXISTS ? "it has a handler already" : "memory is out");
     }
     return TP_OK;
+}
+
+/* NULL: nobody but the program can have the uri. */
+static struct peer_route *
+routes_find_own(const struct tp_peer_routes *routes, struct tp_str uri)
+{
+    TP_LIST_EACH (node, &routes->members) {
+        struct peer_route *route = TP_CONTAINER_OF(node, struct peer_route, node);
+
+        if (route->is_own && tp__str_equal(route->route.uri, uri)) {
+            return route;
+        }
+    }
+    return NULL;
 }
 
 /* "*" in a group is all that is below the group. */

@@ -18,8 +18,8 @@ EXAMPLES = ROOT / "docs/examples"
 PROGRAMS = Path(__file__).resolve().parent / "library"
 
 # What a program includes, and what it gets with it; teleport/module.h is for modules only.
-HEADERS = ("teleport", "exchange", "hooks", "identity", "session", "close_reason", "ids", "query",
-           "status", "address", "log", "base")
+HEADERS = ("teleport", "exchange", "heartbeat", "hooks", "identity", "session", "close_reason",
+           "ids", "query", "status", "address", "log", "base")
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", "-g")
 
 

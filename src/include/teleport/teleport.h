@@ -24,6 +24,7 @@
 #define TELEPORT_TELEPORT_H
 
 #include <teleport/exchange.h>
+#include <teleport/heartbeat.h>
 #include <teleport/hooks.h>
 #include <teleport/identity.h>
 #include <teleport/session.h>
@@ -88,6 +89,7 @@ struct tp_peer_options {
     struct tp_msec handshake_timeout; /* [10s] */
 
     enum tp_on_full send_queue_full; /* what a full send_queue does [drop-new] */
+    struct tp_heartbeat heartbeat; /* [none are sent, those of other ends are answered] */
 };
 
 /* clang-format off */
