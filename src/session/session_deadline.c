@@ -117,9 +117,9 @@ session_times(const struct tp_session *session, struct session_time *times)
     times[count++] = (struct session_time){ session->packet_begun_ms,
                                             tp__session_timeout(session, TP_TIMEOUT_PACKET),
                                             TP_CLOSE_PACKET_TIMEOUT };
-    times[count++] =
-        (struct session_time){ session->heard_ms, tp__session_timeout(session, TP_TIMEOUT_READ),
-                               TP_CLOSE_READ_TIMEOUT };
+    times[count++] = (struct session_time){ session_silent_since_ms(session),
+                                            tp__session_timeout(session, TP_TIMEOUT_READ),
+                                            TP_CLOSE_READ_TIMEOUT };
     return count;
 }
 

@@ -89,7 +89,7 @@ struct tp_peer_options {
     struct tp_msec handshake_timeout; /* [10s] */
 
     enum tp_on_full send_queue_full; /* what a full send_queue does [drop-new] */
-    struct tp_heartbeat heartbeat; /* [none are sent, those of other ends are answered] */
+    struct tp_heartbeat heartbeat;   /* [none are sent, those of other ends are answered] */
 };
 
 /* clang-format off */

@@ -12,6 +12,7 @@
 #include "session_fixture.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -410,15 +411,15 @@ move_to(struct fixture *here, struct fixture *there)
     struct tp_chain saved = { 0 };
 
     ck_assert_int_eq(TP_OK, tp__session_save(session, &saved));
-    char *flat = malloc(saved.len);
+    uint8_t *flat = malloc(saved.len);
     size_t len = saved.len;
-    int fd = dup(tp__session_fd(session));
+    int fd = fcntl(tp__session_fd(session), F_DUPFD_CLOEXEC, 0);
 
     tp_chain_copy(&saved, 0, len, flat);
     tp_chain_clear(&saved);
     tp__session_close(&session, TP_CLOSE_MOVED);
     ck_assert_int_eq(TP_OK, tp__session_restore(&there->bench.sessions, &receiver, fd,
-                                                (struct tp_str){ flat, len }));
+                                                (struct tp_str){ (const char *) flat, len }));
     free(flat);
     there->client = here->client;
     there->client.session =
