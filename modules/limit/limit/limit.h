@@ -1,0 +1,116 @@
+/*
+ * limit.h - the parts of the module limit: how many sessions there may be, and how much they
+ * may ask.
+ */
+#ifndef TELEPORT_LIMIT_H
+#define TELEPORT_LIMIT_H
+
+#include <teleport/module.h>
+
+enum {
+    LIMIT_CHARGES_MAX = 8,   /* rules of connections that may count one session */
+    LIMIT_BUCKETS_MAX = 8,   /* rates that each session has of its own */
+    LIMIT_SLOTS = 256,       /* the largest worker_processes */
+    LIMIT_ID_MAX = 64,       /* bytes of an id that a session is counted by; of a longer one a hash */
+    LIMIT_LOG_PAUSE_MS = 1000,
+    LIMIT_IDENTITY_LOOK_MS = 500,
+};
+
+/* What a rule of connections counts by. */
+enum limit_by {
+    LIMIT_BY_ADDRESS,
+    LIMIT_BY_ID,
+    LIMIT_BY_NOTHING, /* limit_total: all sessions together */
+};
+
+/* What a rule has in this process, for as long as a configuration is used. */
+struct limit_state {
+    bool is_counted;         /* the sessions that are there have been counted */
+    int64_t logged_ms;       /* when something was last logged of it */
+    uint64_t silent_count;   /* what was not logged since then */
+    struct limit_wait *waits;
+};
+
+/* What any rule has. */
+struct limit_rule {
+    struct tp_str zone; /* names its table, and it in logs and counters */
+    int64_t entries;
+    struct tp_table *table; /* NULL: it keeps its count with each session */
+    struct tp_meter refused;
+    struct tp_meter delayed;
+    struct tp_meter would_refuse;
+    struct tp_meter uncounted;
+    struct limit_state *state;
+};
+
+struct limit_conn {
+    struct limit_rule rule;
+    int64_t max;
+    int by; /* enum limit_by */
+};
+
+/* Of packets, or of bytes. */
+struct limit_speed {
+    bool is_of_bytes;
+    uint64_t count;
+    uint64_t period_ns;
+};
+
+struct limit_rate {
+    struct limit_rule rule;
+    struct limit_speed speed;
+    struct tp_template key; /* empty: each session has its own */
+    struct tp_size burst;   /* packets or bytes; 0: what comes in a second */
+    struct tp_msec delay;   /* as long may one wait; 0: it is refused at once */
+};
+
+struct limit_conf {
+    struct tp_items conns;  /* struct limit_conn */
+    struct tp_items totals; /* struct limit_conn */
+    struct tp_items rates;  /* struct limit_rate */
+    bool is_dry_run;
+};
+
+/* A count of a rule that is the session's own; named by the rule's zone. */
+struct limit_bucket {
+    uint32_t zone; /* see limit_zone_hash(); 0: free */
+    int64_t full_ns;
+};
+
+/* What is kept of a session. */
+struct limit_session {
+    uint32_t charges[LIMIT_CHARGES_MAX]; /* zones that count it; 0: free */
+    struct limit_bucket buckets[LIMIT_BUCKETS_MAX];
+    uint32_t id_len;
+    char id[LIMIT_ID_MAX]; /* that it is counted by */
+};
+
+extern const struct tp_module tp_module_limit;
+
+/* A short name of a zone; never 0. */
+uint32_t limit_zone_hash(struct tp_str zone);
+
+/* Says at `level` of info that something was refused, not more often than once a second a rule. */
+void limit_log(const struct limit_rule *rule, const struct tp_session *session, const char *what);
+
+/* limit_conn.c */
+extern const struct tp_table_layout limit_conn_layout;
+enum tp_verdict limit_conn_on_accept(struct tp_hook_call *call, const void *module_conf);
+enum tp_verdict limit_conn_on_disconnect(struct tp_hook_call *call, const void *module_conf);
+void limit_conn_on_time(struct tp_session *session, void *data, const void *module_conf);
+void limit_conn_start(struct tp_sessions *home, const struct limit_conf *conf);
+
+/* Counts a session by its id, once it has one; false: there are too many, and it ends. */
+bool limit_conn_check_id(struct tp_session *session, const struct limit_conf *conf);
+
+/* limit_rate.c */
+extern const struct tp_table_layout limit_rate_layout;
+enum tp_verdict limit_rate_on_header(struct tp_hook_call *call, const void *module_conf);
+
+/* For the end of a configuration: nothing of it waits any more but what the worker's end cuts off. */
+void limit_rate_stop(const struct limit_conf *conf);
+
+/* The time that `count` packets or bytes take at this speed. */
+int64_t limit_speed_time_ns(const struct limit_speed *speed, uint64_t count);
+
+#endif

@@ -1,0 +1,345 @@
+/*
+ * limit_conn.c - how many sessions there may be: from one address, of one id, in all.
+ *
+ * An entry has a count for each worker slot, of which each worker writes its own; so what a dead
+ * worker has counted is made zero by its successor, when it begins, and a worker that takes a
+ * configuration over counts what it has anew.
+ *
+ * By address a session is counted when it is accepted; by id when it has proved that: with its
+ * first packet after that, or half a second later if none comes.
+ */
+#include "limit.h"
+
+#include <string.h>
+
+/* The value of a key. */
+struct conn_entry {
+    uint32_t counts[LIMIT_SLOTS];
+};
+
+/* What a worker counts anew. */
+struct conn_recount {
+    const struct limit_conn *conn;
+    unsigned slot;
+};
+
+static bool conn_is_idle(const void *value, int64_t now_ms);
+static bool conn_charge(struct tp_session *session, struct limit_session *data,
+                        const struct limit_conn *conn, bool is_dry_run);
+static bool conn_refuse(const struct tp_session *session, const struct limit_conn *conn,
+                        bool is_dry_run);
+static void conn_uncharge(struct tp_session *session, struct limit_session *data,
+                          const struct limit_conn *conn);
+static void conn_uncharge_all(struct tp_session *session, struct limit_session *data,
+                              const struct limit_conf *conf);
+static struct tp_str conn_key(const struct tp_session *session, const struct limit_session *data,
+                              const struct limit_conn *conn, char *text);
+static uint32_t *session_charge_at(struct limit_session *data, uint32_t zone);
+static bool session_learn_id(const struct tp_session *session, struct limit_session *data);
+static bool conns_want_id(const struct limit_conf *conf);
+static void conn_recount(struct tp_sessions *home, const struct limit_conn *conn);
+static bool conn_clear_slot(struct tp_str key, void *value, void *owner);
+static void conn_count_session(struct tp_session *session, void *owner);
+
+const struct tp_table_layout limit_conn_layout = {
+    .version = 1,
+    .value_size = sizeof(struct conn_entry),
+    .is_idle = conn_is_idle,
+};
+
+enum tp_verdict
+limit_conn_on_accept(struct tp_hook_call *call, const void *module_conf)
+{
+    const struct limit_conf *conf = module_conf;
+    const struct tp_items *groups[] = { &conf->totals, &conf->conns };
+
+    if (conf->totals.count + conf->conns.count == 0) {
+        return TP_PASS;
+    }
+    struct limit_session *data = tp_session_data_make(call->session, &tp_module_limit);
+
+    if (data == NULL) {
+        call->refusal = tp_status_of(TP_STATUS_SERVICE_UNAVAILABLE);
+        return TP_REFUSE;
+    }
+    for (size_t group = 0; group < TP_COUNT_OF(groups); group++) {
+        const struct limit_conn *conns = groups[group]->items;
+
+        for (size_t i = 0; i < groups[group]->count; i++) {
+            if (conns[i].by != LIMIT_BY_ID
+                && !conn_charge(call->session, data, &conns[i], conf->is_dry_run)) {
+                conn_uncharge_all(call->session, data, conf);
+                call->refusal = tp_status_of(TP_STATUS_TOO_MANY_REQUESTS);
+                tp_session_end(call->session, TP_CLOSE_LIMIT_REACHED);
+                return TP_PASS;
+            }
+        }
+    }
+    if (conns_want_id(conf)) {
+        tp_session_wake(call->session, &tp_module_limit,
+                        (struct tp_msec){ LIMIT_IDENTITY_LOOK_MS });
+    }
+    return TP_PASS;
+}
+
+enum tp_verdict
+limit_conn_on_disconnect(struct tp_hook_call *call, const void *module_conf)
+{
+    struct limit_session *data = tp_session_data_get(call->session, &tp_module_limit);
+
+    if (data != NULL) {
+        conn_uncharge_all(call->session, data, module_conf);
+    }
+    return TP_PASS;
+}
+
+void
+limit_conn_on_time(struct tp_session *session, void *data, const void *module_conf)
+{
+    (void) data;
+    if (tp_session_is_guarded(session)) {
+        tp_session_wake(session, &tp_module_limit, (struct tp_msec){ LIMIT_IDENTITY_LOOK_MS });
+    } else if (!limit_conn_check_id(session, module_conf)) {
+        tp_session_end(session, TP_CLOSE_LIMIT_REACHED);
+    }
+}
+
+bool
+limit_conn_check_id(struct tp_session *session, const struct limit_conf *conf)
+{
+    struct limit_session *data = tp_session_data_get(session, &tp_module_limit);
+    const struct limit_conn *conns = conf->conns.items;
+
+    if (data == NULL || data->id_len > 0 || !session_learn_id(session, data)) {
+        return true;
+    }
+    for (size_t i = 0; i < conf->conns.count; i++) {
+        if (conns[i].by == LIMIT_BY_ID && !conn_charge(session, data, &conns[i], conf->is_dry_run)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void
+limit_conn_start(struct tp_sessions *home, const struct limit_conf *conf)
+{
+    const struct tp_items *groups[] = { &conf->totals, &conf->conns };
+
+    for (size_t group = 0; group < TP_COUNT_OF(groups); group++) {
+        const struct limit_conn *conns = groups[group]->items;
+
+        for (size_t i = 0; i < groups[group]->count; i++) {
+            if (!conns[i].rule.state->is_counted) {
+                conns[i].rule.state->is_counted = true;
+                conn_recount(home, &conns[i]);
+            }
+        }
+    }
+}
+
+static bool
+conn_is_idle(const void *value, int64_t now_ms)
+{
+    const struct conn_entry *entry = value;
+    uint32_t any = 0;
+
+    (void) now_ms;
+    for (unsigned slot = 0; slot < LIMIT_SLOTS; slot++) {
+        any |= entry->counts[slot];
+    }
+    return any == 0;
+}
+
+/* Counts the session by the rule; false: there are too many, and it is not counted. */
+static bool
+conn_charge(struct tp_session *session, struct limit_session *data, const struct limit_conn *conn,
+            bool is_dry_run)
+{
+    char text[TP_ADDRESS_TEXT_MAX];
+    struct tp_sessions *home = tp_session_get_handle(session).home;
+    uint32_t *free_charge = session_charge_at(data, 0);
+    uint64_t total = 0;
+    void *value;
+
+    if (free_charge == NULL) {
+        return true;
+    }
+    enum tp_result result = tp_table_enter(conn->rule.table, conn_key(session, data, conn, text),
+                                           tp_session_now_ms(session), &value);
+
+    if (result != TP_OK) {
+        tp_meter_add(&conn->rule.uncounted, 1);
+        limit_log(&conn->rule, session, "limit-table-full");
+        return true;
+    }
+    struct conn_entry *entry = value;
+
+    for (unsigned slot = 0; slot < LIMIT_SLOTS; slot++) {
+        total += entry->counts[slot];
+    }
+    bool is_let_in = total < (uint64_t) conn->max || is_dry_run;
+
+    if (is_let_in) {
+        entry->counts[tp_home_slot(home)]++;
+        *free_charge = limit_zone_hash(conn->rule.zone);
+    }
+    tp_table_leave(conn->rule.table, &value);
+    return total < (uint64_t) conn->max || conn_refuse(session, conn, is_dry_run);
+}
+
+/* Tells of it; true where it is let in all the same. */
+static bool
+conn_refuse(const struct tp_session *session, const struct limit_conn *conn, bool is_dry_run)
+{
+    tp_meter_add(is_dry_run ? &conn->rule.would_refuse : &conn->rule.refused, 1);
+    limit_log(&conn->rule, session, is_dry_run ? "limit-would-refuse" : "limit-refused");
+    return is_dry_run;
+}
+
+static void
+conn_uncharge(struct tp_session *session, struct limit_session *data,
+              const struct limit_conn *conn)
+{
+    char text[TP_ADDRESS_TEXT_MAX];
+    struct tp_sessions *home = tp_session_get_handle(session).home;
+    uint32_t *charge = session_charge_at(data, limit_zone_hash(conn->rule.zone));
+    void *value;
+
+    if (charge == NULL) {
+        return;
+    }
+    *charge = 0;
+    if (tp_table_find(conn->rule.table, conn_key(session, data, conn, text), &value) != TP_OK) {
+        return;
+    }
+    uint32_t *count = &((struct conn_entry *) value)->counts[tp_home_slot(home)];
+
+    *count -= *count > 0 ? 1 : 0;
+    if (conn_is_idle(value, 0)) {
+        tp_table_remove(conn->rule.table, &value);
+    } else {
+        tp_table_leave(conn->rule.table, &value);
+    }
+}
+
+static void
+conn_uncharge_all(struct tp_session *session, struct limit_session *data,
+                  const struct limit_conf *conf)
+{
+    const struct tp_items *groups[] = { &conf->totals, &conf->conns };
+
+    for (size_t group = 0; group < TP_COUNT_OF(groups); group++) {
+        const struct limit_conn *conns = groups[group]->items;
+
+        for (size_t i = 0; i < groups[group]->count; i++) {
+            conn_uncharge(session, data, &conns[i]);
+        }
+    }
+}
+
+/* `text` has TP_ADDRESS_TEXT_MAX bytes. */
+static struct tp_str
+conn_key(const struct tp_session *session, const struct limit_session *data,
+         const struct limit_conn *conn, char *text)
+{
+    if (conn->by == LIMIT_BY_ID) {
+        return (struct tp_str){ data->id, data->id_len };
+    }
+    if (conn->by == LIMIT_BY_NOTHING) {
+        return conn->rule.zone;
+    }
+    struct tp_address remote = *tp_session_remote(session);
+
+    remote.port = 0;
+    tp_address_format(&remote, text);
+    return (struct tp_str){ text, strlen(text) };
+}
+
+/* The charge by `zone`, or a free one for 0; NULL: there is none. */
+static uint32_t *
+session_charge_at(struct limit_session *data, uint32_t zone)
+{
+    for (size_t i = 0; i < LIMIT_CHARGES_MAX; i++) {
+        if (data->charges[i] == zone) {
+            return &data->charges[i];
+        }
+    }
+    return NULL;
+}
+
+/* Keeps the id that the session has proved: it is uncounted by the same, whatever becomes of it. */
+static bool
+session_learn_id(const struct tp_session *session, struct limit_session *data)
+{
+    const struct tp_identity *identity = tp_session_identity(session);
+
+    if (identity == NULL || identity->id.len == 0) {
+        return false;
+    }
+    struct tp_str id = identity->id;
+    size_t kept = id.len <= LIMIT_ID_MAX ? id.len : LIMIT_ID_MAX - sizeof(uint32_t);
+
+    memcpy(data->id, id.data, kept);
+    data->id_len = (uint32_t) kept;
+    if (kept < id.len) {
+        uint32_t hash = limit_zone_hash(id);
+
+        memcpy(data->id + kept, &hash, sizeof(hash));
+        data->id_len = LIMIT_ID_MAX;
+    }
+    return true;
+}
+
+static bool
+conns_want_id(const struct limit_conf *conf)
+{
+    const struct limit_conn *conns = conf->conns.items;
+
+    for (size_t i = 0; i < conf->conns.count; i++) {
+        if (conns[i].by == LIMIT_BY_ID) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Makes what this slot has counted what is true of it. */
+static void
+conn_recount(struct tp_sessions *home, const struct limit_conn *conn)
+{
+    struct conn_recount recount = { .conn = conn, .slot = tp_home_slot(home) };
+
+    tp_table_each(conn->rule.table, conn_clear_slot, &recount);
+    tp_home_each_session(home, conn_count_session, &recount);
+}
+
+static bool
+conn_clear_slot(struct tp_str key, void *value, void *owner)
+{
+    const struct conn_recount *recount = owner;
+
+    (void) key;
+    ((struct conn_entry *) value)->counts[recount->slot] = 0;
+    return !conn_is_idle(value, 0);
+}
+
+static void
+conn_count_session(struct tp_session *session, void *owner)
+{
+    const struct conn_recount *recount = owner;
+    struct limit_session *data = tp_session_data_get(session, &tp_module_limit);
+    char text[TP_ADDRESS_TEXT_MAX];
+    void *value;
+
+    if (data == NULL
+        || session_charge_at(data, limit_zone_hash(recount->conn->rule.zone)) == NULL) {
+        return;
+    }
+    if (tp_table_enter(recount->conn->rule.table, conn_key(session, data, recount->conn, text),
+                       tp_session_now_ms(session), &value)
+        == TP_OK) {
+        ((struct conn_entry *) value)->counts[recount->slot]++;
+        tp_table_leave(recount->conn->rule.table, &value);
+    }
+}
