@@ -378,9 +378,7 @@ tp__exchange_run_expected(struct tp_exchange *exchange, tp_handler_fn handler, v
         tp_exchange_refuse_result(exchange, result);
     } else {
         exchange->is_running = true;
-        exchange->sessions->callout_count++;
         handler(exchange, owner);
-        exchange->sessions->callout_count--;
     }
     tp__exchange_check_answer(exchange);
 }

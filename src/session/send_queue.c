@@ -58,6 +58,7 @@ struct tp_slowness {
 static bool queue_fits(const struct tp_session *session, size_t cost, size_t freed);
 static bool queue_is_slow(const struct tp_session *session);
 static void queue_flush(struct tp_session *session);
+static bool queue_holds_caller(const struct tp_session *session);
 static bool queue_can_make_room(struct tp_session *session, const struct tp_packet *packet,
                                 size_t cost);
 static size_t queue_droppable_bytes(const struct tp_session *session, size_t cost);
@@ -222,19 +223,17 @@ queue_is_slow(const struct tp_session *session)
 
 /*
  * Much may come in one turn to somebody who is not slow at all: he is offered what waits before
- * anything is done.  Not from within a handler, hook or callback, which may have one of the
- * exchanges that end when they are sent.
+ * anything is done.
  */
 static void
 queue_flush(struct tp_session *session)
 {
-    struct tp_sessions *sessions = session->sessions;
     bool is_open = tp__session_is_connected(session) && !session->is_greeting && !session->is_barred
                    && !session->has_failed;
+    bool is_writing = tp__output_len(&session->sessions->output) > 0; /* a hook is told of it */
 
     tp__session_want_turn_end(session);
-    if (!is_open || session->unsent.len > 0 || sessions->running != NULL
-        || sessions->callout_count > 0) {
+    if (!is_open || session->unsent.len > 0 || is_writing || queue_holds_caller(session)) {
         return;
     }
     enum tp_result result = tp__session_write(session);
@@ -245,6 +244,20 @@ queue_flush(struct tp_session *session)
         session->end_reason =
             result == TP_GONE ? TP_CLOSE_CONNECTION_BROKEN : TP_CLOSE_NO_RESOURCES;
     }
+}
+
+/* An exchange ends when its reply is sent, but not under a handler that has not returned. */
+static bool
+queue_holds_caller(const struct tp_session *session)
+{
+    TP_LIST_EACH (node, &session->outgoing) {
+        const struct tp_exchange *exchange = TP_CONTAINER_OF(node, struct tp_exchange, node);
+
+        if (exchange->is_running || exchange->is_at_hook) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Without dropping anything that might then have been dropped in vain. */

@@ -112,6 +112,14 @@ fixture_flood(struct fixture *fixture)
     return taken;
 }
 
+/* As from within a hook that is told of a packet that leaves. */
+static void
+stop_writing(struct fixture *fixture)
+{
+    ck_assert_ptr_nonnull(tp_output_reserve(&fixture->bench.sessions.output, 1));
+    ck_assert_int_eq(TP_OK, tp_output_commit(&fixture->bench.sessions.output, 1, NULL));
+}
+
 static size_t
 read_length(const uint8_t *bytes)
 {
@@ -368,13 +376,13 @@ START_TEST(close_spares_who_takes_all_at_the_end_of_the_turn)
     struct fixture fixture;
 
     fixture_open(&fixture, TP_ON_FULL_CLOSE);
-    fixture.bench.sessions.callout_count++;
+    stop_writing(&fixture);
     int taken = 0;
 
     while (push(&fixture, "/x", 1, 1) == TP_OK) {
         taken++;
     }
-    fixture.bench.sessions.callout_count--;
+    tp__output_reset(&fixture.bench.sessions.output);
     struct arrivals arrivals;
 
     for (int i = 0;
@@ -391,17 +399,51 @@ START_TEST(close_spares_who_takes_all_at_the_end_of_the_turn)
 }
 END_TEST
 
+/* Its exchange has not returned, though its reply would end with being sent. */
+static void
+answer_and_push(struct tp_exchange *exchange, void *owner)
+{
+    struct fixture *fixture = owner;
+    struct tp_status status = tp_status_of(TP_STATUS_OK);
+    struct tp_chain body = { 0 };
+
+    tp_exchange_finish(exchange, &status, &body, TP_CODEC_JSON);
+    for (int number = 1; number <= FLOOD; number++) {
+        ck_assert_int_eq(TP_OK, push(fixture, "/x", number, BODY));
+    }
+    ck_assert_int_eq(TP_PACKET_PULL, tp_exchange_type(exchange));
+}
+
+START_TEST(a_handler_may_fill_the_queue_behind_its_reply)
+{
+    struct fixture fixture;
+    struct tp_test_stream stream = { 0 };
+    struct arrivals arrivals;
+
+    fixture_open(&fixture, TP_ON_FULL_DROP_OLD);
+    tp_session_expect(fixture.session, answer_and_push, &fixture);
+    tp__test_stream_add_pull(&stream, 1, "/echo", TP_STR("9"));
+    tp__test_client_send(&fixture.client, &fixture.bench, &stream);
+    tp__test_bench_turn(&fixture.bench, 3);
+    fixture_read(&fixture, &arrivals);
+    ck_assert_str_eq("/echo", arrivals.all[0].uri);
+    ck_assert_int_eq(FLOOD, arrivals.all[arrivals.count - 1].number);
+    tp__test_stream_clear(&stream);
+    fixture_close(&fixture);
+}
+END_TEST
+
 /* However much waits, not more than a quarter of the bound and a packet. */
 START_TEST(little_has_begun_of_what_waits)
 {
     struct fixture fixture;
 
     fixture_open(&fixture, TP_ON_FULL_DROP_OLD);
-    fixture.bench.sessions.callout_count++;
+    stop_writing(&fixture);
     while (push(&fixture, "/x", 1, BODY) == TP_OK && fixture.session->slowness == NULL) {
         continue;
     }
-    fixture.bench.sessions.callout_count--;
+    tp__output_reset(&fixture.bench.sessions.output);
     tp__test_bench_turn(&fixture.bench, 2);
     ck_assert_uint_gt(fixture.session->unsent.len, 0);
     ck_assert_uint_lt(fixture.session->unsent.len, SEND_QUEUE / 4 + 2 * BODY);
@@ -626,6 +668,7 @@ tp_suite_session_send_queue(void)
     tcase_add_test(tests, close_ends_the_session);
     tcase_add_loop_test(tests, who_is_not_slow_gets_all_of_a_burst, 0, policies);
     tcase_add_test(tests, close_spares_who_takes_all_at_the_end_of_the_turn);
+    tcase_add_test(tests, a_handler_may_fill_the_queue_behind_its_reply);
     tcase_add_test(tests, little_has_begun_of_what_waits);
     tcase_add_loop_test(tests, pulls_wait_or_are_refused, 0, sparing);
     tcase_add_loop_test(tests, replies_are_never_refused, 0, sparing);
