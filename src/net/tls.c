@@ -51,7 +51,9 @@ struct tp_tls {
     uint8_t state; /* enum tp_tls_state */
     bool has_heard_tls;
     bool has_said_end;
-    char *subject; /* NULL without one */
+    char *subject; /* NULL without one, here and below */
+    char *common_name;
+    char *alternative_name;
 };
 
 /* What the bytes that have arrived begin with. */
@@ -139,6 +141,8 @@ tp__tls_free(struct tp_tls **freed)
     tp__tls_context_release(&tls->context);
     tp_buf_release(tls->kept);
     free(tls->subject);
+    free(tls->common_name);
+    free(tls->alternative_name);
     free(tls);
 }
 
@@ -282,6 +286,18 @@ struct tp_str
 tp__tls_subject(const struct tp_tls *tls)
 {
     return tp__str(tls->subject == NULL ? "" : tls->subject);
+}
+
+struct tp_str
+tp__tls_common_name(const struct tp_tls *tls)
+{
+    return tp__str(tls->common_name == NULL ? "" : tls->common_name);
+}
+
+struct tp_str
+tp__tls_alternative_name(const struct tp_tls *tls)
+{
+    return tp__str(tls->alternative_name == NULL ? "" : tls->alternative_name);
 }
 
 struct tp_str
@@ -489,6 +505,8 @@ tls_note_facts(struct tp_tls *tls)
 
     if (certificate != NULL && tls->context->role == TP_TLS_ACCEPTS) {
         tls->subject = subject_text(certificate);
+        tls->common_name = tp__tls_common_name_text(certificate);
+        tls->alternative_name = tp__tls_alternative_name_text(certificate);
     }
 }
 

@@ -220,6 +220,10 @@ const char *tp__tls_cipher_word(const struct tp_tls *tls);
 /* Whom the other end's certificate is for, as RFC 2253 writes it; empty without one. */
 struct tp_str tp__tls_subject(const struct tp_tls *tls);
 
+/* The subject's last common name; the first alternative name: of a host, a mailbox, an URI. */
+struct tp_str tp__tls_common_name(const struct tp_tls *tls);
+struct tp_str tp__tls_alternative_name(const struct tp_tls *tls);
+
 /* What both ends have agreed to speak, of the names of options.alpn; empty: nothing. */
 struct tp_str tp__tls_alpn(const struct tp_tls *tls);
 

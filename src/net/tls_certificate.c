@@ -11,6 +11,7 @@
 #include <openssl/x509v3.h>
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What reading a key has met. */
@@ -28,6 +29,7 @@ static bool use_key(SSL_CTX *system, struct tp_str text, size_t item,
                     struct tls_complaints *complaints);
 static int on_passphrase(char *to, int size, int is_for_writing, void *owner);
 static bool same_extension(X509 *left, X509 *right);
+static char *name_text(const ASN1_STRING *name);
 
 bool
 tp__tls_use_pair(SSL_CTX *system, const struct tp_tls_pair *pair, size_t item,
@@ -44,6 +46,37 @@ tp__tls_same_names(X509 *left, X509 *right)
 {
     return same_extension(left, right)
            && X509_NAME_cmp(X509_get_subject_name(left), X509_get_subject_name(right)) == 0;
+}
+
+char *
+tp__tls_common_name_text(X509 *certificate)
+{
+    X509_NAME *subject = X509_get_subject_name(certificate);
+    int last = -1;
+
+    for (int at = -1; (at = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0;) {
+        last = at;
+    }
+    return last < 0 ? NULL
+                    : name_text(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, last)));
+}
+
+char *
+tp__tls_alternative_name_text(X509 *certificate)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    char *text = NULL;
+
+    for (int i = 0; names != NULL && text == NULL && i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+
+        if (name->type == GEN_DNS || name->type == GEN_EMAIL || name->type == GEN_URI) {
+            text = name_text(name->d.ia5);
+        }
+    }
+    GENERAL_NAMES_free(names);
+    ERR_clear_error();
+    return text;
 }
 
 void
@@ -210,4 +243,20 @@ same_extension(X509 *left, X509 *right)
     return ASN1_OCTET_STRING_cmp(X509_EXTENSION_get_data(X509_get_ext(left, left_at)),
                                  X509_EXTENSION_get_data(X509_get_ext(right, right_at)))
            == 0;
+}
+
+/* One with a NUL in it would be another name to whoever reads to the first. */
+static char *
+name_text(const ASN1_STRING *name)
+{
+    unsigned char *bytes = NULL;
+    int len = ASN1_STRING_to_UTF8(&bytes, name);
+    char *text = NULL;
+
+    if (len > 0 && memchr(bytes, '\0', (size_t) len) == NULL) {
+        text = strndup((const char *) bytes, (size_t) len);
+    }
+    OPENSSL_free(bytes);
+    ERR_clear_error();
+    return text;
 }

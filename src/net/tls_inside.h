@@ -45,6 +45,10 @@ const char *tp__tls_take_reason(void);
 bool tp__tls_use_pair(SSL_CTX *system, const struct tp_tls_pair *pair, size_t item,
                       struct tls_complaints *complaints) TP_MUST_CHECK;
 
+/* Names of a certificate, the caller's (free()); NULL: it has none, or none that is a text. */
+char *tp__tls_common_name_text(X509 *certificate);
+char *tp__tls_alternative_name_text(X509 *certificate);
+
 /* Are both certificates for the same names? */
 bool tp__tls_same_names(X509 *left, X509 *right);
 

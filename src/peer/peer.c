@@ -40,6 +40,7 @@ static enum tp_result peer_open_loop(struct tp_peer *peer);
 static void peer_close_loop(struct tp_peer *peer);
 static enum tp_result peer_open_sessions(struct tp_peer *peer);
 static void peer_on_unused(struct tp_counted *counted);
+static const struct tp_log *peer_log(void *owner);
 static void peer_on_bytes(void *owner, size_t count);
 static void letter_open(struct tp_inbox_letter *base, bool is_lost);
 
@@ -293,12 +294,21 @@ peer_close_loop(struct tp_peer *peer)
     tp__loop_destroy(&peer->loop);
 }
 
+static const struct tp_log *
+peer_log(void *owner)
+{
+    const struct tp_peer *peer = owner;
+
+    return &peer->log;
+}
+
 static enum tp_result
 peer_open_sessions(struct tp_peer *peer)
 {
     const struct tp_sessions_callbacks callbacks = {
         .on_count_changed = tp__peer_on_count_changed,
         .on_bytes = peer_on_bytes,
+        .log = peer_log,
         .owner = peer,
     };
 

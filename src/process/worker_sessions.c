@@ -12,6 +12,7 @@ enum {
 };
 
 static void worker_on_count_changed(void *owner);
+static const struct tp_log *worker_log(void *owner);
 static void worker_on_bytes(void *owner, size_t count);
 static void worker_on_session_begun(void *owner, const struct tp_session *session);
 static void worker_on_session_ended(void *owner, const struct tp_session *session);
@@ -24,6 +25,7 @@ tp__worker_sessions_callbacks(struct tp_worker *worker)
     return (struct tp_sessions_callbacks){
         .on_count_changed = worker_on_count_changed,
         .on_bytes = worker_on_bytes,
+        .log = worker_log,
         .on_begun = worker_on_session_begun,
         .on_ended = worker_on_session_ended,
         .claim_id = worker_claim_id,
@@ -32,6 +34,14 @@ tp__worker_sessions_callbacks(struct tp_worker *worker)
         .remote_owner = &worker->courier,
         .owner = worker,
     };
+}
+
+static const struct tp_log *
+worker_log(void *owner)
+{
+    const struct tp_worker *worker = owner;
+
+    return &worker->cycle->log;
 }
 
 void

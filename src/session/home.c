@@ -37,6 +37,12 @@ tp_home_slot(const struct tp_sessions *home)
     return home->worker_slot;
 }
 
+const struct tp_log *
+tp_home_log(const struct tp_sessions *home)
+{
+    return home->callbacks.log(home->callbacks.owner);
+}
+
 struct tp_home_timer *
 tp_home_timer_create(struct tp_sessions *home, tp_home_timer_fn on_expire, void *owner)
 {

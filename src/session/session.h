@@ -39,6 +39,7 @@ struct tp_remote_functions {
 struct tp_sessions_callbacks {
     void (*on_count_changed)(void *owner);       /* a session began or ended */
     void (*on_bytes)(void *owner, size_t count); /* bytes were read */
+    const struct tp_log *(*log)(void *owner);    /* for what is no session's */
 
     /* A session has begun, or has ended and lost its id already; or NULL. */
     void (*on_begun)(void *owner, const struct tp_session *session);

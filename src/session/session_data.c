@@ -45,7 +45,8 @@ struct saved_part {
 
 static struct tp_session_part *part_find(const struct tp_session *session,
                                          const struct tp_module *module);
-static const struct tp_keeping_use *part_use(const struct tp_session_part *part);
+static const struct tp_keeping_use *module_use(const struct tp_session *session,
+                                               const struct tp_module *module);
 static void part_on_time(struct tp_timer *timer);
 static void part_free(struct tp_session_part *part);
 static enum tp_result part_save(const struct tp_session_part *part, struct tp_buf_pool *pool,
@@ -80,6 +81,14 @@ tp_session_data_make(struct tp_session *session, const struct tp_module *module)
     part->next = session->parts;
     session->parts = part;
     return part->data;
+}
+
+const void *
+tp_session_conf(const struct tp_session *session, const struct tp_module *module)
+{
+    const struct tp_keeping_use *use = module_use(session, module);
+
+    return use == NULL ? NULL : use->conf;
 }
 
 void
@@ -224,14 +233,14 @@ part_find(const struct tp_session *session, const struct tp_module *module)
     return part;
 }
 
-/* Its module as the configuration has it that the session has now; NULL: it has not. */
+/* The module as the configuration has it that the session has now; NULL: it has not. */
 static const struct tp_keeping_use *
-part_use(const struct tp_session_part *part)
+module_use(const struct tp_session *session, const struct tp_module *module)
 {
-    const struct tp_server *server = part->session->source->server;
+    const struct tp_server *server = session->source->server;
 
     for (size_t i = 0; i < server->keeping_count; i++) {
-        if (server->keepings[i].module == part->module) {
+        if (server->keepings[i].module == module) {
             return &server->keepings[i];
         }
     }
@@ -242,7 +251,7 @@ static void
 part_on_time(struct tp_timer *timer)
 {
     struct tp_session_part *part = TP_CONTAINER_OF(timer, struct tp_session_part, timer);
-    const struct tp_keeping_use *use = part_use(part);
+    const struct tp_keeping_use *use = module_use(part->session, part->module);
 
     if (use != NULL) {
         part->module->session.on_time(part->session, part->data, use->conf);

@@ -265,6 +265,19 @@ tp_session_tls_subject(const struct tp_session *session)
     return tp__session_is_sealed(session) ? tp__tls_subject(session->shell->tls) : TP_STR("");
 }
 
+struct tp_str
+tp_session_tls_common_name(const struct tp_session *session)
+{
+    return tp__session_is_sealed(session) ? tp__tls_common_name(session->shell->tls) : TP_STR("");
+}
+
+struct tp_str
+tp_session_tls_alternative_name(const struct tp_session *session)
+{
+    return tp__session_is_sealed(session) ? tp__tls_alternative_name(session->shell->tls)
+                                          : TP_STR("");
+}
+
 static bool
 source_trusts(const struct tp_source *source, const struct tp_address *remote)
 {

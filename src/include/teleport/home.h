@@ -24,6 +24,9 @@ int64_t tp_home_wall_ms(const struct tp_sessions *home);
 /* Which of the workers this is: from 0 on. */
 unsigned tp_home_slot(const struct tp_sessions *home);
 
+/* The log of the worker, for what is of no server. */
+const struct tp_log *tp_home_log(const struct tp_sessions *home);
+
 /* A timer; whoever has made it frees it. */
 struct tp_home_timer;
 typedef void (*tp_home_timer_fn)(struct tp_home_timer *timer, void *owner);

@@ -128,6 +128,10 @@ struct tp_str tp_session_tls_subject(const struct tp_session *session);
 /* How long a packet takes there and an answer back, smoothed, in us; 0: nobody has measured it. */
 int64_t tp_session_rtt_us(const struct tp_session *session);
 
+/* Of the same certificate: the subject's last common name, and the first alternative name. */
+struct tp_str tp_session_tls_common_name(const struct tp_session *session);
+struct tp_str tp_session_tls_alternative_name(const struct tp_session *session);
+
 enum tp_session_state tp_session_get_state(const struct tp_session *session);
 
 /* The peer that it belongs to; NULL in the server. */

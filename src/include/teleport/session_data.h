@@ -51,6 +51,12 @@ void *tp_session_data_get(const struct tp_session *session, const struct tp_modu
 void *tp_session_data_make(struct tp_session *session, const struct tp_module *module);
 
 /*
+ * The conf that `module`, which keeps something of sessions, has in the session's server: after a
+ * reload the new one's.  Good until the next turn; NULL: it has none.
+ */
+const void *tp_session_conf(const struct tp_session *session, const struct tp_module *module);
+
+/*
  * Lets on_time be called once, `delay` from now, instead of when it was set to before; 0 ms: not at
  * all.  Only where `module` keeps something of the session.
  */
