@@ -81,6 +81,12 @@
         "A session was connected to the address named.") \
     ROW("session-lost", \
         "A dialed session has lost its connection, for the reason named; it is dialed again.") \
+    ROW("credentials-not-read", \
+        "The credentials that a dialed session is to present cannot be had, for the reason named; " \
+        "see redial.") \
+    ROW("credentials-refused", \
+        "The other end did not take the credentials of a dialed session, and has said so with the " \
+        "status named; see redial.") \
     ROW("dial-failed", \
         "A session could not be connected, for the reason named; see redial.") \
     ROW("dial-not-begun", \

@@ -19,6 +19,7 @@ enum {
 #define NS_PER_SECOND INT64_C(1000000000)
 
 static void log_write(struct tp_log_sink *sink, const char *line, size_t len);
+static bool client_can_read(struct tp_client *client, const char *path);
 static enum tp_exit_code client_dial(struct tp_client *client);
 static enum tp_exit_code client_listen(struct tp_client *client);
 static void client_take_signal(struct tp_client *client);
@@ -52,6 +53,9 @@ tp__client_open(struct tp_client *client, const struct tp_settings *settings,
     }
     options.pull_timeout = settings->timeout;
     options.dial_timeout = settings->timeout;
+    options.credentials = settings->credentials;
+    options.credentials_file = settings->credentials_file;
+    options.auth_uri = settings->auth_uri;
     options.tls_certificate = settings->certificate;
     options.tls_key = settings->key;
     options.tls_trusted = settings->authority;
@@ -61,6 +65,9 @@ tp__client_open(struct tp_client *client, const struct tp_settings *settings,
     options.owner = client;
     if (adjust != NULL) {
         adjust(&options, settings);
+    }
+    if (!client_can_read(client, settings->credentials_file)) {
+        return TP_EXIT_LOCAL;
     }
     enum tp_result result = tp_peer_create(&options, &client->peer);
 
@@ -97,7 +104,7 @@ tp__client_connect(struct tp_client *client)
 
         tp__client_say(client, "cannot connect to %s: %s", client->settings->address,
                        *why != '\0' ? why : tp_result_sentence(result));
-        return TP_EXIT_UNREACHABLE;
+        return result == TP_DENIED ? TP_EXIT_DENIED : TP_EXIT_UNREACHABLE;
     }
     tp__client_tell(client, "connected to %s", client->settings->address);
     return TP_EXIT_DONE;
@@ -254,6 +261,8 @@ tp__client_exit_of_status(int32_t code)
         return TP_EXIT_LOST;
     case TP_STATUS_GATEWAY_TIMEOUT:
         return TP_EXIT_TIMED_OUT;
+    case TP_STATUS_UNAUTHORIZED:
+        return TP_EXIT_DENIED;
     default:
         return TP_EXIT_STATUS;
     }
@@ -279,6 +288,22 @@ log_write(struct tp_log_sink *sink, const char *line, size_t len)
 {
     (void) sink;
     fwrite(line, 1, len, stderr);
+}
+
+/* The library reads it, when it is connected: what is wrong with it now is said now. */
+static bool
+client_can_read(struct tp_client *client, const char *path)
+{
+    FILE *file = path == NULL ? NULL : fopen(path, "r");
+
+    if (path != NULL && file == NULL) {
+        tp__client_say(client, "cannot read %s: %s", path, strerror(errno));
+        return false;
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return true;
 }
 
 static enum tp_exit_code

@@ -18,12 +18,14 @@ struct tp_settings;
 /* clang-format off */
 #define TP_EXIT_TABLE(ROW)                                                                        \
     ROW(DONE,          0, "Done; what was asked was answered with status 200.")                   \
-    ROW(STATUS,        1, "An answer came, with a status other than 200.")                        \
+    ROW(STATUS,        1, "An answer came, with a status other than 200, 401 and 504.")                        \
     ROW(USAGE,         2, "The command line is wrong; nothing was sent.")                         \
     ROW(UNREACHABLE,   3, "No connection could be had.")                                          \
     ROW(TIMED_OUT,     4, "No answer came in time, or its status was 504.")                       \
     ROW(LOST,          5, "The connection was lost before the answer came.")                      \
-    ROW(LOCAL,         6, "Something failed at this end: a file, memory, a limit of the system.")
+    ROW(LOCAL,         6, "Something failed at this end: a file, memory, a limit of the system.") \
+    ROW(DENIED,        7, "Who this end is was not proved: its credentials were refused, or the answer's " \
+                          "status is 401.")
 /* clang-format on */
 
 enum tp_exit_code {

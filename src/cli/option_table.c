@@ -22,6 +22,13 @@ const struct tp_option tp__options[] = {
       .offset = AT(redial), .preset = "0", .min = -1, .max = 1000000,
       .groups = TP_OPTIONS_CONNECT,
       .brief = "How often in a row a connection is tried again; -1: for ever." },
+    { .name = "credentials", .letter = 'c', .value = "FILE", .kind = TP_OPTION_TEXT,
+      .offset = AT(credentials_file), .groups = TP_OPTIONS_CONNECT,
+      .brief = "Says who this end is, id:secret or a token, read from here for each connection." },
+    { .name = "auth-uri", .value = "URI", .kind = TP_OPTION_TEXT,
+      .offset = AT(auth_uri), .preset = "/auth", .groups = TP_OPTIONS_CONNECT,
+      .brief = "Where credentials are pulled to over Teleport 2.5; other protocols have a place of "
+               "their own for them." },
     { .name = "ca", .value = "FILE", .kind = TP_OPTION_TEXT,
       .offset = AT(authority), .groups = TP_OPTIONS_CONNECT,
       .brief = "PEM: who vouches for the other end of tls://, instead of whom the system trusts." },
@@ -198,6 +205,8 @@ const struct tp_option tp__options[] = {
 const struct tp_environment_variable tp__environment[] = {
     { "TELEPORT_ADDRESS", "The ADDRESS where none is given; 127.0.0.1:9090 without it." },
     { "TELEPORT_CONTROL", "The same for sessions and close, before TELEPORT_ADDRESS." },
+    { "TELEPORT_CREDENTIALS", "Who this end is, id:secret or a token, where --credentials names no "
+                              "file." },
     { "NO_COLOR", "Nothing is coloured when this is set and not empty." },
     { NULL, NULL },
 };

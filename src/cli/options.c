@@ -42,6 +42,7 @@ static enum tp_result reader_read_operand(struct options_reader *reader, char *w
 static enum tp_result reader_choose_command(struct options_reader *reader, const char *name);
 static enum tp_result reader_read_long(struct options_reader *reader, char *word);
 static enum tp_result reader_read_letters(struct options_reader *reader, const char *letters);
+static void reader_take_credentials(struct options_reader *reader);
 static enum tp_result reader_apply_presets(struct options_reader *reader);
 static enum tp_result reader_apply(struct options_reader *reader, const struct tp_option *option,
                                    const char *value);
@@ -90,6 +91,7 @@ tp__options_parse(int argc, char **argv, tp_getenv_fn get_environment, struct tp
     if (settings->command == NULL) {
         return complain(&reader, "what is tp to do?");
     }
+    reader_take_credentials(&reader);
     result = reader_place_operands(&reader);
     return result == TP_OK ? reader_check(&reader) : result;
 }
@@ -396,6 +398,17 @@ reader_place_address(struct options_reader *reader, size_t *at)
                         command->uris_max > 0 ? " and no URI, which begins with \"/\"" : "");
     }
     return TP_OK;
+}
+
+/* A file that is named beats the environment. */
+static void
+reader_take_credentials(struct options_reader *reader)
+{
+    const char *said = reader->get_environment("TELEPORT_CREDENTIALS");
+
+    if (reader->settings->credentials_file == NULL && said != NULL && *said != '\0') {
+        reader->settings->credentials = said;
+    }
 }
 
 static enum tp_result

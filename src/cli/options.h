@@ -39,6 +39,9 @@ struct tp_settings {
     /* TP_OPTIONS_CONNECT */
     struct tp_msec timeout;
     int64_t redial;
+    const char *credentials_file;
+    const char *credentials; /* of the environment; NULL where there is a file */
+    const char *auth_uri;
     const char *id; /* TP_OPTIONS_ID */
     const char *authority;
     const char *certificate;

@@ -20,6 +20,7 @@ static struct tp_target dial_target(const struct tp_dial_conf *conf);
 static const struct tp_protocol_use *dial_protocol(const struct tp_server *server,
                                                    const struct tp_dial_conf *conf,
                                                    const char *origin, struct tp_text *messages);
+static struct tp_credentials dial_credentials(const struct tp_dial_conf *conf);
 static const char *dial_tls_name(struct tp_cycle *cycle, const struct tp_dial_conf *conf,
                                  const struct tp_tls_conf *tls);
 
@@ -58,6 +59,7 @@ tp__cycle_build_dials(struct tp_cycle *cycle, const struct tp_block *parent,
                 .origin = origin,
                 .tls = tls->context,
                 .tls_name = dial_tls_name(cycle, conf, tls),
+                .credentials = dial_credentials(conf),
             },
             .dialing = {
                 .target = dial_target(conf),
@@ -101,6 +103,18 @@ dial_protocol(const struct tp_server *server, const struct tp_dial_conf *conf, c
     return use == NULL ? server->default_protocol : use;
 }
 
+/* Texts of the configuration end with a zero. */
+static struct tp_credentials
+dial_credentials(const struct tp_dial_conf *conf)
+{
+    return (struct tp_credentials){
+        .file = conf->credentials_file.len == 0 ? NULL : conf->credentials_file.data,
+        .environment =
+            conf->credentials_environment.len == 0 ? NULL : conf->credentials_environment.data,
+        .uri = conf->auth_uri.data,
+    };
+}
+
 void
 tp__cycle_check_dials(const struct tp_cycle *cycle, struct tp_text *messages)
 {
@@ -111,6 +125,11 @@ tp__cycle_check_dials(const struct tp_cycle *cycle, struct tp_text *messages)
         if (&cycle->dials[i] != first) {
             tp__text_printf(messages, "%s: error: %s is dialed already at %s\n", source->origin,
                             cycle->dials[i].dialing.target.whole.data, first->source.origin);
+        }
+        if (tp__credentials_are_there(&source->credentials)
+            && source->protocol->protocol->credentials == TP_CREDENTIALS_NONE) {
+            tp__text_printf(messages, "%s: error: the protocol %s has no place for credentials\n",
+                            source->origin, source->protocol->protocol->name);
         }
     }
 }

@@ -12,7 +12,10 @@
 #include "net/dialer.h"
 #include "net/target.h"
 
+#include <string.h>
+
 static void dial_validate(const struct tp_block *block, void *conf);
+static void dial_validate_credentials(const struct tp_block *block, struct tp_dial_conf *dial);
 static const char *target_value_parse(struct tp_str text, void *field);
 
 static const struct tp_custom_type target_type = {
@@ -20,6 +23,9 @@ static const struct tp_custom_type target_type = {
     .parse = target_value_parse,
 };
 
+#define NONE_WORD "none"
+
+static const struct tp_word word_none[] = { { NONE_WORD, 0 }, { NULL, 0 } };
 static const struct tp_word word_off[] = { { "off", 0 }, { NULL, 0 } };
 static const struct tp_word word_forever[] = { { "forever", -1 }, { "-1", -1 }, { NULL, 0 } };
 
@@ -62,6 +68,19 @@ static const struct tp_argument redial_arguments[] = {
     },
 };
 
+static const struct tp_argument credentials_arguments[] = {
+    {
+        .name = "file", .kind = TP_ARGUMENT_NAMED,
+        TP_PATH(struct tp_dial_conf, credentials_file), .words = word_none, .preset = NONE_WORD,
+        .brief = "Read anew for each connection; white space around them is not of them.",
+    },
+    {
+        .name = "env", .kind = TP_ARGUMENT_NAMED,
+        TP_TEXT(struct tp_dial_conf, credentials_environment), .preset = NONE_WORD,
+        .brief = "Instead, a variable of the environment that the server was started in.",
+    },
+};
+
 static const struct tp_directive dial_directives[] = {
     {
         .name = "dial", .where = TP_IN_PEER | TP_IN_SERVER, TP_OPENS(TP_IN_DIAL),
@@ -79,7 +98,21 @@ static const struct tp_directive dial_directives[] = {
         TP_TIME(struct tp_dial_conf, dial_timeout),
         .preset = "10s", .min = "1ms", .max = "1h", .applies = TP_APPLIES_NEW_SESSIONS,
         .since = "0.1",
-        .brief = "How long one attempt to connect may take, with looking the name up.",
+        .brief = "How long one attempt to connect may take, with looking the name up; and then how "
+                 "long the other end may take to answer credentials.",
+    },
+    {
+        .name = "credentials", .where = TP_IN_PEER | TP_IN_SERVER | TP_IN_DIAL,
+        TP_ARGUMENTS(credentials_arguments), .applies = TP_APPLIES_NEW_SESSIONS, .since = "0.1",
+        .brief = "Where to find what a dialed session proves with who it is, before anything else, "
+                 "on each connection: id:secret, or a token.",
+    },
+    {
+        .name = "auth_uri", .where = TP_IN_DIAL,
+        TP_TEXT(struct tp_dial_conf, auth_uri), .preset = "/auth",
+        .applies = TP_APPLIES_NEW_SESSIONS, .since = "0.1",
+        .brief = "What is pulled with credentials as the body, by a protocol that has no place of "
+                 "its own for them: Teleport 2.5.",
     },
 };
 
@@ -95,8 +128,9 @@ const struct tp_module tp__module_dial = {
 static void
 dial_validate(const struct tp_block *block, void *conf)
 {
-    const struct tp_dial_conf *dial = conf;
+    struct tp_dial_conf *dial = conf;
 
+    dial_validate_credentials(block, dial);
     if (tp_block_context(block) != TP_IN_DIAL) {
         return;
     }
@@ -109,6 +143,34 @@ dial_validate(const struct tp_block *block, void *conf)
                              tp__conf_origin(other, "dial", 0));
             return;
         }
+    }
+}
+
+static void
+dial_validate_credentials(const struct tp_block *block, struct tp_dial_conf *dial)
+{
+    if (tp__str_equal(dial->credentials_file, TP_STR(NONE_WORD))) {
+        dial->credentials_file.len = 0;
+    }
+    if (tp__str_equal(dial->credentials_environment, TP_STR(NONE_WORD))) {
+        dial->credentials_environment.len = 0;
+    }
+    if (!tp_block_writes(block, "credentials") && !tp_block_writes(block, "auth_uri")) {
+        return; /* It has been judged where it is written. */
+    }
+    if (dial->credentials_file.len > 0 && dial->credentials_environment.len > 0) {
+        tp_conf_complain(block, "credentials", 0,
+                         "credentials come from a file or from the "
+                         "environment, not from both");
+    }
+    if (memchr(dial->credentials_environment.data, '=', dial->credentials_environment.len)
+        != NULL) {
+        tp_conf_complain(block, "credentials", 0,
+                         "no variable of the environment has a \"=\" in "
+                         "its name");
+    }
+    if (dial->auth_uri.len == 0 || dial->auth_uri.data[0] != '/') {
+        tp_conf_complain(block, "auth_uri", 0, "a uri begins with \"/\"");
     }
 }
 

@@ -14,6 +14,9 @@ struct tp_dial_conf {
     struct tp_msec redial_first; /* 0: it is not dialed again */
     struct tp_msec redial_max;
     int64_t redial_times; /* -1: for ever */
+    struct tp_str credentials_file;
+    struct tp_str credentials_environment;
+    struct tp_str auth_uri;
 };
 
 extern const struct tp_module tp__module_dial;

@@ -255,6 +255,12 @@ tp__process_get_hostname(struct tp_text *text)
     }
 }
 
+const char *
+tp__process_environment(const char *name)
+{
+    return getenv(name);
+}
+
 uint64_t
 tp__process_resident_bytes(void)
 {

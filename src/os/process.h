@@ -100,6 +100,9 @@ unsigned tp__process_cpu_count(void);
 /* Appends the machine's name. */
 void tp__process_get_hostname(struct tp_text *text);
 
+/* What a variable of the environment says, for as long as nobody changes it; NULL: it is not set. */
+const char *tp__process_environment(const char *name);
+
 /* Memory of this process that is resident, in bytes. */
 uint64_t tp__process_resident_bytes(void);
 

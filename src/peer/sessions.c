@@ -12,8 +12,13 @@
 #include "os/socket.h"
 #include "session/dial.h"
 
+#include <string.h>
+
 static void peer_on_close_all(struct tp_work *work);
 static void peer_on_drained(struct tp_work *work);
+static const char *dial_judge_credentials(const struct tp_peer *peer,
+                                          const struct tp_dial_options *options,
+                                          const struct tp_protocol_use *use);
 static enum tp_result dial_take_options(struct tp_peer *peer, const struct tp_dial_options *given,
                                         struct tp_dial_options *options);
 
@@ -44,6 +49,10 @@ tp_peer_dial(struct tp_peer *peer, const char *address, const struct tp_dial_opt
     if (result != TP_OK) {
         return result;
     }
+    wrong = dial_judge_credentials(peer, &options, use);
+    if (wrong != NULL) {
+        return tp__peer_fail(peer, TP_INVALID, "cannot dial \"%s\": %s", address, wrong);
+    }
     if (target.has_tls) {
         result = tp__peer_tls_dials(peer, &target, options.tls_name, &tls);
     }
@@ -57,6 +66,11 @@ tp_peer_dial(struct tp_peer *peer, const char *address, const struct tp_dial_opt
         .tls = tls.context,
         .tls_name = tls.name[0] == '\0' ? NULL : tls.name,
         .redial = options.redial,
+        .credentials = {
+            .text = options.credentials,
+            .file = options.credentials_file,
+            .uri = options.auth_uri,
+        },
     };
 
     result = tp__peer_may_begin(peer);
@@ -231,6 +245,29 @@ peer_on_drained(struct tp_work *work)
     }
 }
 
+/* NULL, or what keeps the other end from being told them. */
+static const char *
+dial_judge_credentials(const struct tp_peer *peer, const struct tp_dial_options *options,
+                       const struct tp_protocol_use *use)
+{
+    const char *text = options->credentials;
+
+    use = use == NULL ? peer->server.default_protocol : use;
+    if (text == NULL && options->credentials_file == NULL) {
+        return NULL;
+    }
+    if (text != NULL && options->credentials_file != NULL) {
+        return "its credentials are given twice";
+    }
+    if (text != NULL
+        && (!tp__credentials_are_sane(tp__str(text)) || strlen(text) > TP_CREDENTIALS_MAX)) {
+        return "its credentials are empty, too long, or no text in one line";
+    }
+    return use->protocol->credentials == TP_CREDENTIALS_NONE
+               ? "its protocol has no place for credentials"
+               : NULL;
+}
+
 static enum tp_result
 dial_take_options(struct tp_peer *peer, const struct tp_dial_options *given,
                   struct tp_dial_options *options)
@@ -244,6 +281,13 @@ dial_take_options(struct tp_peer *peer, const struct tp_dial_options *given,
 
     if (options->timeout.ms == 0) {
         options->timeout = peer->options.dial_timeout;
+    }
+    if (options->credentials == NULL && options->credentials_file == NULL) {
+        options->credentials = peer->options.credentials;
+        options->credentials_file = peer->options.credentials_file;
+    }
+    if (options->auth_uri == NULL) {
+        options->auth_uri = peer->options.auth_uri;
     }
     if (!is_good || options->timeout.ms < 0 || options->timeout.ms > TP_PEER_DELAY_MAX_MS) {
         return tp__peer_fail(peer, TP_INVALID, "an option of the dial cannot be what it is");

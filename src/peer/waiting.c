@@ -21,6 +21,7 @@ struct waiting {
 static void waiting_on_reply(const struct tp_reply *reply, void *owner);
 static bool session_is_open(const struct tp_session *session);
 static bool session_has_sent_all(const struct tp_session *session);
+static enum tp_result await_fail(struct tp_peer *peer);
 static const char *dial_result_words(const struct tp_sessions *sessions);
 static enum tp_result session_await(struct tp_session *session, struct tp_msec timeout,
                                     bool (*is_reached)(const struct tp_session *session));
@@ -135,9 +136,26 @@ session_await(struct tp_session *session, struct tp_msec timeout,
         session = tp_session_at(handle);
     }
     if (session == NULL) {
-        return tp__peer_fail(peer, TP_GONE, "%s", dial_result_words(&peer->sessions));
+        return await_fail(peer);
     }
     return TP_OK;
+}
+
+/* Why there is no session any more. */
+static enum tp_result
+await_fail(struct tp_peer *peer)
+{
+    const struct tp_refusal *refusal = &peer->sessions.refusal;
+
+    if (peer->sessions.dial_result == TP_DENIED && refusal->code != 0) {
+        return tp__peer_fail(peer, TP_DENIED, "the credentials were refused: %d %s",
+                             (int) refusal->code, refusal->text);
+    }
+    if (refusal->code == TP_REFUSAL_UNSAID) {
+        return tp__peer_fail(peer, TP_GONE, "the credentials cannot be said: %s",
+                             tp_result_sentence(peer->sessions.dial_result));
+    }
+    return tp__peer_fail(peer, TP_GONE, "%s", dial_result_words(&peer->sessions));
 }
 
 /* What a result means to somebody who wanted to be connected. */

@@ -37,6 +37,8 @@ static void manual_write_hooks(struct tp_module_list modules, struct tp_text *te
 static void manual_write_hook_modules(struct tp_module_list modules, enum tp_hook_point point,
                                       struct tp_text *text);
 static void manual_write_protocols(struct tp_module_list modules, struct tp_text *text);
+static void manual_write_way(struct tp_module_list modules, enum tp_credentials_way way,
+                             const char *words, struct tp_text *text);
 static void manual_write_ability(struct tp_module_list modules, unsigned ability, const char *words,
                                  struct tp_text *text);
 static void manual_write_log_ids(const char *owner, const struct tp_log_id *ids, size_t count,
@@ -319,6 +321,32 @@ manual_write_protocols(struct tp_module_list modules, struct tp_text *text)
     manual_write_ability(modules, TP_PROTOCOL_##name, words, text);
     TP_PROTOCOL_ABILITY_TABLE(ABILITY_ROW)
 #undef ABILITY_ROW
+    tp__text_printf(text, "\n## How credentials are presented\n\nBy who has dialed, where "
+                          "`credentials` says which.\n\n| | |\n|---|---|\n");
+#define WAY_ROW(name, words) manual_write_way(modules, TP_CREDENTIALS_##name, words, text);
+    TP_CREDENTIALS_WAY_TABLE(WAY_ROW)
+#undef WAY_ROW
+}
+
+/* The same for how they present credentials. */
+static void
+manual_write_way(struct tp_module_list modules, enum tp_credentials_way way, const char *words,
+                 struct tp_text *text)
+{
+    const char *before = "";
+
+    tp__text_printf(text, "| %s | ", words);
+    for (size_t i = 0; i < modules.count; i++) {
+        const struct tp_module *module = modules.modules[i];
+
+        for (size_t at = 0; at < module->protocol_count; at++) {
+            if (module->protocols[at]->credentials == way) {
+                tp__text_printf(text, "%s%s", before, module->protocols[at]->name);
+                before = ", ";
+            }
+        }
+    }
+    tp__text_printf(text, "%s |\n", before[0] == '\0' ? "-" : "");
 }
 
 /* A row: what it is, and who has it. */

@@ -180,7 +180,7 @@ tp__own_exchange_on_sent(struct tp_exchange *exchange)
     if (is_pull) {
         tp__list_append(&session->asked, &exchange->node);
     }
-    if (exchange->server->hooks != NULL) {
+    if (exchange->server->hooks != NULL && !exchange->is_secret) {
         tp__exchange_tell_hooks(exchange,
                                 is_pull ? TP_HOOK_POST_WRITE_PULL : TP_HOOK_POST_WRITE_PUSH);
     }
@@ -306,7 +306,8 @@ ask_send(struct tp_session *session, struct tp_packet *packet, const struct tp_a
     if (tp_exchange_wants_reply(exchange)) {
         ask_await(exchange, asking->timeout);
     }
-    if (exchange->server->hooks == NULL) {
+    exchange->is_secret = asking->is_secret;
+    if (exchange->server->hooks == NULL || exchange->is_secret) {
         ask_queue(exchange);
         return TP_OK;
     }
@@ -392,7 +393,7 @@ ask_has_reply_hooks(const struct tp_exchange *exchange)
 {
     const struct tp_hook_set *hooks = exchange->server->hooks;
 
-    return hooks != NULL
+    return hooks != NULL && !exchange->is_secret
            && (hooks->at[TP_HOOK_POST_READ_REPLY_HEADER].count > 0
                || hooks->at[TP_HOOK_PRE_READ_REPLY_BODY].count > 0
                || hooks->at[TP_HOOK_POST_READ_REPLY_BODY].count > 0);
@@ -435,7 +436,11 @@ ask_may_send(const struct tp_session *session, const struct tp_packet *packet,
 {
     const struct tp_session_limits *limits = &session->source->server->limits;
 
-    if (session->is_ending || (asking->fails_at_once && !tp__session_is_connected(session))) {
+    bool must_leave = asking->is_secret && asking->is_early;
+
+    /* What it was given before it was told to end can leave only behind its credentials. */
+    if ((session->is_ending && !must_leave)
+        || (asking->fails_at_once && !tp__session_is_connected(session))) {
         return TP_GONE;
     }
     return packet->uri.len + packet->metadata.len + packet->body.len > limits->packet.bytes
@@ -453,7 +458,8 @@ ask_has_room(struct tp_session *session, const struct tp_packet *packet,
     if (asking->always_fits || (session->is_greeting && asking->is_early)) {
         return TP_OK;
     }
-    if (packet->type == TP_PACKET_PULL && session->own_pull_count >= limits->sent_pulls) {
+    if (packet->type == TP_PACKET_PULL && !asking->is_secret
+        && session->own_pull_count >= limits->sent_pulls) {
         session->sessions->queues.refused++;
         return TP_FULL;
     }

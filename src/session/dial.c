@@ -28,6 +28,9 @@ struct tp_dialed {
     struct tp_redial redial;
     int64_t failed_count; /* attempts in a row that came to nothing, or to nothing heard */
     int64_t connected_ms; /* when the connection there is, or was, began */
+    bool is_shut_out;     /* the other end has not taken its credentials, or not yet */
+    struct tp_credentials *credentials;  /* NULL: its source's, if that has any */
+    struct tp_text said;                 /* what each request has to say of them */
     const struct tp_protocol *protocol;  /* NULL: its source's */
     struct tp_tls_context *tls;          /* NULL: its source's, if that has one */
     char *tls_name;                      /* with `tls`; NULL: anybody */
@@ -41,6 +44,7 @@ static void dialed_try(struct tp_dialed *dialed);
 static void dialed_on_end(struct tp_dialer *dialer, enum tp_result result, int fd,
                           const struct tp_address *remote);
 static void dialed_on_failure(struct tp_dialed *dialed, enum tp_result result);
+static bool dialed_may_try(const struct tp_dialed *dialed);
 static void dialed_wait(struct tp_dialed *dialed);
 static int64_t dialed_pause_ms(const struct tp_dialed *dialed);
 static void dialed_on_pause_end(struct tp_timer *timer);
@@ -74,6 +78,10 @@ tp__session_dial(struct tp_sessions *sessions, const struct tp_source *source, u
     dialed->timeout = dialing->timeout;
     dialed->redial = dialing->redial;
     dialed->protocol = dialing->protocol;
+    if (tp__credentials_copy(&dialing->credentials, &dialed->credentials) != TP_OK) {
+        tp__session_close(&session, TP_CLOSE_NO_RESOURCES);
+        return TP_NO_MEMORY;
+    }
     if (dialing->tls != NULL) {
         dialed->tls = dialing->tls;
         tp__tls_context_acquire(dialed->tls);
@@ -103,7 +111,7 @@ tp__dialed_comes_back(const struct tp_session *session, enum tp_close_reason rea
     bool ends_for_good = session->is_ending && tp__close_reason_is_final(session->end_reason);
 
     return session->dialed != NULL && session->dialed->redial.times != 0 && !ends_for_good
-           && !tp__close_reason_is_final(reason);
+           && !tp__close_reason_is_final(reason) && dialed_may_try(session->dialed);
 }
 
 void
@@ -112,7 +120,7 @@ tp__dialed_come_back(struct tp_session *session)
     struct tp_dialed *dialed = session->dialed;
 
     /* Who accepts and closes at once is not to be dialed at full speed for ever. */
-    if (session->heard_ms > dialed->connected_ms) {
+    if (session->heard_ms > dialed->connected_ms && !dialed->is_shut_out) {
         dialed->failed_count = 0;
     }
     dialed->failed_count++;
@@ -162,6 +170,36 @@ tp__dialed_tls(const struct tp_session *session)
                                : (struct tp_dialed_tls){ source->tls, source->tls_name };
 }
 
+const struct tp_credentials *
+tp__dialed_credentials(const struct tp_session *session)
+{
+    const struct tp_dialed *dialed = session->dialed;
+
+    if (dialed->credentials != NULL) {
+        return dialed->credentials;
+    }
+    return tp__credentials_are_there(&session->source->credentials) ? &session->source->credentials
+                                                                    : NULL;
+}
+
+struct tp_msec
+tp__dialed_timeout(const struct tp_session *session)
+{
+    return session->dialed->timeout;
+}
+
+struct tp_text *
+tp__dialed_said(struct tp_session *session)
+{
+    return &session->dialed->said;
+}
+
+void
+tp__dialed_let_in(struct tp_session *session, bool is_let_in)
+{
+    session->dialed->is_shut_out = !is_let_in;
+}
+
 bool
 tp__dialed_is_trying(const struct tp_session *session)
 {
@@ -178,9 +216,23 @@ tp__dialed_free(struct tp_dialed **freed)
         tp__dialer_stop(&dialed->dialer);
         tp__loop_stop_timer(dialed->session->sessions->loop, &dialed->pause);
         tp__tls_context_release(&dialed->tls);
+        tp__credentials_wipe(&dialed->said);
+        if (dialed->credentials != NULL && dialed->credentials->text != NULL) {
+            explicit_bzero((char *) (uintptr_t) dialed->credentials->text,
+                           strlen(dialed->credentials->text));
+        }
+        free(dialed->credentials);
         free(dialed->tls_name);
         free(dialed);
     }
+}
+
+/* A connection that was not let in is an attempt that has failed. */
+static bool
+dialed_may_try(const struct tp_dialed *dialed)
+{
+    return !dialed->is_shut_out || dialed->redial.times < 0
+           || dialed->failed_count < dialed->redial.times;
 }
 
 /* TP_DENIED: a hook of pre_dial. */
@@ -228,6 +280,7 @@ dialed_on_end(struct tp_dialer *dialer, enum tp_result result, int fd,
     tp_log_info(tp_session_log(session), "session-dialed", "number=%llu target=%.*s remote=%s",
                 (unsigned long long) session->number, (int) dialed->target_len, dialed->target,
                 tp_address_format(remote, remote_text));
+    dialed->is_shut_out = false;
     result = tp__session_connect(session, fd, remote);
     dialed->connected_ms = session->heard_ms;
     if (result == TP_DENIED) {
@@ -244,6 +297,7 @@ dialed_on_failure(struct tp_dialed *dialed, enum tp_result result)
 
     dialed->failed_count++;
     session->sessions->dial_result = result;
+    session->sessions->refusal.code = 0;
     tp_log_warn(tp_session_log(session), "dial-failed", "number=%llu target=%.*s result=%s",
                 (unsigned long long) session->number, (int) dialed->target_len, dialed->target,
                 tp_result_word(result));

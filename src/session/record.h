@@ -100,6 +100,7 @@ struct tp_session {
 
     /* Greeting: a hook holds back its packets. */
     bool is_greeting : 1;
+    bool is_presenting : 1;     /* …and it is we who have to prove who we are, before any hook */
     bool is_postponed : 1;      /* …and has not called tp_session_resume() yet */
     bool is_released : 1;       /* all hooks have let it pass: it opens at the turn's end */
     bool is_meeting_due : 1;    /* the turn's end has to look at what was held back */
@@ -153,7 +154,7 @@ struct tp_exchange {
     bool is_overdue;      /* …and that would come too late */
     bool is_at_hook;      /* a hook has been called and has not returned */
     bool is_early;        /* of ours: it does not wait until its session has been greeted */
-    bool is_sent;         /* of ours: it was encoded, so that a REPLY may come */
+    bool is_sent;         /* its packet was encoded: of ours, so that a REPLY may come */
     bool is_refused;      /* of ours: a hook has refused it, which its owner is told soon */
     bool has_reply;       /* of ours: its REPLY has come and is at a hook */
     bool fails_at_once;   /* of ours: it does not wait for a connection */
@@ -421,6 +422,9 @@ void tp__session_meet(struct tp_session *session, struct tp_exchange *exchange);
 /* At the turn's end: opens a session that has been greeted, and gives what a hook waits for. */
 void tp__session_settle_greeting(struct tp_session *session);
 
+/* What came before them has let it pass: runs the hooks of a point, and opens it behind them. */
+void tp__session_greet_on(struct tp_session *session, enum tp_hook_point point);
+
 /* Forgets the greeting of a connection that has ended. */
 void tp__session_drop_greeting(struct tp_session *session);
 
@@ -444,6 +448,22 @@ bool tp__session_reads(const struct tp_session *session);
 /* Does a session whose connection ends for `reason` live on?  And: it does, and begins to. */
 bool tp__dialed_comes_back(const struct tp_session *session, enum tp_close_reason reason);
 void tp__dialed_come_back(struct tp_session *session);
+
+/*
+ * The connection is there: presents the credentials of a dialed session, before anything else.
+ * False: there is nothing to wait for.
+ */
+bool tp__session_present_first(struct tp_session *session);
+
+/* What a dialed one has to present; NULL: nothing. */
+const struct tp_credentials *tp__dialed_credentials(const struct tp_session *session);
+struct tp_msec tp__dialed_timeout(const struct tp_session *session);
+
+/* The bytes that each request has to say, kept while it is connected. */
+struct tp_text *tp__dialed_said(struct tp_session *session);
+
+/* The other end has not let it in yet, or has: a connection without that is a failed attempt. */
+void tp__dialed_let_in(struct tp_session *session, bool is_let_in);
 
 /* Does what a PUSH of /system/closed asks a dialed session for. */
 void tp__dialed_heed(const struct tp_exchange *exchange);

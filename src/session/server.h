@@ -13,6 +13,7 @@
 #include "net/target.h"
 #include "net/tls.h"
 #include "os/socket.h"
+#include "session/credentials.h"
 #include "session/router.h"
 
 /* The bounds of a session; a time of 0 ms means none. */
@@ -83,9 +84,10 @@ struct tp_source {
     struct tp_socket_options socket_options; /* of its connections */
     const char *origin;                      /* where it is written, for messages */
 
-    struct tp_tls_context *tls; /* NULL: TLS is not spoken */
-    const char *tls_name;       /* of a dial: whom it has to reach; NULL: it is not asked */
-    bool requires_tls;          /* of a listen: what does not begin as TLS is refused */
+    struct tp_tls_context *tls;        /* NULL: TLS is not spoken */
+    const char *tls_name;              /* of a dial: whom it has to reach; NULL: it is not asked */
+    struct tp_credentials credentials; /* of a dial: who this end is */
+    bool requires_tls;                 /* of a listen: what does not begin as TLS is refused */
 
     /* struct tp_network: who has to write a PROXY header, and nobody else may connect; or NULL. */
     const struct tp_items *proxies;
@@ -99,6 +101,7 @@ struct tp_dialing {
     struct tp_tls_context *tls;         /* NULL: the source's, if that has one */
     const char *tls_name;               /* with `tls`, as in struct tp_source */
     struct tp_redial redial;
+    struct tp_credentials credentials; /* all NULL: the source's */
 };
 
 /* A session that the configuration wants dialed. */

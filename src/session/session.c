@@ -137,6 +137,9 @@ tp__session_begin_talk(struct tp_session *session)
 
     if (is_dialed) {
         result = tp__session_use_dialed_protocol(session);
+        if (result == TP_OK && tp__session_present_first(session)) {
+            return TP_OK;
+        }
     } else if (session->source->protocol != NULL) {
         result = tp__session_use_protocol(session, session->source->protocol);
     }
@@ -678,7 +681,8 @@ session_is_done(struct tp_session *session)
     if (session->is_greeting) {
         /* Who was told to go does not wait for a hook; who has said all may yet be answered. */
         bool waits_for_hook =
-            session->waits_for_exchanges && !tp__close_reason_is_final(session->end_reason);
+            session->waits_for_exchanges
+            && (session->is_presenting || !tp__close_reason_is_final(session->end_reason));
 
         return !has_output && !waits_for_hook;
     }

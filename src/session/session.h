@@ -23,6 +23,10 @@
 #include "session/close_reason.h"
 #include "session/server.h"
 
+enum {
+    TP_REFUSAL_TEXT_MAX = 64, /* bytes that are kept of a status's text, with a terminator */
+};
+
 /* What reaches the sessions of other workers: teleport/remote.h says what each of these does. */
 struct tp_remote_functions {
     enum tp_result (*push)(void *owner, const struct tp_remote_packet *packet, tp_remote_fn on_end,
@@ -94,6 +98,16 @@ struct tp_queue_counts {
     uint64_t pauses;   /* times that reading stopped until something was answered or sent */
 };
 
+enum {
+    TP_REFUSAL_UNSAID = -1, /* it was not told them: they could not be had */
+};
+
+/* Why the other end did not take our credentials, for people. */
+struct tp_refusal {
+    int32_t code; /* 0: it has said nothing */
+    char text[TP_REFUSAL_TEXT_MAX];
+};
+
 /* All sessions of a worker, or of a peer of the library. */
 struct tp_sessions {
     struct tp_loop *loop;
@@ -104,6 +118,7 @@ struct tp_sessions {
     uint64_t closed_count;      /* since the worker began */
     enum tp_result dial_result; /* what the last attempt failed with; TP_OK: none did;
                                    TP_MISMATCH: TLS did, and the desk says why */
+    struct tp_refusal refusal;  /* …and what became of credentials */
     struct tp_hash_table by_number;
     struct tp_hash_table by_id;
     struct tp_hash_table asked;  /* our PULLs by session and seq */
@@ -166,6 +181,7 @@ struct tp_asking {
     bool fails_at_once;     /* does not wait for a connection */
     bool is_early;          /* does not wait until the session has been greeted */
     bool always_fits;       /* a full queue takes it, too */
+    bool is_secret;         /* credentials: no hook hears of it, and no log shows its body */
 };
 
 /*

@@ -20,6 +20,7 @@ static void session_begin_held_back(struct tp_session *session);
 static bool session_lets_each_in(struct tp_session *session);
 static struct tp_exchange *session_first_unbegun(const struct tp_session *session);
 static void session_run_expected(struct tp_session *session, struct tp_exchange *exchange);
+static bool session_awaits_protocol(const struct tp_session *session);
 static bool session_is_at_its_beginning(const struct tp_session *session);
 
 enum tp_result
@@ -66,7 +67,8 @@ bool
 tp__session_reads_early(const struct tp_session *session)
 {
     return session_is_at_its_beginning(session)
-           && (session->on_expected != NULL || !tp__list_is_empty(&session->asked));
+           && (session->on_expected != NULL || !tp__list_is_empty(&session->asked)
+               || session_awaits_protocol(session));
 }
 
 struct tp_exchange *
@@ -75,7 +77,12 @@ tp__session_next_early(const struct tp_session *session)
     TP_LIST_EACH (node, &session->outgoing) {
         struct tp_exchange *exchange = TP_CONTAINER_OF(node, struct tp_exchange, node);
 
-        if (!exchange->is_ours || exchange->is_early) {
+        bool is_early = !exchange->is_ours || exchange->is_early;
+
+        if (session->is_presenting) {
+            is_early = exchange->is_ours && exchange->is_early && exchange->is_secret;
+        }
+        if (is_early) {
             return exchange;
         }
     }
@@ -119,9 +126,23 @@ tp__session_settle_greeting(struct tp_session *session)
 }
 
 void
+tp__session_greet_on(struct tp_session *session, enum tp_hook_point point)
+{
+    session->is_greeting = true;
+    session->hook_point = (uint8_t) point;
+    session->hook_at = 0;
+    if (session_ask_hooks(session) != TP_OK) {
+        tp__session_end(session, TP_CLOSE_REFUSED, false);
+    } else if (!session->is_postponed) {
+        session_release(session);
+    }
+}
+
+void
 tp__session_drop_greeting(struct tp_session *session)
 {
     session->is_greeting = false;
+    session->is_presenting = false;
     session->is_postponed = false;
     session->is_released = false;
     session->is_meeting_due = false;
@@ -282,6 +303,13 @@ session_run_expected(struct tp_session *session, struct tp_exchange *exchange)
     session->on_expected = NULL;
     exchange->is_secret |= session->guard != NULL;
     tp__exchange_run_expected(exchange, handler, session->expected_owner);
+}
+
+/* What is to leave early waits for something that the protocol has to hear first, a handshake. */
+static bool
+session_awaits_protocol(const struct tp_session *session)
+{
+    return session->asks_ready && tp__session_next_early(session) != NULL;
 }
 
 /* At a hook that has the first word on a connection; not at one that comes before each packet. */

@@ -35,6 +35,8 @@ tp__session_wire(struct tp_session *session)
         .limits = { .packet = tp__session_packet_limit(session) },
         .is_dialed = session->dialed != NULL,
         .target = tp__dialed_target(session),
+        .credentials =
+            session->dialed == NULL ? TP_STR("") : tp__text_get(tp__dialed_said(session)),
         .open_count = tp__session_open_count(session),
         .pool = &sessions->pool,
         .filters = &sessions->filters,

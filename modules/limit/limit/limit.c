@@ -443,8 +443,7 @@ speed_parse_count(struct tp_str text, struct limit_speed *speed)
 static enum tp_result
 limit_save(const void *data, struct tp_buf_pool *pool, struct tp_chain *saved)
 {
-    return tp_chain_append_copy(saved, pool,
-                                (struct tp_str){ data, sizeof(struct limit_session) });
+    return tp_chain_append_copy(saved, pool, (struct tp_str){ data, sizeof(struct limit_session) });
 }
 
 static enum tp_result

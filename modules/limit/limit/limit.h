@@ -8,10 +8,10 @@
 #include <teleport/module.h>
 
 enum {
-    LIMIT_CHARGES_MAX = 8,   /* rules of connections that may count one session */
-    LIMIT_BUCKETS_MAX = 8,   /* rates that each session has of its own */
-    LIMIT_SLOTS = 256,       /* the largest worker_processes */
-    LIMIT_ID_MAX = 64,       /* bytes of an id that a session is counted by; of a longer one a hash */
+    LIMIT_CHARGES_MAX = 8, /* rules of connections that may count one session */
+    LIMIT_BUCKETS_MAX = 8, /* rates that each session has of its own */
+    LIMIT_SLOTS = 256,     /* the largest worker_processes */
+    LIMIT_ID_MAX = 64,     /* bytes of an id that a session is counted by; of a longer one a hash */
     LIMIT_LOG_PAUSE_MS = 1000,
     LIMIT_IDENTITY_LOOK_MS = 500,
 };
@@ -25,9 +25,9 @@ enum limit_by {
 
 /* What a rule has in this process, for as long as a configuration is used. */
 struct limit_state {
-    bool is_counted;         /* the sessions that are there have been counted */
-    int64_t logged_ms;       /* when something was last logged of it */
-    uint64_t silent_count;   /* what was not logged since then */
+    bool is_counted;       /* the sessions that are there have been counted */
+    int64_t logged_ms;     /* when something was last logged of it */
+    uint64_t silent_count; /* what was not logged since then */
     struct limit_wait *waits;
 };
 

@@ -114,7 +114,8 @@ limit_conn_check_id(struct tp_session *session, const struct limit_conf *conf)
         return true;
     }
     for (size_t i = 0; i < conf->conns.count; i++) {
-        if (conns[i].by == LIMIT_BY_ID && !conn_charge(session, data, &conns[i], conf->is_dry_run)) {
+        if (conns[i].by == LIMIT_BY_ID
+            && !conn_charge(session, data, &conns[i], conf->is_dry_run)) {
             return false;
         }
     }
@@ -198,8 +199,7 @@ conn_refuse(const struct tp_session *session, const struct limit_conn *conn, boo
 }
 
 static void
-conn_uncharge(struct tp_session *session, struct limit_session *data,
-              const struct limit_conn *conn)
+conn_uncharge(struct tp_session *session, struct limit_session *data, const struct limit_conn *conn)
 {
     char text[TP_ADDRESS_TEXT_MAX];
     struct tp_sessions *home = tp_session_get_handle(session).home;

@@ -32,8 +32,8 @@ struct rate_answer {
 
 static bool rate_is_idle(const void *value, int64_t now_ms);
 static struct rate_answer rate_ask(const struct tp_hook_call *call, const struct limit_rate *rate);
-static struct rate_answer rate_take(const struct limit_rate *rate, int64_t *full_ns,
-                                    int64_t now_ns, uint64_t cost);
+static struct rate_answer rate_take(const struct limit_rate *rate, int64_t *full_ns, int64_t now_ns,
+                                    uint64_t cost);
 static struct rate_answer rate_ask_session(const struct tp_hook_call *call,
                                            const struct limit_rate *rate);
 static struct rate_answer rate_ask_table(const struct tp_hook_call *call,
@@ -281,8 +281,7 @@ rate_delay(struct tp_hook_call *call, const struct limit_conf *conf, const struc
         (*first)->link = &wait->next;
     }
     *first = wait;
-    tp_home_timer_start(wait->timer,
-                        (struct tp_msec){ (wait_ns + NS_PER_MS - 1) / NS_PER_MS });
+    tp_home_timer_start(wait->timer, (struct tp_msec){ (wait_ns + NS_PER_MS - 1) / NS_PER_MS });
     tp_meter_add(&rate->rule.delayed, 1);
     limit_log(&rate->rule, call->session, "limit-delayed");
     return TP_LATER;

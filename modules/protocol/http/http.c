@@ -57,6 +57,7 @@ static const struct tp_protocol tp_protocol_http = {
     .brief = "HTTP/1.1, for curl, browsers and everybody else.",
     .abilities = TP_PROTOCOL_METADATA | TP_PROTOCOL_CAUSE | TP_PROTOCOL_BODY_GZIP
                  | TP_PROTOCOL_IN_ORDER | TP_PROTOCOL_PROVES_EACH,
+    .credentials = TP_CREDENTIALS_REQUEST,
     .state_size = sizeof(struct http_state),
     .probe = http_probe,
     .is_ready = http_is_ready,

@@ -117,6 +117,13 @@ char *http_write_metadata(const struct tp_wire *wire, struct tp_str metadata, bo
 /* Is there a pair of that name, in any case of its letters? */
 bool http_metadata_has(struct tp_str metadata, struct tp_str name);
 
+/*
+ * http_credentials.c: who asks, in the field Authorization: "id:secret" as Basic (RFC 7617),
+ * anything else as Bearer (RFC 6750).
+ */
+size_t http_credentials_max(struct tp_str credentials);
+char *http_write_credentials(struct tp_str credentials, char *to);
+
 /* http_content.c: Content-Type, -Length and -Encoding of a packet's body, as it is sent. */
 enum {
     HTTP_CONTENT_MAX = 256,

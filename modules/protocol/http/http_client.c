@@ -144,7 +144,7 @@ static size_t
 request_max(const struct tp_wire *wire, const struct tp_packet *packet)
 {
     return REQUEST_FIELDS_MAX + HTTP_CONTENT_MAX + wire->target.len + ESCAPED_LEN * packet->uri.len
-           + http_metadata_max(packet->metadata);
+           + http_metadata_max(packet->metadata) + http_credentials_max(wire->credentials);
 }
 
 static char *
@@ -166,6 +166,10 @@ request_write(const struct tp_wire *wire, const struct tp_packet *packet, char *
     to = tp_http_write(to, TP_STR("\r\nX-Mtype: 1\r\n"));
     to = http_write_content(&content, packet->metadata, to);
     to = request_write_wishes(packet, to);
+    if (wire->credentials.len > 0
+        && !http_metadata_has(packet->metadata, TP_STR("Authorization"))) {
+        to = http_write_credentials(wire->credentials, to);
+    }
     to = http_write_metadata(wire, packet->metadata, false, to);
     return tp_http_write(to, TP_STR("\r\n"));
 }

@@ -300,6 +300,7 @@ static const struct tp_protocol tp_protocol_teleport = {
     .brief = "Teleport 2.5, the one that is spoken where nothing else is said.",
     .abilities = TP_PROTOCOL_PUSHES_UP | TP_PROTOCOL_PUSHES_DOWN | TP_PROTOCOL_PULLS_DOWN
                  | TP_PROTOCOL_BODY_GZIP,
+    .credentials = TP_CREDENTIALS_PULL,
     .probe = teleport_probe,
     .decode = teleport_decode,
     .encode = teleport_encode,

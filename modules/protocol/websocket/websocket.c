@@ -164,6 +164,7 @@ static const struct tp_protocol tp_protocol_websocket = {
     .abilities = TP_PROTOCOL_PUSHES_UP | TP_PROTOCOL_PUSHES_DOWN | TP_PROTOCOL_PULLS_DOWN
                  | TP_PROTOCOL_AUTH | TP_PROTOCOL_METADATA | TP_PROTOCOL_CAUSE
                  | TP_PROTOCOL_FILTERS,
+    .credentials = TP_CREDENTIALS_AUTH_CALL,
     .state_size = sizeof(struct websocket_state),
     .probe = websocket_probe,
     .begin = websocket_begin,

@@ -53,8 +53,9 @@ struct tp_wire {
     struct tp_decode_limits limits;
     bool is_dialed;       /* this end has connected */
     struct tp_str target; /* of a dialed one: "HOST:PORT" or "HOST:PORT/PATH", as it was dialed */
-    bool has_ended;       /* nothing more will come: what is in the input is all there is */
-    size_t open_count;    /* requests of the other end that are not answered yet */
+    struct tp_str credentials; /* of a dialed one, for REQUEST: what each request has to say */
+    bool has_ended;            /* nothing more will come: what is in the input is all there is */
+    size_t open_count;         /* requests of the other end that are not answered yet */
     struct tp_buf_pool *pool;
     struct tp_filters *filters;
     const struct tp_codec_use *codecs; /* that are built in, with their confs */
@@ -157,12 +158,30 @@ enum {
 #undef TP_PROTOCOL_ENUM_ROW
 };
 
+/*
+ * How who has dialed says who it is, where it has credentials: ROW(NAME, words for the manual).
+ */
+/* clang-format off */
+#define TP_CREDENTIALS_WAY_TABLE(ROW)                                                          \
+    ROW(NONE,      "it has no place for them")                                                 \
+    ROW(PULL,      "the first packet is a PULL of auth_uri with them as its body")             \
+    ROW(AUTH_CALL, "the first packet is an AUTH_CALL with them as its body")                   \
+    ROW(REQUEST,   "each request says them, in its field Authorization")
+/* clang-format on */
+
+enum tp_credentials_way {
+#define TP_CREDENTIALS_WAY_ENUM_ROW(name, words) TP_CREDENTIALS_##name,
+    TP_CREDENTIALS_WAY_TABLE(TP_CREDENTIALS_WAY_ENUM_ROW)
+#undef TP_CREDENTIALS_WAY_ENUM_ROW
+};
+
 struct tp_protocol {
     const char *name;
     const char *brief;
     unsigned abilities; /* TP_PROTOCOL_… */
     size_t state_size;  /* of what it keeps of a session; 0: nothing */
     uint64_t seq_max;   /* the largest seq that we may choose; 0: of 64 bits */
+    enum tp_credentials_way credentials;
 
     /* Does wire->input, at least one byte, begin with it?  NULL: it is never guessed. */
     enum tp_probe (*probe)(const struct tp_wire *wire);

@@ -187,6 +187,17 @@ enum tp_result tp_session_push(struct tp_session *session, struct tp_str uri, st
                                const struct tp_send_options *options) TP_MUST_CHECK;
 
 /*
+ * Says anew who this end is, on a session that is open, where what the other end was told before
+ * is about to expire: as the protocol does it, by AUTH_CALL or by a PULL of `uri` (NULL: "/auth").
+ * `credentials` are copied; no hook hears of it, and no log shows them.  `on_reply` and results are
+ * as above; TP_INVALID: they are empty, or not text in one line; TP_UNSUPPORTED: the protocol has no
+ * place for them, or each request says them.  What a dialed session says when it is connected again
+ * stays what its options name.
+ */
+enum tp_result tp_session_present(struct tp_session *session, struct tp_str credentials,
+                                  const char *uri, tp_reply_fn on_reply, void *owner) TP_MUST_CHECK;
+
+/*
  * The next PULL or PUSH of the other end goes to `handler` instead of a route, once, and no
  * hook runs for it; it comes also while a hook holds the session back.  So a hook may ask the
  * other end to say first who it is.  `handler` is not called when the session ends before, or

@@ -90,6 +90,15 @@ struct tp_peer_options {
 
     enum tp_on_full send_queue_full; /* what a full send_queue does [drop-new] */
     struct tp_heartbeat heartbeat;   /* [none are sent, those of other ends are answered] */
+
+    /*
+     * Who this end is, said on each connection of what it dials, before anything else: the bytes
+     * themselves, or a file that they are read from each time; "id:secret", or a token.  Text in one
+     * line; white space around it is not of it.  Both are copied when something is dialed.
+     */
+    const char *credentials;
+    const char *credentials_file;
+    const char *auth_uri; /* what is pulled for it over Teleport 2.5, borrowed ["/auth"] */
 };
 
 /* clang-format off */
@@ -179,6 +188,11 @@ struct tp_dial_options {
     bool redials_never;      /* `redial` does not count */
     const char *id;          /* of the session, copied [none] */
     const char *tls_name;    /* whom "tls://…" has to reach, copied [the host of the address] */
+
+    /* As in the peer's options, copied; where one of the first two is given the peer's do not count. */
+    const char *credentials;
+    const char *credentials_file;
+    const char *auth_uri;
 };
 
 /* clang-format off */
@@ -203,6 +217,10 @@ tp_dial_options_begin(void)
  * is there at once: what it is asked to send before it is connected waits.  It is borrowed: good
  * until it ends.  `options` may be NULL.  TP_INVALID: it is no address, or an option cannot be;
  * TP_FULL: max_sessions; TP_EXISTS: the id; TP_GONE: the peer is being drained; TP_NO_MEMORY.
+ * TP_INVALID also where the protocol has no place for credentials.
+ *
+ * Where it has credentials the session is open, and hooks of post_dial are called, when the other
+ * end has taken them; one that refuses them is an attempt that has failed.
  */
 enum tp_result tp_peer_dial(struct tp_peer *peer, const char *address,
                             const struct tp_dial_options *options,
@@ -259,7 +277,11 @@ enum tp_result tp_session_pull(struct tp_session *session, struct tp_str uri, st
 /* Frees a reply that was waited for; makes *reply NULL. */
 void tp_reply_free(struct tp_reply **reply);
 
-/* Lets the loop run until the session is open, or for at most `timeout`: TP_TIMED_OUT, TP_GONE. */
+/*
+ * Lets the loop run until the session is open, or for at most `timeout`: TP_TIMED_OUT, TP_GONE.
+ * TP_DENIED: it has ended because its credentials were refused, and tp_peer_last_error() says with
+ * which status; or this is called from within a callback.
+ */
 enum tp_result tp_session_wait_open(struct tp_session *session,
                                     struct tp_msec timeout) TP_MUST_CHECK;
 
