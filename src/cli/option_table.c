@@ -26,9 +26,9 @@ const struct tp_option tp__options[] = {
       .offset = AT(credentials_file), .groups = TP_OPTIONS_CONNECT,
       .brief = "Says who this end is, id:secret or a token, read from here for each connection." },
     { .name = "auth-uri", .value = "URI", .kind = TP_OPTION_TEXT,
-      .offset = AT(auth_uri), .preset = "/auth", .groups = TP_OPTIONS_CONNECT,
-      .brief = "Where credentials are pulled to over Teleport 2.5; other protocols have a place of "
-               "their own for them." },
+      .offset = AT(auth_uri), .groups = TP_OPTIONS_CONNECT,
+      .brief = "Where credentials are pulled to over Teleport 2.5, instead of /auth; other protocols "
+               "have a place of their own for them." },
     { .name = "ca", .value = "FILE", .kind = TP_OPTION_TEXT,
       .offset = AT(authority), .groups = TP_OPTIONS_CONNECT,
       .brief = "PEM: who vouches for the other end of tls://, instead of whom the system trusts." },
