@@ -606,7 +606,9 @@ session_on_turn_end(struct tp_work *work)
     if (result == TP_OK) {
         result = session_update_interest(session);
     }
-    if (result != TP_OK) {
+    if (result != TP_OK && session->is_cut) {
+        tp__session_close(&session, session->end_reason);
+    } else if (result != TP_OK) {
         tp__session_close(&session,
                           result == TP_GONE ? TP_CLOSE_CONNECTION_BROKEN : TP_CLOSE_NO_RESOURCES);
     }

@@ -213,8 +213,8 @@ session_take_all(struct tp_session *session)
 static inline bool
 session_may_take(struct tp_session *session)
 {
-    return session->source->server->hooks == NULL || session->is_greeting
-           || tp__session_pass_header(session);
+    return tp__hooks_at(session->source->server->hooks, TP_HOOK_PRE_READ_HEADER) == NULL
+           || session->is_greeting || tp__session_pass_header(session);
 }
 
 /* Reads on while there is more than a read had room for. */
