@@ -29,6 +29,11 @@ const struct tp_option tp__options[] = {
       .offset = AT(auth_uri), .groups = TP_OPTIONS_CONNECT,
       .brief = "Where credentials are pulled to over Teleport 2.5, instead of /auth; other protocols "
                "have a place of their own for them." },
+    { .name = "heartbeat", .value = "DURATION", .kind = TP_OPTION_DURATION,
+      .offset = AT(heartbeat), .preset = "0s", .min = 0, .max = 86400000,
+      .groups = TP_OPTIONS_CONNECT,
+      .brief = "Asks the other end for a sign of life after such a silence, 100ms or longer, and "
+               "takes it for dead after three; 0s: only answers." },
     { .name = "ca", .value = "FILE", .kind = TP_OPTION_TEXT,
       .offset = AT(authority), .groups = TP_OPTIONS_CONNECT,
       .brief = "PEM: who vouches for the other end of tls://, instead of whom the system trusts." },

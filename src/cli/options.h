@@ -42,6 +42,7 @@ struct tp_settings {
     const char *credentials_file;
     const char *credentials; /* of the environment; NULL where there is a file */
     const char *auth_uri;
+    struct tp_msec heartbeat;
     const char *id; /* TP_OPTIONS_ID */
     const char *authority;
     const char *certificate;
