@@ -192,14 +192,14 @@ def measure_memory(objs, server):
     return [(size - sizes[0]) / IDLE_SESSIONS for size in sizes[1:]]
 
 
-def measure_instructions(objs, row):
-    """Instructions per pull in the worker, and where they went.
+def measure_instructions(objs, row, more=""):
+    """Instructions per pull in the worker, and where they went; `more` are directives of its peer.
 
     Starting, accepting and ending cost the same however many pulls follow: the difference
     of two runs is the pulls alone."""
     pulls = CALLGRIND_PULLS[row.depth]
     with tempfile.TemporaryDirectory() as folder:
-        counts = [count_instructions(objs, row, pulls * times, Path(folder) / str(times))
+        counts = [count_instructions(objs, row, pulls * times, Path(folder) / str(times), more)
                   for times in (1, 2)]
         profile = subprocess.run(
             ["callgrind_annotate", "--auto=no", str(Path(folder) / "2/worker")],
@@ -207,12 +207,12 @@ def measure_instructions(objs, row):
     return (counts[1] - counts[0]) / pulls, top_functions(profile)
 
 
-def count_instructions(objs, row, pulls, folder):
+def count_instructions(objs, row, pulls, folder, more):
     folder.mkdir()
     wrapper = ("valgrind", "--quiet", "--tool=callgrind",
                f"--callgrind-out-file={folder}/callgrind.%p")
     try:
-        server = Teleport(objs, folder / "server", wrapper)
+        server = Teleport(objs, folder / "server", wrapper, more=more)
     except FileNotFoundError:
         raise Unavailable("valgrind is not installed") from None
     with server:

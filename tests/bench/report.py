@@ -134,5 +134,18 @@ def instructions_text(rows):
     return "".join(lines)
 
 
+def modules_text(row, costs):
+    """`costs`: what is configured besides -> instructions per pull; the first is nothing."""
+    first = next(iter(costs.values()))
+    lines = ["\n## What modules cost\n\n",
+             f"Instructions per pull, as above, with what is configured besides the route; "
+             f"{row.route} of {row.size:,} B, 1 session, depth {row.depth}.\n\n",
+             "| configured | instructions | more |\n|---|--:|--:|\n"]
+    for text, count in costs.items():
+        lines.append(f"| {f'`{text}`' if text else 'nothing'} | {count:,.0f} | "
+                     f"{count - first:+,.0f} |\n")
+    return "".join(lines)
+
+
 def note_text(title, why):
     return f"\n{title} could not be measured: {why}.\n"

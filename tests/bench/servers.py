@@ -16,6 +16,7 @@ events {{ worker_connections 16384; }}
 peer {{
     {access_log}
     {tls}
+    {more}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         pull /echo {{ echo; }}
@@ -82,8 +83,8 @@ class Teleport(Server):
 
     name = "teleport"
 
-    def __init__(self, objs, folder, wrapper=(), has_tls=False):
-        """With `has_tls` its port takes both, TLS and none."""
+    def __init__(self, objs, folder, wrapper=(), has_tls=False, more=""):
+        """With `has_tls` its port takes both, TLS and none; `more` are directives of the peer."""
         super().__init__()
         self.program = str(objs / "teleport")
         self.has_access_log = has_directive(self.program, "access_log")
@@ -92,7 +93,7 @@ class Teleport(Server):
         (folder / "conf/teleport.conf").write_text(CONF.format(
             port=self.port,
             access_log="access_log logs/access.log;" if self.has_access_log else "",
-            tls=make_certificate(folder / "conf") if has_tls else ""))
+            tls=make_certificate(folder / "conf") if has_tls else "", more=more))
         self.start(*wrapper, self.program, "-p", f"{folder}/", "-c", "conf/teleport.conf",
                    "-g", "daemon off;")
 
