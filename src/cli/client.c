@@ -69,6 +69,7 @@ tp__client_open(struct tp_client *client, const struct tp_settings *settings,
     }
     if (!client_can_read(client, settings->credentials_file)) {
         return TP_EXIT_LOCAL;
+    }
     if (settings->heartbeat.ms > 0 && settings->heartbeat.ms < TP_HEARTBEAT_INTERVAL_MIN_MS) {
         tp__client_say(client, "--heartbeat is 0s, or at least %dms", TP_HEARTBEAT_INTERVAL_MIN_MS);
         return TP_EXIT_USAGE;

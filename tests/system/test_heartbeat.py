@@ -8,6 +8,7 @@ import time
 import pytest
 
 from harness import family, websocket
+from harness.build import configure
 from harness.certificates import SecureCaller
 from harness.http import Browser
 from harness.wait import PATIENCE_SECONDS, wait_until
@@ -509,3 +510,46 @@ def test_the_effective_values(make_server):
 
     assert code == 0
     assert "heartbeat" in output and "30s" in output
+
+
+# Programs
+
+def test_a_program_answers_them(start_server, tp):
+    """tp, which is one with the library, that nobody has told anything."""
+    server = start_server(conf(FAST))
+    listening = tp.start("listen", f"127.0.0.1:{server.port()}")
+
+    time.sleep(1.5)  # twice the time in which a dead one is closed
+    assert listening.poll() is None
+    assert server.log_lines("session-closed") == []
+    Plain(server).receive_beat()  # so that is what it was sent, too
+
+
+def test_a_program_sends_them_and_comes_back(make_server, tp):
+    """tp takes a server for dead that has vanished without a word."""
+    server = make_server(conf())
+    backend = Backend()
+    tp.start("listen", f"127.0.0.1:{backend.port}", "--heartbeat", "200ms")
+    end = backend.accept(server, "teleport")
+
+    for _ in range(3):
+        assert end.receive_beat() == (PULL, "1")
+        end.answer(404)
+    again = backend.accept(server, "teleport")
+    assert again.receive_beat() == (PULL, "1")
+
+
+def test_a_wrong_interval_of_tp(tp):
+    code, _, errors = tp.run("listen", "--heartbeat", "20ms")
+
+    assert code == 2
+    assert "at least 100ms" in errors
+
+
+# Without it
+
+def test_without_the_module_it_is_a_uri_like_any_other(tmp_path):
+    configured = configure(f"--objs={tmp_path}/objs", "--without-heartbeat")
+    assert configured.returncode == 0, configured.stdout
+    for generated in ("modules.c", "library.c"):
+        assert "tp_module_heartbeat" not in (tmp_path / "objs" / generated).read_text()
