@@ -497,6 +497,12 @@ tp_session_at(struct tp_session_handle handle)
     return NULL;
 }
 
+bool
+tp_session_is_dialed(const struct tp_session *session)
+{
+    return session->dialed != NULL;
+}
+
 enum tp_session_state
 tp_session_get_state(const struct tp_session *session)
 {

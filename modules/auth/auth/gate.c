@@ -68,6 +68,10 @@ gate_on_pull(struct tp_hook_call *call, const void *module_conf)
 {
     const struct auth_conf *conf = module_conf;
 
+    if (tp_session_is_dialed(call->session)) {
+        /* We have chosen whom we ask: it is TLS that says who answers. */
+        return TP_PASS;
+    }
     if (tp_session_proves_each(call->session)) {
         return gate_each(call, conf);
     }
@@ -80,6 +84,9 @@ gate_on_pull(struct tp_hook_call *call, const void *module_conf)
 enum tp_verdict
 gate_on_push(struct tp_hook_call *call, const void *module_conf)
 {
+    if (tp_session_is_dialed(call->session)) {
+        return TP_PASS;
+    }
     return tp_session_proves_each(call->session) ? gate_each(call, module_conf)
                                                  : gate_pass_known(call, module_conf);
 }

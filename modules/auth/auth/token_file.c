@@ -46,7 +46,7 @@ struct token_file {
     token_file_fn on_change;
     struct tp_home_timer *timer;
     struct token_look *look;       /* NULL: none is under way */
-    bool has_read;                 /* in this worker; what was loaded may be older */
+    bool has_read;                 /* once, in this worker, whatever came of it */
     struct tp_file_version known;  /* that it was read in */
     struct tp_file_version seen;   /* by the last look */
     struct tp_file_version failed; /* of which was said that it cannot be used, and why */
@@ -292,6 +292,7 @@ file_take_look(struct token_file *file, struct token_look *look)
                && (look->result != file->failure || !same_version(&look->version, &file->failed))) {
         file->failed = look->version;
         file->failure = look->result;
+        file->has_read = true;
         tp_log_error(log, "auth-file-unusable", "file=%s%s result=%s", file->path, look->why,
                      tp_result_word(look->result));
     }

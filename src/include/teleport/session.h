@@ -132,6 +132,9 @@ int64_t tp_session_rtt_us(const struct tp_session *session);
 struct tp_str tp_session_tls_common_name(const struct tp_session *session);
 struct tp_str tp_session_tls_alternative_name(const struct tp_session *session);
 
+/* True for one that this end has connected. */
+bool tp_session_is_dialed(const struct tp_session *session);
+
 enum tp_session_state tp_session_get_state(const struct tp_session *session);
 
 /* The peer that it belongs to; NULL in the server. */
