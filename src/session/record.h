@@ -33,7 +33,6 @@ struct tp_shell {
     struct tp_address connection; /* of the proxy; of family NONE without one */
     int64_t begun_ms;             /* while nothing passes: since when; else 0 */
     bool awaits_proxy;            /* a PROXY header has to come first */
-    bool has_opened;              /* hooks know of the connection */
     bool has_ended;               /* the other end has said so; what came before is taken first */
     bool is_cut;                  /* it has ended without saying so */
 };
@@ -84,6 +83,7 @@ struct tp_session {
     uint64_t sent_count;
     size_t queued_bytes;          /* what `outgoing` takes in memory, and `unsent` */
     bool is_move_due : 1;         /* to the configuration in force, between two packets */
+    bool is_introduced : 1;       /* hooks know of the connection */
     bool is_behind : 1;           /* whole packets may be left in `input` for the next turn */
     bool is_ending : 1;           /* reads no more, and closes when all is sent */
     bool waits_for_exchanges : 1; /* …and all exchanges are answered */

@@ -143,9 +143,11 @@ tp__session_begin_talk(struct tp_session *session)
     } else if (session->source->protocol != NULL) {
         result = tp__session_use_protocol(session, session->source->protocol);
     }
-    return result == TP_OK
-               ? tp__session_pass(session, is_dialed ? TP_HOOK_POST_DIAL : TP_HOOK_POST_ACCEPT)
-               : result;
+    if (result != TP_OK) {
+        return result;
+    }
+    session->is_introduced = true;
+    return tp__session_pass(session, is_dialed ? TP_HOOK_POST_DIAL : TP_HOOK_POST_ACCEPT);
 }
 
 struct tp_session *
@@ -281,8 +283,7 @@ static void
 session_disconnect(struct tp_session *session, enum tp_close_reason reason, bool comes_back)
 {
     struct tp_status status = tp_status_of(TP_STATUS_CONNECTION_CLOSED);
-    bool was_connected =
-        tp__session_is_connected(session) && (session->shell == NULL || session->shell->has_opened);
+    bool was_introduced = session->is_introduced;
 
     if (reason != TP_CLOSE_MOVED) {
         tp__shell_part(session);
@@ -306,7 +307,8 @@ session_disconnect(struct tp_session *session, enum tp_close_reason reason, bool
     session->is_lingering = false;
     session->is_cut = false;
     tp__session_drop_greeting(session);
-    if (was_connected && reason != TP_CLOSE_MOVED) {
+    session->is_introduced = false;
+    if (was_introduced && reason != TP_CLOSE_MOVED) {
         session_tell_disconnect(session, reason);
     }
     tp__shell_free(session);

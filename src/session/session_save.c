@@ -109,6 +109,7 @@ tp__session_restore(struct tp_sessions *sessions, const struct tp_session_receiv
         tp__session_close(&session, TP_CLOSE_NO_RESOURCES);
         return result;
     }
+    session->is_introduced = true;
     restoring_greet(&restoring, session);
     tp__session_arm_deadline(session);
     tp__session_want_turn_end(session);

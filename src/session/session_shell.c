@@ -138,7 +138,6 @@ tp__shell_guess(struct tp_session *session)
     enum tp_result result = session->shell == NULL ? shell_make(session) : TP_OK;
 
     if (result == TP_OK) {
-        session->shell->has_opened = true;
         shell_bar(session);
         result = shell_begin_tls(session);
     }
@@ -151,16 +150,13 @@ tp__shell_guess(struct tp_session *session)
 bool
 tp__shell_open(struct tp_session *session)
 {
-    bool has_opened = session->shell->has_opened;
-
     session->is_barred = false;
     session->shell->begun_ms = 0;
-    session->shell->has_opened = true;
     tp__session_want_turn_end(session);
     if (session->is_move_due && session->input.len == 0 && !session->is_greeting) {
         tp__session_on_boundary(session);
     }
-    if (has_opened) {
+    if (session->is_introduced) {
         return true;
     }
     enum tp_result result = tp__session_begin_talk(session);

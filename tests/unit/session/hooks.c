@@ -716,6 +716,25 @@ START_TEST(a_connection_may_be_refused)
 }
 END_TEST
 
+/* Nobody was told that it has come. */
+START_TEST(who_is_no_trusted_proxy_is_not_heard_of)
+{
+    const struct tp_items nobody = { 0 };
+    struct fixture fixture;
+    struct witness witness;
+
+    fixture_open(&fixture);
+    witness_stand(&witness, &fixture, "a", false);
+    fixture.site.source.proxies = &nobody;
+    fixture_connect(&fixture);
+    ck_assert_ptr_null(fixture.client.session);
+    tp__test_client_expect_end(&fixture.client, &fixture.bench);
+    ck_assert(has_logged(&fixture, "reason=proxy-untrusted"));
+    expect_seen(&fixture, "");
+    fixture_close(&fixture);
+}
+END_TEST
+
 START_TEST(a_refusal_may_say_why_first)
 {
     struct fixture fixture;
@@ -1571,6 +1590,7 @@ static void
 add_session_tests(TCase *tcase)
 {
     tcase_add_test(tcase, a_connection_may_be_refused);
+    tcase_add_test(tcase, who_is_no_trusted_proxy_is_not_heard_of);
     tcase_add_test(tcase, a_refusal_may_say_why_first);
     tcase_add_test(tcase, a_greeting_session_is_not_read);
     tcase_add_test(tcase, a_greeting_session_may_be_refused);
