@@ -218,7 +218,7 @@ START_TEST(refuses_what_was_changed)
     char token[TOKEN_ROOM];
     size_t len = strlen(good[_i].token);
 
-    for (size_t at = 0; at < len; at += len > 400 ? 7 : 1) {
+    for (size_t at = 0; at<len; at += len> 400 ? 7 : 1) {
         memcpy(token, good[_i].token, len + 1);
         token[at] = token[at] == 'A' ? 'B' : 'A';
         ck_assert_ptr_nonnull(check(&rules, token, &facts));
@@ -343,8 +343,8 @@ START_TEST(finds_who_is_in_a_file)
 
     ck_assert_int_eq(TP_OK, tokens_read(TP_STR("bob:" HASH " role=cook  team=a%20b\nann:" HASH),
                                         note_mistake, mistakes, &tokens));
-    ck_assert_int_eq(TP_OK, tokens_read(TP_STR("bob:" HASH "\nann:" HASH), note_mistake, mistakes,
-                                        &others));
+    ck_assert_int_eq(
+        TP_OK, tokens_read(TP_STR("bob:" HASH "\nann:" HASH), note_mistake, mistakes, &others));
     const struct token *bob = tokens_find(tokens, TP_STR("bob"));
 
     ck_assert_ptr_nonnull(bob);
