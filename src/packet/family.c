@@ -39,7 +39,6 @@ static uint8_t *family_take_text(struct tp_str status, struct tp_str name, uint8
 static uint8_t *family_copy(struct tp_str *text, uint8_t *to);
 static enum tp_decode_outcome family_take_metadata(struct tp_wire *wire, struct tp_packet *packet);
 static bool family_take_accept(struct tp_str written, uint8_t *codec);
-static bool family_is_of_gateway(struct tp_str written);
 static bool family_is_name(struct tp_str written, struct tp_str name);
 static bool family_drop_names(struct tp_wire *wire, struct tp_packet *packet);
 static bool family_adds_accept(const struct tp_packet *packet);
@@ -104,6 +103,17 @@ tp_family_write_accept(const struct tp_packet *packet, uint8_t *to)
     to = family_write_name(to, accept_name);
     *to++ = '=';
     return (size_t) (tp_json_write_uint64(to, packet->accept_codec) - begin);
+}
+
+bool
+tp_family_is_of_gateway(struct tp_str written)
+{
+    for (size_t i = 0; i < TP_COUNT_OF(names_of_gateways); i++) {
+        if (family_is_name(written, names_of_gateways[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static enum tp_decode_outcome
@@ -196,7 +206,7 @@ family_take_metadata(struct tp_wire *wire, struct tp_packet *packet)
             packet->status.cause = TP_STR("X-Accept-Body-Codec is no number of a codec");
             outcome = TP_DECODE_REFUSED;
         }
-        must_drop |= !wire->is_dialed && family_is_of_gateway(pair.name);
+        must_drop |= !wire->is_dialed && tp_family_is_of_gateway(pair.name);
     }
     return !must_drop || family_drop_names(wire, packet) ? outcome : TP_DECODE_NO_MEMORY;
 }
@@ -211,17 +221,6 @@ family_take_accept(struct tp_str written, uint8_t *codec)
     }
     *codec = (uint8_t) number;
     return true;
-}
-
-static bool
-family_is_of_gateway(struct tp_str written)
-{
-    for (size_t i = 0; i < TP_COUNT_OF(names_of_gateways); i++) {
-        if (family_is_name(written, names_of_gateways[i])) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /*
@@ -261,7 +260,7 @@ family_drop_names(struct tp_wire *wire, struct tp_packet *packet)
         return false;
     }
     while (tp_query_next(&rest, &pair)) {
-        if (family_is_of_gateway(pair.name)) {
+        if (tp_family_is_of_gateway(pair.name)) {
             continue;
         }
         /* From the name on up to the end of the value it is one text. */

@@ -199,6 +199,9 @@ def test_forms_and_codecs(browser):
 def test_a_client_does_not_say_who_it_is(browser):
     reply = browser.ask("GET", "/ip", X_Real_IP="10.0.0.1", X_Session_Id="7", x_real_ip="10.0.0.2")
     assert reply.body == b"[]"
+    # As a template spells it, which is how some gateways would pass it on.
+    browser.send(b"GET /ip HTTP/1.1\r\nHost: a\r\nX_Real_IP: 10.0.0.3\r\nx_Session-ID: 8\r\n\r\n")
+    assert browser.receive().body == b"[]"
 
 
 def test_metadata_is_what_the_headers_say(browser, server):

@@ -9,6 +9,7 @@
  */
 #include "http.h"
 
+#include <teleport/family.h>
 #include <string.h>
 
 /* Where a field is left out. */
@@ -51,8 +52,6 @@ static const struct {
     { { "Host", 4 }, SKIP_WRITTEN },
     { { "Accept", 6 }, SKIP_REQUEST },
     { { "Accept-Encoding", 15 }, SKIP_REQUEST | SKIP_WRITTEN },
-    { { "X-Real-IP", 9 }, SKIP_REQUEST },
-    { { "X-Session-Id", 12 }, SKIP_REQUEST },
 };
 
 enum tp_result
@@ -124,6 +123,7 @@ metadata_skips(const struct tp_http_head *head, const struct tp_http_field *fiel
         return tp_codec_of_mime(field->value) != TP_CODEC_NONE;
     }
     return (metadata_skip_of(field->name) & where) != 0
+           || ((where & SKIP_REQUEST) != 0 && tp_family_is_of_gateway(field->name))
            || (head->names_hops && tp_http_lists(head->fields, TP_STR("Connection"), field->name));
 }
 

@@ -32,6 +32,12 @@ struct tp_family_message {
 };
 
 /*
+ * Is this, as it is written in metadata, a name that says what only a gateway may say of its
+ * client?  In any case, and with '_' for '-'.
+ */
+bool tp_family_is_of_gateway(struct tp_str written);
+
+/*
  * Fills the packet, all but its body, as the message says.  The texts lie in packet->head,
  * which is there already; those that are written otherwise than they are meant move to another
  * one.  TP_DECODE_PACKET; TP_DECODE_REFUSED, with packet->status; TP_DECODE_BROKEN, with

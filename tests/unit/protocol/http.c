@@ -270,7 +270,8 @@ static const struct told requests[] = {
       "pull 1 /x accept=j meta=Host=a&X-Accept-Body-Codec=106; " },
     /* Metadata: what is about the connection, and what a client may not say, is none. */
     { "GET /x HTTP/1.1\r\nhost: b\r\nX-Trace: a b&c=d\r\nx-trace: \xc3\xbc\r\nConnection: X-Hop\r\n"
-      "X-Hop: 1\r\nTE: gzip\r\nx-real-ip: 1.2.3.4\r\nX-Session-ID: 7\r\nKeep-Alive: 5\r\n\r\n",
+      "X-Hop: 1\r\nTE: gzip\r\nx-real-ip: 1.2.3.4\r\nX_Real_IP: 5\r\nX-Session-ID: 7\r\n"
+      "Keep-Alive: 5\r\n\r\n",
       "pull 1 /x meta=host=b&X-Trace=a%20b%26c%3Dd&x-trace=%C3%BC; " },
     /* Later Teleports. */
     { "POST /home/echo HTTP/1.1\r\nX-Seq: 77\r\nX-Mtype: 1\r\n" TYPED
