@@ -81,7 +81,7 @@ tp__cycle_load(const struct tp_program *program, struct tp_conf_loader *loader, 
 }
 
 enum tp_result
-tp__cycle_open(const struct tp_cycle *cycle, struct tp_descriptors *set, struct tp_text *messages)
+tp__cycle_open(struct tp_cycle *cycle, struct tp_descriptors *set, struct tp_text *messages)
 {
     enum tp_result result = tp__cycle_open_logs(cycle, set, messages);
 

@@ -60,6 +60,7 @@ struct tp_cycle {
     size_t start_count;
     struct tp_table *tables; /* that are mapped */
     size_t table_count;
+    enum tp_zone_outcome *table_outcomes; /* of all that are declared; NULL: not opened here */
     uint32_t *meter_indexes; /* of all that are declared; UINT32_MAX: there was no room */
 };
 
@@ -76,7 +77,7 @@ enum tp_result tp__cycle_load(const struct tp_program *program, struct tp_conf_l
  * failure a line of `messages` says what could not be opened and where it is written.
  * Master only.
  */
-enum tp_result tp__cycle_open(const struct tp_cycle *cycle, struct tp_descriptors *set,
+enum tp_result tp__cycle_open(struct tp_cycle *cycle, struct tp_descriptors *set,
                               struct tp_text *messages) TP_MUST_CHECK;
 
 /* Connects the cycle with the descriptors of `set`, which must have all that it names. */
@@ -200,11 +201,16 @@ void tp__cycle_each_meter(const struct tp_cycle *cycle, tp_meter_visit_fn visit,
  * The tables that modules have declared.  Open, in the master: makes those that `set` does not
  * have, or copies what a table of another size holds.  Attach: maps them.
  */
-enum tp_result tp__cycle_open_tables(const struct tp_cycle *cycle, struct tp_descriptors *set,
+enum tp_result tp__cycle_open_tables(struct tp_cycle *cycle, struct tp_descriptors *set,
                                      struct tp_text *messages) TP_MUST_CHECK;
 enum tp_result tp__cycle_attach_tables(struct tp_cycle *cycle, const struct tp_descriptors *set,
                                        struct tp_text *messages) TP_MUST_CHECK;
 void tp__cycle_close_tables(struct tp_cycle *cycle);
+
+/* Logs of tables that are other zones than before, and of meters without a place.  Master only. */
+void tp__cycle_tell_tables(const struct tp_cycle *cycle);
+void tp__cycle_tell_meters(const struct tp_cycle *cycle);
+
 bool tp__cycle_needs_table(const struct tp_cycle *cycle, const struct tp_descriptor *descriptor);
 
 /* Where the module has directives, and so blocks whose conf of it means something. */

@@ -67,9 +67,15 @@ tp__cycle_use_slot(struct tp_cycle *cycle, unsigned slot)
             declared, has_place ? tp__meters_place(&cycle->shared.meters, slot, *index) : NULL);
         index++;
     }
-    if (slot == TP_SLOT_MASTER && meters_missing(cycle) > 0) {
-        tp_log_warn(&cycle->log, "meters-full", "missing=%zu max=%d", meters_missing(cycle),
-                    TP_METERS_MAX);
+}
+
+void
+tp__cycle_tell_meters(const struct tp_cycle *cycle)
+{
+    size_t count = meters_missing(cycle);
+
+    if (count > 0) {
+        tp_log_warn(&cycle->log, "meters-full", "missing=%zu max=%d", count, TP_METERS_MAX);
     }
 }
 

@@ -13,20 +13,24 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum tp_result tables_open_one(const struct tp_cycle *cycle,
-                                      const struct tp_table_plan *plan, struct tp_descriptors *set);
+static size_t tables_count(const struct tp_cycle *cycle);
+static enum tp_result tables_open_one(const struct tp_table_plan *plan, struct tp_descriptors *set,
+                                      enum tp_zone_outcome *outcome);
 static int tables_find_old(const struct tp_descriptors *set, const struct tp_table_plan *plan);
 
 enum tp_result
-tp__cycle_open_tables(const struct tp_cycle *cycle, struct tp_descriptors *set,
-                      struct tp_text *messages)
+tp__cycle_open_tables(struct tp_cycle *cycle, struct tp_descriptors *set, struct tp_text *messages)
 {
+    enum tp_zone_outcome *outcome =
+        tp__arena_new_array(&cycle->arena, enum tp_zone_outcome, tables_count(cycle) + 1);
+
+    cycle->table_outcomes = outcome;
     for (const struct tp_conf_table *declared = tp__conf_tables(cycle->conf); declared != NULL;
          declared = declared->next) {
         struct tp_table_plan plan;
 
         tp__table_plan(&plan, declared->name, declared->layout, declared->entry_count);
-        enum tp_result result = tables_open_one(cycle, &plan, set);
+        enum tp_result result = tables_open_one(&plan, set, outcome++);
 
         if (result != TP_OK) {
             tp__cycle_report_error(messages, declared->origin, "cannot make the table", result);
@@ -40,13 +44,7 @@ enum tp_result
 tp__cycle_attach_tables(struct tp_cycle *cycle, const struct tp_descriptors *set,
                         struct tp_text *messages)
 {
-    size_t count = 0;
-
-    for (const struct tp_conf_table *declared = tp__conf_tables(cycle->conf); declared != NULL;
-         declared = declared->next) {
-        count++;
-    }
-    cycle->tables = tp__arena_new_array(&cycle->arena, struct tp_table, count + 1);
+    cycle->tables = tp__arena_new_array(&cycle->arena, struct tp_table, tables_count(cycle) + 1);
     for (const struct tp_conf_table *declared = tp__conf_tables(cycle->conf); declared != NULL;
          declared = declared->next) {
         struct tp_table *table = &cycle->tables[cycle->table_count];
@@ -77,6 +75,21 @@ tp__cycle_close_tables(struct tp_cycle *cycle)
     }
 }
 
+void
+tp__cycle_tell_tables(const struct tp_cycle *cycle)
+{
+    const enum tp_zone_outcome *outcome = cycle->table_outcomes;
+
+    for (const struct tp_conf_table *declared = tp__conf_tables(cycle->conf); declared != NULL;
+         declared = declared->next) {
+        if (*outcome == TP_ZONE_COPIED || *outcome == TP_ZONE_ANEW) {
+            tp_log_notice(&cycle->log, "table-changed", "name=%s entries=%u outcome=%s",
+                          declared->name, declared->entry_count, tp__zone_outcome_word(*outcome));
+        }
+        outcome++;
+    }
+}
+
 bool
 tp__cycle_needs_table(const struct tp_cycle *cycle, const struct tp_descriptor *descriptor)
 {
@@ -94,28 +107,33 @@ tp__cycle_needs_table(const struct tp_cycle *cycle, const struct tp_descriptor *
     return false;
 }
 
+static size_t
+tables_count(const struct tp_cycle *cycle)
+{
+    size_t count = 0;
+
+    for (const struct tp_conf_table *declared = tp__conf_tables(cycle->conf); declared != NULL;
+         declared = declared->next) {
+        count++;
+    }
+    return count;
+}
+
 static enum tp_result
-tables_open_one(const struct tp_cycle *cycle, const struct tp_table_plan *plan,
-                struct tp_descriptors *set)
+tables_open_one(const struct tp_table_plan *plan, struct tp_descriptors *set,
+                enum tp_zone_outcome *outcome)
 {
     char label[TP_TABLE_LABEL_MAX];
-    enum tp_zone_outcome outcome;
     int fd;
 
+    *outcome = TP_ZONE_CARRIED_ON;
     if (tp__descriptors_find(set, TP_DESCRIPTOR_ZONE, tp__table_label(plan, label)) != -1) {
         return TP_OK;
     }
     enum tp_result result =
-        tp__zone_adopt(tables_find_old(set, plan), &plan->zone_layout, &fd, &outcome);
+        tp__zone_adopt(tables_find_old(set, plan), &plan->zone_layout, &fd, outcome);
 
-    if (result != TP_OK) {
-        return result;
-    }
-    if (outcome != TP_ZONE_CREATED) {
-        tp_log_notice(&cycle->log, "table-changed", "name=\"%s\" cells=%u outcome=%s", plan->name,
-                      plan->zone_layout.cell_count, tp__zone_outcome_word(outcome));
-    }
-    return tp__descriptors_add(set, TP_DESCRIPTOR_ZONE, label, fd);
+    return result == TP_OK ? tp__descriptors_add(set, TP_DESCRIPTOR_ZONE, label, fd) : result;
 }
 
 /* The zone of this table in use, of another size or kind; -1: there is none. */

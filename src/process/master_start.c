@@ -185,6 +185,7 @@ master_open(struct tp_master *master)
     }
     tp__descriptors_keep(&master->descriptors, tp__cycle_needs, master->cycle);
     tp__cycle_use_slot(master->cycle, TP_SLOT_MASTER);
+    tp__cycle_tell_meters(master->cycle);
     return TP_OK;
 }
 

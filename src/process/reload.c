@@ -310,6 +310,8 @@ reload_succeed(struct tp_reload *reload)
     tp__descriptors_keep(reload->options.descriptors, tp__cycle_needs, *cycle);
     tp__cycle_apply_listen_options(*cycle, reload->options.descriptors);
     tp__children_send_all(reload->options.children, &message, -1);
+    tp__cycle_tell_tables(*cycle);
+    tp__cycle_tell_meters(*cycle);
     tp_log_notice(&(*cycle)->log, "reloaded", "generation=%llu listens=%zu workers=%u",
                   (unsigned long long) reload->generation, (*cycle)->listen_count,
                   (*cycle)->core->worker_count);
