@@ -66,7 +66,7 @@ def test_an_address_has_so_many_sessions_on_all_workers_together(start_server, w
     assert not any(is_let_in(server, port="$PORT2") for _ in range(5))
     assert is_let_in(server, source="127.0.0.2", port="$PORT2")
     assert meter(server, "limit_refused", "addr") == 5
-    assert "zone=addr remote=127.0.0.1:" in server.wait_for_log("limit-refused")["details"]
+    assert "what=refused zone=addr remote=127.0.0.1:" in server.wait_for_log("limit-reached")["details"]
     assert "reason=limit-reached" in server.wait_for_log("session-closed")["details"]
     held[0].close()
     wait_until(lambda: is_let_in(server, port="$PORT2"), "there is room for one more")
@@ -124,7 +124,7 @@ def test_each_session_has_a_rate_of_its_own(start_server):
     assert codes(first, "/echo", 8) == [200] * 5 + [429] * 3
     assert codes(second, "/echo", 5) == [200] * 5
     assert meter(server, "limit_refused", "own") == 3
-    assert "zone=own" in server.wait_for_log("limit-refused")["details"]
+    server.wait_for_log("limit-reached", "what=refused zone=own")
 
 
 def test_pushes_are_counted_and_dropped(start_server):
@@ -214,8 +214,8 @@ def test_a_dry_run_refuses_nothing_and_tells(start_server):
     assert meter(server, "limit_would_refuse", "own") == 2
     assert meter(server, "limit_would_refuse", "addr") == 1
     assert meter(server, "limit_refused", "own") == 0
-    server.wait_for_log("limit-would-refuse", "zone=addr")
-    server.wait_for_log("limit-would-refuse", "zone=own")
+    server.wait_for_log("limit-reached", "what=would-refuse zone=addr")
+    server.wait_for_log("limit-reached", "what=would-refuse zone=own")
 
 
 def test_http_is_told_429(start_server):

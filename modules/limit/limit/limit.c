@@ -164,12 +164,10 @@ enum {
 };
 
 static const struct tp_log_id limit_log_ids[] = {
-    { "limit-refused",
-      "A rule of limits has refused a session or packet; others are counted for a second." },
-    { "limit-delayed", "Packets came too fast and wait; others are counted for a second." },
-    { "limit-would-refuse", "The same, if it were not for limit_dry_run." },
-    { "limit-table-full",
-      "The table of a rule has no room for another key: what it would count passes." },
+    { "limit-reached",
+      "A rule of limits has refused or delayed a session or packet, or would have without "
+      "limit_dry_run, or could not count it because its table is full. Of one rule that is said "
+      "once a second, with how many were not logged since." },
 };
 
 const struct tp_module tp_module_limit = {
@@ -223,7 +221,8 @@ limit_log(const struct limit_rule *rule, const struct tp_session *session, const
         state->silent_count++;
         return;
     }
-    tp_log_info(tp_session_log(session), what, "zone=%.*s remote=%s number=%llu unlogged=%llu",
+    tp_log_info(tp_session_log(session), "limit-reached",
+                "what=%s zone=%.*s remote=%s number=%llu unlogged=%llu", what,
                 TP_STR_ARG(rule->zone), tp_address_format(tp_session_remote(session), remote),
                 (unsigned long long) tp_session_number(session),
                 (unsigned long long) state->silent_count);
@@ -388,7 +387,7 @@ limit_parse_speed(struct tp_str text, void *field)
     static const char wanted[] = "a rate such as 100r/s, 10r/m or 64k/s";
     static const struct {
         char unit;
-        uint64_t ns;
+        uint64_t period_ns;
     } periods[] = {
         { 's', UINT64_C(1000000000) },
         { 'm', UINT64_C(60000000000) },
@@ -401,7 +400,7 @@ limit_parse_speed(struct tp_str text, void *field)
     }
     for (size_t i = 0; i < TP_COUNT_OF(periods); i++) {
         if (periods[i].unit == text.data[text.len - 1]) {
-            speed.period_ns = periods[i].ns;
+            speed.period_ns = periods[i].period_ns;
         }
     }
     if (speed.period_ns == 0
@@ -439,7 +438,7 @@ speed_parse_count(struct tp_str text, struct limit_speed *speed)
     return text.len > 0 && speed->count > 0 && speed->count <= COUNT_MAX;
 }
 
-/* Version, then the struct: it has no pointers, and a process of another build says another size. */
+/* The struct as it is: it has no pointers, and one of another size is not understood. */
 static enum tp_result
 limit_save(const void *data, struct tp_buf_pool *pool, struct tp_chain *saved)
 {
@@ -452,6 +451,12 @@ limit_restore(void *data, struct tp_str saved)
     if (saved.len != sizeof(struct limit_session)) {
         return TP_INVALID;
     }
-    memcpy(data, saved.data, saved.len);
-    return ((struct limit_session *) data)->id_len > LIMIT_ID_MAX ? TP_INVALID : TP_OK;
+    struct limit_session *session = data;
+
+    memcpy(session, saved.data, saved.len);
+    /* It was counted where it came from. */
+    memset(session->charges, 0, sizeof(session->charges));
+    session->id_len = 0;
+    session->is_uncounted = true;
+    return TP_OK;
 }

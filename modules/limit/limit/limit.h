@@ -11,7 +11,7 @@ enum {
     LIMIT_CHARGES_MAX = 8, /* rules of connections that may count one session */
     LIMIT_BUCKETS_MAX = 8, /* rates that each session has of its own */
     LIMIT_SLOTS = 256,     /* the largest worker_processes */
-    LIMIT_ID_MAX = 64,     /* bytes of an id that a session is counted by; of a longer one a hash */
+    LIMIT_ID_MAX = 64,     /* bytes of an id; of a longer one a hash */
     LIMIT_LOG_PAUSE_MS = 1000,
     LIMIT_IDENTITY_LOOK_MS = 500,
 };
@@ -81,6 +81,7 @@ struct limit_bucket {
 struct limit_session {
     uint32_t charges[LIMIT_CHARGES_MAX]; /* zones that count it; 0: free */
     struct limit_bucket buckets[LIMIT_BUCKETS_MAX];
+    bool is_uncounted; /* it came from another process, and has sent nothing since */
     uint32_t id_len;
     char id[LIMIT_ID_MAX]; /* that it is counted by */
 };
@@ -90,7 +91,7 @@ extern const struct tp_module tp_module_limit;
 /* A short name of a zone; never 0. */
 uint32_t limit_zone_hash(struct tp_str zone);
 
-/* Says at `level` of info that something was refused, not more often than once a second a rule. */
+/* Logs what the rule has done ("refused"), not more often than once a second. */
 void limit_log(const struct limit_rule *rule, const struct tp_session *session, const char *what);
 
 /* limit_conn.c */
@@ -100,8 +101,11 @@ enum tp_verdict limit_conn_on_disconnect(struct tp_hook_call *call, const void *
 void limit_conn_on_time(struct tp_session *session, void *data, const void *module_conf);
 void limit_conn_start(struct tp_sessions *home, const struct limit_conf *conf);
 
-/* Counts a session by its id, once it has one; false: there are too many, and it ends. */
-bool limit_conn_check_id(struct tp_session *session, const struct limit_conf *conf);
+/*
+ * Counts a session by its id, once it has one, and one that came from elsewhere; false: there
+ * are too many of the id, and it ends.
+ */
+bool limit_conn_check(struct tp_session *session, const struct limit_conf *conf);
 
 /* limit_rate.c */
 extern const struct tp_table_layout limit_rate_layout;

@@ -26,6 +26,8 @@ struct conn_recount {
 static bool conn_is_idle(const void *value, int64_t now_ms);
 static bool conn_charge(struct tp_session *session, struct limit_session *data,
                         const struct limit_conn *conn, bool is_dry_run);
+static bool conn_charge_all(struct tp_session *session, struct limit_session *data,
+                            const struct limit_conf *conf, bool is_dry_run);
 static bool conn_refuse(const struct tp_session *session, const struct limit_conn *conn,
                         bool is_dry_run);
 static void conn_uncharge(struct tp_session *session, struct limit_session *data,
@@ -51,7 +53,6 @@ enum tp_verdict
 limit_conn_on_accept(struct tp_hook_call *call, const void *module_conf)
 {
     const struct limit_conf *conf = module_conf;
-    const struct tp_items *groups[] = { &conf->totals, &conf->conns };
 
     if (conf->totals.count + conf->conns.count == 0) {
         return TP_PASS;
@@ -62,18 +63,10 @@ limit_conn_on_accept(struct tp_hook_call *call, const void *module_conf)
         call->refusal = tp_status_of(TP_STATUS_SERVICE_UNAVAILABLE);
         return TP_REFUSE;
     }
-    for (size_t group = 0; group < TP_COUNT_OF(groups); group++) {
-        const struct limit_conn *conns = groups[group]->items;
-
-        for (size_t i = 0; i < groups[group]->count; i++) {
-            if (conns[i].by != LIMIT_BY_ID
-                && !conn_charge(call->session, data, &conns[i], conf->is_dry_run)) {
-                conn_uncharge_all(call->session, data, conf);
-                call->refusal = tp_status_of(TP_STATUS_TOO_MANY_REQUESTS);
-                tp_session_end(call->session, TP_CLOSE_LIMIT_REACHED);
-                return TP_PASS;
-            }
-        }
+    if (!conn_charge_all(call->session, data, conf, conf->is_dry_run)) {
+        conn_uncharge_all(call->session, data, conf);
+        tp_session_end(call->session, TP_CLOSE_LIMIT_REACHED);
+        return TP_PASS;
     }
     if (conns_want_id(conf)) {
         tp_session_wake(call->session, &tp_module_limit,
@@ -99,17 +92,22 @@ limit_conn_on_time(struct tp_session *session, void *data, const void *module_co
     (void) data;
     if (tp_session_is_guarded(session)) {
         tp_session_wake(session, &tp_module_limit, (struct tp_msec){ LIMIT_IDENTITY_LOOK_MS });
-    } else if (!limit_conn_check_id(session, module_conf)) {
+    } else if (!limit_conn_check(session, module_conf)) {
         tp_session_end(session, TP_CLOSE_LIMIT_REACHED);
     }
 }
 
 bool
-limit_conn_check_id(struct tp_session *session, const struct limit_conf *conf)
+limit_conn_check(struct tp_session *session, const struct limit_conf *conf)
 {
     struct limit_session *data = tp_session_data_get(session, &tp_module_limit);
     const struct limit_conn *conns = conf->conns.items;
 
+    if (data != NULL && data->is_uncounted) {
+        /* Whoever is there already stays, however many there are. */
+        data->is_uncounted = false;
+        conn_charge_all(session, data, conf, true);
+    }
     if (data == NULL || data->id_len > 0 || !session_learn_id(session, data)) {
         return true;
     }
@@ -171,7 +169,7 @@ conn_charge(struct tp_session *session, struct limit_session *data, const struct
 
     if (result != TP_OK) {
         tp_meter_add(&conn->rule.uncounted, 1);
-        limit_log(&conn->rule, session, "limit-table-full");
+        limit_log(&conn->rule, session, "table-full");
         return true;
     }
     struct conn_entry *entry = value;
@@ -189,12 +187,31 @@ conn_charge(struct tp_session *session, struct limit_session *data, const struct
     return total < (uint64_t) conn->max || conn_refuse(session, conn, is_dry_run);
 }
 
+/* By all rules that need no id; false: one says that there are too many. */
+static bool
+conn_charge_all(struct tp_session *session, struct limit_session *data,
+                const struct limit_conf *conf, bool is_dry_run)
+{
+    const struct tp_items *groups[] = { &conf->totals, &conf->conns };
+
+    for (size_t group = 0; group < TP_COUNT_OF(groups); group++) {
+        const struct limit_conn *conns = groups[group]->items;
+
+        for (size_t i = 0; i < groups[group]->count; i++) {
+            if (conns[i].by != LIMIT_BY_ID && !conn_charge(session, data, &conns[i], is_dry_run)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 /* Tells of it; true where it is let in all the same. */
 static bool
 conn_refuse(const struct tp_session *session, const struct limit_conn *conn, bool is_dry_run)
 {
     tp_meter_add(is_dry_run ? &conn->rule.would_refuse : &conn->rule.refused, 1);
-    limit_log(&conn->rule, session, is_dry_run ? "limit-would-refuse" : "limit-refused");
+    limit_log(&conn->rule, session, is_dry_run ? "would-refuse" : "refused");
     return is_dry_run;
 }
 

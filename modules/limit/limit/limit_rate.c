@@ -62,7 +62,7 @@ limit_rate_on_header(struct tp_hook_call *call, const void *module_conf)
     const struct limit_rate *slowest = NULL;
     int64_t wait_ns = 0;
 
-    if (!limit_conn_check_id(call->session, conf)) {
+    if (!limit_conn_check(call->session, conf)) {
         call->refusal = tp_status_of(TP_STATUS_TOO_MANY_REQUESTS);
         tp_session_end(call->session, TP_CLOSE_LIMIT_REACHED);
         return TP_REFUSE;
@@ -167,7 +167,7 @@ rate_ask_table(const struct tp_hook_call *call, const struct limit_rate *rate, s
 
     if (tp_table_enter(rate->rule.table, key, now_ms, &value) != TP_OK) {
         tp_meter_add(&rate->rule.uncounted, 1);
-        limit_log(&rate->rule, call->session, "limit-table-full");
+        limit_log(&rate->rule, call->session, "table-full");
         return answer;
     }
     answer = rate_take(rate, value, now_ms * NS_PER_MS, rate_cost(call, rate));
@@ -241,7 +241,7 @@ rate_refuse(struct tp_hook_call *call, const struct limit_conf *conf, size_t ref
     const struct limit_rule *rule = &rates[refused_by].rule;
 
     tp_meter_add(conf->is_dry_run ? &rule->would_refuse : &rule->refused, 1);
-    limit_log(rule, call->session, conf->is_dry_run ? "limit-would-refuse" : "limit-refused");
+    limit_log(rule, call->session, conf->is_dry_run ? "would-refuse" : "refused");
     if (conf->is_dry_run) {
         return TP_PASS;
     }
@@ -262,7 +262,7 @@ rate_delay(struct tp_hook_call *call, const struct limit_conf *conf, const struc
 
     if (conf->is_dry_run) {
         tp_meter_add(&rate->rule.would_refuse, 1);
-        limit_log(&rate->rule, call->session, "limit-would-refuse");
+        limit_log(&rate->rule, call->session, "would-refuse");
         return TP_PASS;
     }
     struct limit_wait *wait = calloc(1, sizeof(*wait));
@@ -283,7 +283,7 @@ rate_delay(struct tp_hook_call *call, const struct limit_conf *conf, const struc
     *first = wait;
     tp_home_timer_start(wait->timer, (struct tp_msec){ (wait_ns + NS_PER_MS - 1) / NS_PER_MS });
     tp_meter_add(&rate->rule.delayed, 1);
-    limit_log(&rate->rule, call->session, "limit-delayed");
+    limit_log(&rate->rule, call->session, "delayed");
     return TP_LATER;
 }
 
