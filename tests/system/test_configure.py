@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from harness.build import ROOT, configure, run, write_module
+from harness.build import GUARDS, ROOT, configure, run, write_module
 
 
 def write_compiler(folder, body):
@@ -144,17 +144,18 @@ def test_the_program_knows_how_it_was_configured(build):
         assert argument in answer.stdout
 
 
-def test_an_absent_directive_names_the_option_that_brings_it(build):
+@pytest.mark.parametrize("name", GUARDS)
+def test_an_absent_directive_names_the_option_that_brings_it(build, name):
     objs, _ = build
     directive = next(line.split('"')[1] for line in (objs / "modules.c").read_text().splitlines()
-                     if '", "access" }' in line)
+                     if f'", "{name}" }}' in line)
     conf = objs / "absent.conf"
     conf.write_text(f"events {{ }}\npeer {{ server {{ listen 127.0.0.1:1; {directive} all; }} }}\n")
 
     answer = run([objs / "teleport", "-t", "-p", objs, "-c", conf])
 
     assert answer.returncode == 1
-    assert "--with-access" in answer.stdout
+    assert f"--with-{name}" in answer.stdout
 
 
 def test_a_second_make_has_nothing_to_do(build):
