@@ -1,5 +1,8 @@
 """Heartbeats: who sends them and when, who answers, who is taken for dead, and how a reload
 changes that; over every protocol, in both roles."""
+import base64
+import hashlib
+import hmac
 import json
 import socket
 import struct
@@ -412,6 +415,41 @@ def test_they_are_logged_where_that_is_wanted(start_server):
     end.caller.pull("/echo", b"1")
     wait_until(lambda: "/echo" in quiet.log("logs/access.log"))
     assert "/heartbeat" not in quiet.log("logs/access.log")
+
+
+# Beside other modules
+
+def make_token(key, claims):
+    """A JWT that is signed with HS256."""
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
+             for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
+    signature = hmac.new(key, b".".join(parts), hashlib.sha256).digest()
+    return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")])
+
+
+def test_who_has_not_proved_who_it_is_has_none(make_server):
+    server = make_server(conf(FAST + "auth jwt key=conf/key alg=HS256; auth_timeout 1s;"))
+    key = b"a key of 32 bytes, or even longer"
+    (server.prefix / "conf/key").write_bytes(key)
+    server.start()
+    silent, beating, known = Plain(server), Plain(server), Plain(server)
+
+    beating.beat(PULL, 1)
+    assert beating.caller.receive().status_code == 401
+    token = make_token(key, {"sub": "ann", "exp": int(time.time()) + 60})
+    assert known.caller.pull("/auth", token).status_code == 200
+    assert known.receive_beat() == (PULL, "1")
+    assert silent.socket.recv(1) == b"", "it was sent something"
+    server.wait_for_log("session-closed", "reason=auth-timeout")
+
+
+def test_limits_do_not_count_them(start_server):
+    server = start_server(conf("limit_rate 1r/m zone=few burst=1;", "pull * { return 404; }"))
+    end = Plain(server)
+
+    for _ in range(20):
+        end.beat(PULL, 30)
+        assert end.answer_code() == 200
 
 
 # Dialed sessions
