@@ -60,6 +60,7 @@ struct row_head {
     struct tp_session_row row; /* its texts are void */
     uint32_t id_len;
     uint32_t source_len;
+    uint32_t protocol_len;
 };
 
 static void parcel_begin(struct tp_parcel *parcel, uint16_t kind, const void *head, size_t size);
@@ -257,13 +258,16 @@ tp__parcel_add_row(struct tp_text *rows, const struct tp_session_row *row)
         .row = *row,
         .id_len = (uint32_t) row->id.len,
         .source_len = (uint32_t) row->source.len,
+        .protocol_len = (uint32_t) row->protocol.len,
     };
 
     head.row.id = TP_STR("");
     head.row.source = TP_STR("");
+    head.row.protocol = TP_STR("");
     tp__text_append(rows, (struct tp_str){ (const char *) &head, sizeof(head) });
     tp__text_append(rows, row->id);
     tp__text_append(rows, row->source);
+    tp__text_append(rows, row->protocol);
 }
 
 bool
@@ -272,14 +276,17 @@ tp__parcel_next_row(struct tp_str *rows, struct tp_session_row *row)
     struct row_head head;
     struct tp_str id;
     struct tp_str source;
+    struct tp_str protocol;
 
     if (!parcel_take_head(rows, &head, sizeof(head)) || !parcel_take(rows, head.id_len, &id)
-        || !parcel_take(rows, head.source_len, &source)) {
+        || !parcel_take(rows, head.source_len, &source)
+        || !parcel_take(rows, head.protocol_len, &protocol)) {
         return false;
     }
     *row = head.row;
     row->id = id;
     row->source = source;
+    row->protocol = protocol;
     return true;
 }
 

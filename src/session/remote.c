@@ -87,11 +87,13 @@ tp__session_describe(const struct tp_session *session, struct tp_session_row *ro
         .open_count = session->exchange_count,
         .asked_count = session->own_pull_count,
         .queued_bytes = session->queued_bytes,
+        .queued_age_ms = tp__send_queue_age_ms(session),
         .packets_received = session->received_count,
         .packets_sent = session->sent_count,
         .rtt_us = tp_session_rtt_us(session),
         .id = tp_session_id(session),
         .source = tp__str(session->source->name),
+        .protocol = tp__str(session->protocol == NULL ? "" : session->protocol->protocol->name),
     };
 }
 

@@ -293,9 +293,9 @@ def test_a_row_says_what_is_known_of_a_session(start_server):
     assert row.pop("number") > 0
     assert 0 <= row.pop("age") < PATIENCE_SECONDS
     assert row.pop("worker") in (0, 1)
-    assert row.pop("queued_bytes") == 0
+    assert row.pop("queued_bytes") == 0 and row.pop("queued_age") == 0
     assert row == {"id": "lamp", "remote": "127.0.0.1:%d" % lamp.socket.getsockname()[1],
-                   "listen": "127.0.0.1:%d" % server.port(), "state": "open", "in_flight": 2,
+                   "listen": "127.0.0.1:%d" % server.port(), "protocol": "teleport", "state": "open", "in_flight": 2,
                    "asked": 2, "packets_received": 4, "packets_sent": 4}
     reset(lamp)
 

@@ -313,12 +313,16 @@ control_write_row(const struct tp_session_row *row)
     }
     cJSON_AddStringToObject(object, "remote", tp_address_format(&row->remote, remote));
     control_add_text(object, row->is_dialed ? "dial" : "listen", row->source);
+    if (row->protocol.len > 0) {
+        control_add_text(object, "protocol", row->protocol);
+    }
     control_add_number(object, "worker", row->worker_slot);
     cJSON_AddStringToObject(object, "state", control_state_word(row->state));
     cJSON_AddNumberToObject(object, "age", (double) row->age_ms / CONTROL_SECOND_MS);
     control_add_number(object, "in_flight", row->open_count);
     control_add_number(object, "asked", row->asked_count);
     control_add_number(object, "queued_bytes", row->queued_bytes);
+    cJSON_AddNumberToObject(object, "queued_age", (double) row->queued_age_ms / CONTROL_SECOND_MS);
     control_add_number(object, "packets_received", row->packets_received);
     control_add_number(object, "packets_sent", row->packets_sent);
     if (row->rtt_us > 0) {

@@ -106,11 +106,13 @@ struct tp_session_row {
     uint32_t open_count;  /* unanswered PULLs and PUSHes of the other end */
     uint32_t asked_count; /* our own unanswered PULLs */
     uint64_t queued_bytes;
+    int64_t queued_age_ms; /* the oldest of that waits for so long, at least */
     uint64_t packets_received;
     uint64_t packets_sent;
     int64_t rtt_us; /* 0: nobody has measured it */
     struct tp_str id;
     struct tp_str source;
+    struct tp_str protocol; /* its name; empty while it is not known */
 };
 
 /*

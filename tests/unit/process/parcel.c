@@ -194,6 +194,7 @@ START_TEST(rows_arrive_one_behind_the_other)
         .packets_sent = 8,
         .id = TP_STR("lamp"),
         .source = TP_STR("[::1]:9090"),
+        .protocol = TP_STR("websocket"),
     };
     struct tp_session_row nameless = { .number = 2, .source = TP_STR("unix:/s") };
     struct tp_text rows = { 0 };
@@ -221,10 +222,12 @@ START_TEST(rows_arrive_one_behind_the_other)
     ck_assert_uint_eq(8, row.packets_sent);
     assert_text("lamp", row.id);
     assert_text("[::1]:9090", row.source);
+    assert_text("websocket", row.protocol);
     ck_assert(tp__parcel_next_row(&read.rows, &row));
     ck_assert_uint_eq(2, row.number);
     ck_assert_uint_eq(0, row.id.len);
     assert_text("unix:/s", row.source);
+    ck_assert_uint_eq(0, row.protocol.len);
     ck_assert(!tp__parcel_next_row(&read.rows, &row));
     tp__text_fini(&rows);
     free(arrived.memory);
