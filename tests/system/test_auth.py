@@ -651,3 +651,42 @@ def test_mistakes(make_server, methods, words):
 
     assert code == 1
     assert words in output + errors
+
+
+# ---- tp hash ----
+
+def is_hash_of(text, secret, cost):
+    kind, parameters, salt, made = text.split("$")[1:]
+    bare = [base64.b64decode(one + "=" * (-len(one) % 4)) for one in (salt, made)]
+    return (kind, parameters) == ("scrypt", f"ln={cost},r=8,p=1") and bare[1] == hashlib.scrypt(
+        secret, salt=bare[0], n=1 << cost, r=8, p=1, maxmem=1 << 28, dklen=len(bare[1]))
+
+
+def test_tp_hash_makes_what_a_file_has(tp, start):
+    code, output, errors = tp.run("hash", "--id", "zoe", "--cost", 10, stdin=b"open sesame\r\n")
+    assert (code, errors) == (0, "")
+    assert is_hash_of(output.decode().removeprefix("zoe:").rstrip("\n"), b"open sesame", 10)
+    assert tp.run("hash", "--id", "zoe", "--cost", 10, stdin=b"open sesame\r\n")[1] != output
+
+    server = start(conf(), tokens=output.decode())
+    assert Guest(server, "raw").present("zoe:open sesame") == 200
+
+    code, output, _ = tp.run("hash", stdin=b"x")
+    assert code == 0 and is_hash_of(output.decode().rstrip("\n"), b"x", 15)
+
+
+@pytest.mark.parametrize("arguments, stdin, words", [
+    ([], b"", "there is no secret"),
+    ([], b"\n", "there is no secret"),
+    ([], b"x" * 1025, "at most 1024 bytes"),
+    (["--id", "a:b"], b"x", "neither white space nor a colon"),
+    (["--id", ""], b"x", ""),
+    (["--cost", "9"], b"x", "cost"),
+    (["--cost", "19"], b"x", "cost"),
+    (["secret"], b"x", ""),
+])
+def test_tp_hash_refuses(tp, arguments, stdin, words):
+    code, output, errors = tp.run("hash", *arguments, stdin=stdin)
+
+    assert (code, output) == (2, b"")
+    assert words in errors
