@@ -38,13 +38,15 @@ void
 tp__session_refuse(struct tp_session **refused)
 {
     struct tp_session *session = *refused;
+    /* The hook may have named a better reason, with tp_session_end(). */
+    enum tp_close_reason reason = session->is_ending ? session->end_reason : TP_CLOSE_REFUSED;
 
     *refused = NULL;
     session->is_greeting = true; /* what hooks have not said does not leave */
     if (tp__session_next_outgoing(session) == NULL) {
-        tp__session_close(&session, TP_CLOSE_REFUSED);
+        tp__session_close(&session, reason);
     } else {
-        tp__session_end(session, TP_CLOSE_REFUSED, false);
+        tp__session_end(session, reason, false);
         tp__session_arm_deadline(session);
     }
 }

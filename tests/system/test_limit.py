@@ -1,4 +1,8 @@
 """limit_conn, limit_total and limit_rate: what is let in, and what is served, by all workers."""
+import base64
+import hashlib
+import hmac
+import json
 import os
 import resource
 import signal
@@ -115,6 +119,68 @@ def test_servers_have_so_many_sessions_in_all(start_server):
     assert is_let_in(server, source="127.0.0.9") is None
     held[2].close()
     wait_until(lambda: is_let_in(server, source="127.0.0.9"), "there is room for one more")
+
+
+SECRET = "key-of-thirty-two-bytes-or-more-x"
+PROVED = "auth jwt key=conf/key alg=HS256; auth_sets_id off;"
+
+
+def login(server, user, source=None):
+    """A session that has proved who it is."""
+    def part(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+    signed = b".".join(part(json.dumps(one).encode())
+                       for one in ({"alg": "HS256", "typ": "JWT"}, {"sub": user}))
+    made = hmac.new(SECRET.encode(), signed, hashlib.sha256).digest()
+    caller = Caller(server, source=source)
+    assert caller.pull("/auth", signed + b"." + part(made), codec=b"s").status_code == 200
+    return caller
+
+
+@pytest.fixture(name="start_proving")
+def start_with_key(make_server):
+    def start(rules, workers=2):
+        server = make_server(conf(PROVED + rules, workers))
+        (server.prefix / "conf/key").write_text(SECRET)
+        return server.start()
+    return start
+
+
+def test_an_id_has_so_many_sessions_from_anywhere(start_proving):
+    server = start_proving("limit_conn 2 zone=user by=id;")
+    held = [login(server, "ann", f"127.0.0.{host}") for host in (1, 2)]
+    assert all(codes(caller, "/echo", 1) == [200] for caller in held)
+
+    asking, silent, other = login(server, "ann"), login(server, "ann"), login(server, "bob")
+    assert codes(asking, "/echo", 1) == [429]
+    assert asking.receive_rest() == []
+    assert silent.receive_rest() == []
+    assert codes(other, "/echo", 1) == [200]
+    assert meter(server, "limit_refused", "user") == 2
+    server.wait_for_log("session-closed", "reason=limit-reached", count=2)
+    held[0].close()
+    wait_until(lambda: server.total("sessions") == 2, "a session has ended")
+    assert codes(login(server, "ann"), "/echo", 1) == [200]
+
+
+def test_an_address_is_counted_before_it_has_proved_anything(start_proving):
+    server = start_proving("limit_conn 3 zone=addr;")
+    server.hold(3)
+
+    with pytest.raises((AssertionError, ConnectionError)):
+        login(server, "ann")
+    assert meter(server, "limit_refused", "addr") == 1
+    assert codes(login(server, "ann", "127.0.0.2"), "/echo", 1) == [200]
+
+
+def test_an_id_has_a_rate_in_all_its_sessions(start_proving):
+    server = start_proving("limit_rate 1r/m zone=user key=$auth_id burst=4;")
+    first, second = login(server, "ann"), login(server, "ann")
+
+    assert codes(first, "/echo", 3) == [200] * 3
+    assert codes(second, "/echo", 3) == [200, 429, 429]
+    assert codes(login(server, "bob"), "/echo", 4) == [200] * 4
 
 
 def test_each_session_has_a_rate_of_its_own(start_server):

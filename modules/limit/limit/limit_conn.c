@@ -66,7 +66,7 @@ limit_conn_on_accept(struct tp_hook_call *call, const void *module_conf)
     if (!conn_charge_all(call->session, data, conf, conf->is_dry_run)) {
         conn_uncharge_all(call->session, data, conf);
         tp_session_end(call->session, TP_CLOSE_LIMIT_REACHED);
-        return TP_PASS;
+        return TP_REFUSE;
     }
     if (conns_want_id(conf)) {
         tp_session_wake(call->session, &tp_module_limit,
