@@ -263,6 +263,9 @@ dial_judge_credentials(const struct tp_peer *peer, const struct tp_dial_options 
         && (!tp__credentials_are_sane(tp__str(text)) || strlen(text) > TP_CREDENTIALS_MAX)) {
         return "its credentials are empty, too long, or no text in one line";
     }
+    if (options->auth_uri != NULL && options->auth_uri[0] != '/') {
+        return "its auth_uri does not begin with \"/\"";
+    }
     return use->protocol->credentials == TP_CREDENTIALS_NONE
                ? "its protocol has no place for credentials"
                : NULL;
