@@ -129,3 +129,20 @@ def test_texts_metadata_and_whole_packets(server, page):
         const none = await session.pull("/echo");
         return [packet.body, packet.codec, packet.status.code, none === undefined];""") \
         == ["as it is", 115, 200, True]
+
+
+def test_a_token_is_said_in_the_query_of_each_handshake(server, page):
+    assert page.run("""import("/page/teleport.js").then(async ({ connect }) => {
+        const urls = [];
+        const Real = window.WebSocket;
+        window.WebSocket = class extends Real {
+            constructor(url, protocols) { urls.push(String(url)); super(url, protocols); }
+        };
+        const url = `ws://${location.host}/`;
+        const sessions = [connect(url, { token: "a:b&c" }), connect(url),
+                          connect(`${url}?x=1`, { token: () => "later" })];
+        window.WebSocket = Real;
+        const replies = await Promise.all(sessions.map((one) => one.pull("/echo", 1)));
+        sessions.forEach((one) => one.close());
+        return [urls.map((one) => one.slice(url.length)), replies];
+    })""") == [["?access_token=a%3Ab%26c", "", "?x=1&access_token=later"], [1, 1, 1]]

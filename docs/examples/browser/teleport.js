@@ -46,6 +46,7 @@ const PRESETS = Object.freeze({
     redial: true,          // or false; or { first, max }: pauses between attempts, in ms
     timeout: 30000,        // of a pull, in ms; 0: none
     queueMax: 1000,        // packets that wait while there is no connection
+    token: undefined,      // who asks: a text, or a function that returns one for each connection
 });
 const REDIAL_PRESETS = Object.freeze({ first: 100, max: 30000 });
 
@@ -170,7 +171,7 @@ export class Session extends EventTarget {
     }
 
     #dial() {
-        const socket = new WebSocket(this.#url, [SUBPROTOCOL]);
+        const socket = new WebSocket(this.#address(), [SUBPROTOCOL]);
 
         this.#timer = null;
         this.#socket = socket;
@@ -179,6 +180,18 @@ export class Session extends EventTarget {
         socket.addEventListener("open", () => this.#onOpen(socket));
         socket.addEventListener("message", (event) => this.#onMessage(socket, event.data));
         socket.addEventListener("close", (event) => this.#onClose(socket, event));
+    }
+
+    /* A page cannot set fields of a handshake: the query says who asks. */
+    #address() {
+        const { token } = this.#options;
+        const said = typeof token === "function" ? token() : token;
+
+        if (said === undefined || said === null) {
+            return this.#url;
+        }
+        return `${this.#url}${this.#url.includes("?") ? "&" : "?"}access_token=`
+            + encodeURIComponent(said);
     }
 
     #onOpen(socket) {
