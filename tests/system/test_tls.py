@@ -404,6 +404,16 @@ def test_tp_over_tls(start_server, certificates):
     assert code != 0 and "there is no certificate in it" in told
 
 
+@pytest.mark.parametrize("scheme", ["wss", "https"])
+def test_tp_speaks_other_protocols_over_tls(start_server, certificates, scheme):
+    server = start_server(conf(certificates))
+    ended = subprocess.run([TP, "pull", "--ca", str(certificates.path("authority")),
+                            f"{scheme}://localhost:{server.port()}", "/tls"], check=False,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+
+    assert ended.returncode == 0 and ended.stdout.startswith("TLSv1.3|"), ended.stderr
+
+
 def test_what_came_before_the_end_is_answered(start_server, certificates):
     """More than a turn takes, and the end of it all, with one write."""
     count = 700
