@@ -329,6 +329,33 @@ START_TEST(who_takes_too_long_or_says_too_much_is_closed)
 }
 END_TEST
 
+START_TEST(who_leaves_without_a_proof_is_gone)
+{
+    struct fixture fixture;
+
+    fixture_open(&fixture);
+    fixture_connect(&fixture);
+    tp__test_bench_turn(&fixture.bench, 2);
+    ck_assert_uint_eq(1, fixture.bench.sessions.count);
+    tp__test_client_finish(&fixture.client);
+    tp__test_bench_turn(&fixture.bench, 3);
+    ck_assert_uint_eq(0, fixture.bench.sessions.count);
+    tp__test_client_close(&fixture.client);
+
+    /* But what is being looked at is answered. */
+    fixture_connect(&fixture);
+    add_pull(&fixture, 1, "/auth", "later");
+    send_all(&fixture);
+    tp__test_client_finish(&fixture.client);
+    tp__test_bench_turn(&fixture.bench, 3);
+    ck_assert_uint_eq(1, fixture.bench.sessions.count);
+    let_in(&fixture, fixture.kept);
+    tp__test_client_expect_end(&fixture.client, &fixture.bench);
+    ck_assert_uint_gt(fixture.client.received_len, 0);
+    fixture_close(&fixture);
+}
+END_TEST
+
 START_TEST(an_identity_ends_when_it_expires)
 {
     struct fixture fixture;
@@ -561,6 +588,7 @@ tp_suite_session_identity(void)
     tcase_add_test(tests, while_a_proof_is_looked_at_everything_waits);
     tcase_add_test(tests, a_guard_is_given_one_after_the_other);
     tcase_add_test(tests, who_takes_too_long_or_says_too_much_is_closed);
+    tcase_add_test(tests, who_leaves_without_a_proof_is_gone);
     tcase_add_test(tests, an_identity_ends_when_it_expires);
     tcase_add_test(tests, an_identity_is_as_long_as_it_may_be);
     tcase_add_test(tests, a_module_keeps_what_it_likes_and_is_woken);
