@@ -44,7 +44,8 @@ def run_load(objs, server, row, *options):
     if isinstance(server, BareEcho):
         # It sends back what it gets: a PULL would come back as one, to be answered.
         command.append("--push")
-    found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE,
+                                      env={**os.environ, **server.credentials}).stdout)
     if found["refused"] > 0:
         raise RuntimeError(f"{row}: {found['refused']} pulls were refused")
     latency = found.pop("latency_us")

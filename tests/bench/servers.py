@@ -29,6 +29,8 @@ peer {{
 class Server:
     """Something that listens at an address of this machine, and the process that answers there."""
 
+    credentials = {}  # what a load's environment has to say to be let in
+
     def __init__(self):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -94,6 +96,8 @@ class Teleport(Server):
             port=self.port,
             access_log="access_log logs/access.log;" if self.has_access_log else "",
             tls=make_certificate(folder / "conf") if has_tls else "", more=more))
+        if "auth " in more:
+            self.credentials = make_token(objs, folder / "conf/tokens")
         self.start(*wrapper, self.program, "-p", f"{folder}/", "-c", "conf/teleport.conf",
                    "-g", "daemon off;")
 
@@ -109,6 +113,14 @@ class Teleport(Server):
     def children(self):
         path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         return [int(word) for word in Path(path).read_text().split()]
+
+
+def make_token(objs, path):
+    """A file with the hash of a secret, and what says that secret."""
+    hashed = subprocess.run([str(objs / "tp"), "hash", "--id", "bench"], input=b"secret",
+                            stdout=subprocess.PIPE, check=True).stdout
+    path.write_bytes(hashed)
+    return {"TELEPORT_CREDENTIALS": "bench:secret"}
 
 
 def make_certificate(folder):
