@@ -28,6 +28,7 @@ enum {
 
 static void worker_init(struct tp_worker *worker, struct tp_worker_birth *birth);
 static void worker_fini(struct tp_worker *worker);
+static void worker_end_sessions(struct tp_worker *worker);
 static void worker_set_title(const struct tp_worker *worker);
 static enum tp_result worker_start_loop(struct tp_worker *worker);
 static enum tp_result worker_start_limits(struct tp_worker *worker);
@@ -192,10 +193,9 @@ worker_fini(struct tp_worker *worker)
         tp__dials_stop(&worker->dials);
         tp__acceptor_stop(&worker->acceptor);
         tp__courier_stop(&worker->courier);
-        tp__sessions_fini(&worker->sessions);
+        worker_end_sessions(worker);
     }
     tp__bus_destroy(&worker->bus);
-    tp__pool_destroy(&worker->pool);
     tp__worker_crash_fini(worker);
     /* Their access logs may have timers. */
     tp__cycle_release(&worker->prepared);
@@ -205,6 +205,26 @@ worker_fini(struct tp_worker *worker)
     tp__descriptors_fini(&worker->descriptors);
     tp__descriptor_close(&worker->signals_fd);
     tp__descriptor_close(&worker->channel_fd);
+}
+
+/*
+ * Jobs that threads have may name exchanges that handlers keep, and what modules do on their own
+ * may know of both: so sessions end first, then jobs, then modules, and exchanges last.
+ */
+static void
+worker_end_sessions(struct tp_worker *worker)
+{
+    struct tp_cycle *const cycles[] = { worker->prepared, worker->previous, worker->cycle };
+
+    tp__sessions_close_all(&worker->sessions, TP_CLOSE_SHUTDOWN);
+    worker->sessions.threads = NULL;
+    tp__pool_destroy(&worker->pool);
+    for (size_t i = 0; i < TP_COUNT_OF(cycles); i++) {
+        if (cycles[i] != NULL) {
+            tp__cycle_stop_modules(cycles[i]);
+        }
+    }
+    tp__sessions_fini(&worker->sessions);
 }
 
 static void

@@ -300,7 +300,7 @@ show_uri(struct tp_str uri, char *text)
 {
     struct tp_value_writer writer = { .next = text, .text_room = URI_SHOWN_MAX, .is_log = true };
 
-    tp__value_write_text(&writer, uri);
+    tp__value_write_uri(&writer, uri);
     *writer.next = '\0';
     return text;
 }

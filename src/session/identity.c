@@ -76,6 +76,8 @@ tp_exchange_identity(const struct tp_exchange *exchange)
 enum tp_result
 tp_session_set_guard(struct tp_session *session, const struct tp_session_guard *guard)
 {
+    const struct tp_hook_chain *chain =
+        tp__hooks_at(session->source->server->hooks, (enum tp_hook_point) session->hook_point);
     struct tp_guard *made = malloc(sizeof(*made));
 
     if (made == NULL) {
@@ -83,6 +85,7 @@ tp_session_set_guard(struct tp_session *session, const struct tp_session_guard *
     }
     *made = (struct tp_guard){
         .what = *guard,
+        .owner = chain == NULL ? "" : chain->uses[session->hook_at].owner,
         .since_ms = tp__loop_now_ms(session->sessions->loop),
     };
     tp__session_lift_guard(session);
@@ -95,7 +98,7 @@ tp_session_set_guard(struct tp_session *session, const struct tp_session_guard *
 bool
 tp_session_is_guarded(const struct tp_session *session)
 {
-    return session->guard != NULL;
+    return tp__session_guard(session) != NULL;
 }
 
 bool
@@ -111,17 +114,79 @@ tp__session_lift_guard(struct tp_session *session)
     if (session->guard == NULL) {
         return;
     }
+    if (!session->guard->is_aside) {
+        session->on_expected = NULL;
+    }
     free(session->guard);
     session->guard = NULL;
-    session->on_expected = NULL;
 }
 
 void
 tp__session_renew_guard(struct tp_session *session)
 {
-    if (session->guard != NULL && session->on_expected == NULL && !session->is_ending) {
-        tp_session_expect(session, session->guard->what.handler, session->guard->what.owner);
+    const struct tp_guard *guard = tp__session_guard(session);
+
+    if (guard != NULL && session->on_expected == NULL && !session->is_ending) {
+        tp_session_expect(session, guard->what.handler, guard->what.owner);
     }
+}
+
+/* What it was given is of a configuration that may go: only whose it is counts from here on. */
+bool
+tp__session_put_guard_aside(struct tp_session *session)
+{
+    if (tp__session_guard(session) == NULL || !tp_session_proves_each(session)) {
+        return false;
+    }
+    session->guard->what = (struct tp_session_guard){ .handler = NULL };
+    session->guard->is_aside = true;
+    session->on_expected = NULL;
+    tp_session_resume(session, TP_PASS, NULL);
+    return true;
+}
+
+enum tp_result
+tp__session_recall_guard(struct tp_session *session)
+{
+    if (session->guard == NULL || !session->guard->is_aside || tp_session_proves_each(session)) {
+        return TP_OK;
+    }
+    struct tp_str owner = tp__str(session->guard->owner);
+
+    tp__session_lift_guard(session);
+    enum tp_result result = tp__session_greet_again(session, TP_HOOK_POST_ACCEPT, owner);
+
+    if (session->guard != NULL) {
+        session->guard->stands_alone = true;
+    }
+    /* A configuration that has come meanwhile may ask nobody who it is. */
+    return result == TP_NOT_FOUND ? TP_OK : result;
+}
+
+struct tp_str
+tp__session_guard_aside(const struct tp_session *session)
+{
+    return session->guard != NULL && session->guard->is_aside ? tp__str(session->guard->owner)
+                                                              : TP_STR("");
+}
+
+enum tp_result
+tp__session_restore_guard_aside(struct tp_session *session, struct tp_str owner)
+{
+    const struct tp_hook_chain *chain =
+        tp__hooks_at(session->source->server->hooks, TP_HOOK_POST_ACCEPT);
+    size_t at = tp__hook_chain_find(chain, owner);
+
+    if (owner.len == 0 || at == SIZE_MAX) {
+        return TP_OK;
+    }
+    session->guard = calloc(1, sizeof(*session->guard));
+    if (session->guard == NULL) {
+        return TP_NO_MEMORY;
+    }
+    session->guard->owner = chain->uses[at].owner;
+    session->guard->is_aside = true;
+    return TP_OK;
 }
 
 struct tp_size
@@ -129,11 +194,13 @@ tp__session_packet_limit(const struct tp_session *session)
 {
     struct tp_size limit = session->source->server->limits.packet;
 
-    if (session->guard == NULL || tp_session_proves_each(session)
-        || session->guard->what.packet_limit.bytes >= limit.bytes) {
+    const struct tp_guard *guard = tp__session_guard(session);
+
+    if (guard == NULL || tp_session_proves_each(session)
+        || guard->what.packet_limit.bytes >= limit.bytes) {
         return limit;
     }
-    return session->guard->what.packet_limit;
+    return guard->what.packet_limit;
 }
 
 enum tp_result

@@ -46,7 +46,10 @@ struct tp_dialed_tls {
 /* What stands before a session until its hook lets it in. */
 struct tp_guard {
     struct tp_session_guard what;
+    const char *owner; /* of the hook that has set it */
     int64_t since_ms;
+    bool is_aside;     /* each request proves itself, as long as this protocol is spoken */
+    bool stands_alone; /* hooks behind the one that has set it have had their say already */
 };
 
 struct tp_session_part;
@@ -118,7 +121,7 @@ struct tp_session {
     int64_t greeting_since_ms;      /* since a hook has it; 0: none has */
     tp_handler_fn on_expected;      /* takes the next PULL or PUSH; NULL: its route does */
     void *expected_owner;
-    struct tp_guard *guard; /* whose handler takes all of them; NULL: none stands before it */
+    struct tp_guard *guard; /* whose handler takes all of them, unless it is aside; NULL: none */
 };
 
 /* Its record serves many exchanges: all but the first members begin as zeros in each. */
@@ -514,9 +517,31 @@ tp__identity_longest(const struct tp_identity *identity)
     return identity == NULL ? 0 : identity->id.len + identity->method.len + identity->claims.len;
 }
 
-/* Nothing stands before the session any more; or: its guard goes on with the next request. */
+/* The guard that stands before the session now; NULL: none does. */
+static inline const struct tp_guard *
+tp__session_guard(const struct tp_session *session)
+{
+    return session->guard == NULL || session->guard->is_aside ? NULL : session->guard;
+}
+
+/*
+ * Nothing stands before the session any more; its guard goes on with the next request; and it
+ * steps aside where each request proves itself (false: it does not).
+ */
 void tp__session_lift_guard(struct tp_session *session);
 void tp__session_renew_guard(struct tp_session *session);
+bool tp__session_put_guard_aside(struct tp_session *session);
+
+/*
+ * The session speaks another protocol now, in which requests do not prove themselves any more: the
+ * hook that had set the guard is asked again.  TP_DENIED: it refuses.
+ */
+enum tp_result tp__session_recall_guard(struct tp_session *session) TP_MUST_CHECK;
+
+/* Whose guard is aside, for a session that is saved, "": nobody's; and puts it there again. */
+struct tp_str tp__session_guard_aside(const struct tp_session *session);
+enum tp_result tp__session_restore_guard_aside(struct tp_session *session,
+                                               struct tp_str owner) TP_MUST_CHECK;
 
 /* How large a packet of the other end may be now. */
 struct tp_size tp__session_packet_limit(const struct tp_session *session);

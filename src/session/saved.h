@@ -64,6 +64,7 @@ enum tp_saved_kind {
     ROW(AMID_PACKET,     27, NUMBER, SESSION)  /* only where the state has a part of a packet */   \
     ROW(IDENTITY,        28, BYTES,  SESSION)  /* see identity.c */                                \
     ROW(PARTS,           29, BYTES,  SESSION)  /* of modules: see session_data.c */                \
+    ROW(GUARD_ASIDE,     30, BYTES,  SESSION)  /* whose hook's guard is: its module's name */      \
     ROW(EXCHANGE,        32, OPENER, EXCHANGE)                                                     \
     ROW(TYPE,            33, NUMBER, EXCHANGE) /* of the request, as all up to BODY */             \
     ROW(SEQ,             34, NUMBER, EXCHANGE)                                                     \

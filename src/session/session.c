@@ -693,7 +693,7 @@ session_is_done(struct tp_session *session)
          * Who was told to go does not wait for a hook; who has said all may yet be answered, but
          * not by a guard that was given nothing.
          */
-        bool is_unproven = session->guard != NULL && session->exchange_count == 0;
+        bool is_unproven = tp__session_guard(session) != NULL && session->exchange_count == 0;
         bool waits_for_hook =
             session->waits_for_exchanges && !is_unproven
             && (session->is_presenting || !tp__close_reason_is_final(session->end_reason));

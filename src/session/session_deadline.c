@@ -126,7 +126,7 @@ session_times(const struct tp_session *session, struct session_time *times)
 static struct session_time
 session_greeting_time(const struct tp_session *session)
 {
-    const struct tp_guard *guard = session->guard;
+    const struct tp_guard *guard = tp__session_guard(session);
 
     if (guard != NULL) {
         return (struct session_time){ guard->since_ms, guard->what.timeout, TP_CLOSE_AUTH_TIMEOUT };

@@ -17,7 +17,6 @@
 static enum tp_result session_ask_hooks(struct tp_session *session);
 static void session_release(struct tp_session *session);
 static void session_begin_held_back(struct tp_session *session);
-static bool session_lets_each_in(struct tp_session *session);
 static struct tp_exchange *session_first_unbegun(const struct tp_session *session);
 static void session_run_expected(struct tp_session *session, struct tp_exchange *exchange);
 static bool session_awaits_protocol(const struct tp_session *session);
@@ -94,7 +93,8 @@ tp__session_next_early(const struct tp_session *session)
 void
 tp__session_meet(struct tp_session *session, struct tp_exchange *exchange)
 {
-    if (session->on_expected != NULL && !session->has_unbegun && !session_lets_each_in(session)) {
+    if (session->on_expected != NULL && !session->has_unbegun
+        && !tp__session_put_guard_aside(session)) {
         session_run_expected(session, exchange);
         return;
     }
@@ -186,15 +186,19 @@ tp_session_resume(struct tp_session *session, enum tp_verdict verdict,
     if (!session->is_postponed) {
         return;
     }
+    bool stands_alone = session->guard != NULL && session->guard->stands_alone;
+
     session->is_postponed = false;
     session->greeting_since_ms = 0;
-    tp__session_lift_guard(session);
+    if (tp_session_is_guarded(session)) {
+        tp__session_lift_guard(session);
+    }
     if (result == TP_DENIED) {
         tp_log_info(tp_session_log(session), "hook-refused", "point=%s number=%llu status=%d",
                     tp_hook_point_word((enum tp_hook_point) session->hook_point),
                     (unsigned long long) session->number,
                     refusal == NULL ? TP_STATUS_FORBIDDEN : (int) refusal->code);
-    } else {
+    } else if (!stands_alone) {
         session->hook_at++;
         result = session_ask_hooks(session);
     }
@@ -272,18 +276,6 @@ session_begin_held_back(struct tp_session *session)
     }
 }
 
-/* Where each request proves itself a guard has nothing to do: the session goes on without. */
-static bool
-session_lets_each_in(struct tp_session *session)
-{
-    bool lets_in = session->guard != NULL && tp_session_proves_each(session);
-
-    if (lets_in) {
-        tp_session_resume(session, TP_PASS, NULL);
-    }
-    return lets_in;
-}
-
 static struct tp_exchange *
 session_first_unbegun(const struct tp_session *session)
 {
@@ -303,7 +295,7 @@ session_run_expected(struct tp_session *session, struct tp_exchange *exchange)
     tp_handler_fn handler = session->on_expected;
 
     session->on_expected = NULL;
-    exchange->is_secret |= session->guard != NULL;
+    exchange->is_secret |= tp__session_guard(session) != NULL;
     tp__exchange_run_expected(exchange, handler, session->expected_owner);
 }
 

@@ -358,6 +358,9 @@ session_take_none(struct tp_session *session, struct tp_wire *wire, enum tp_deco
             session_refuse_input(session, TP_CLOSE_NO_RESOURCES, "memory is used up");
             return SESSION_TOOK_NOTHING;
         }
+        if (tp__session_recall_guard(session) != TP_OK) {
+            tp__session_end(session, TP_CLOSE_REFUSED, false);
+        }
         *wire = tp__session_wire(session);
         return SESSION_TOOK_BYTES;
     case TP_DECODE_TOO_LARGE:

@@ -146,6 +146,9 @@ session_save_fields(const struct tp_session *session, struct tp_saved_writer *wr
     if (writer->result == TP_OK) {
         writer->result = tp__session_save_parts(session, writer);
     }
+    if (tp__session_guard_aside(session).len > 0) {
+        tp__saved_put_text(writer, TP_SAVED_GUARD_ASIDE, tp__session_guard_aside(session));
+    }
     if (session->is_postponed) {
         const struct tp_hook_chain *chain =
             tp__hooks_at(source->server->hooks, (enum tp_hook_point) session->hook_point);
@@ -401,6 +404,10 @@ restoring_fill(const struct restoring *restoring, struct tp_session *session)
     result = tp__session_restore_notes(session, saved);
     if (result == TP_OK) {
         result = tp__session_restore_parts(session, tp__saved_get_text(saved, TP_SAVED_PARTS));
+    }
+    if (result == TP_OK) {
+        result = tp__session_restore_guard_aside(session,
+                                                 tp__saved_get_text(saved, TP_SAVED_GUARD_ASIDE));
     }
     if (result == TP_OK) {
         result = restoring_fill_id(restoring, session);

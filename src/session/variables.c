@@ -28,11 +28,11 @@ enum {
  */
 /* clang-format off */
 #define VARIABLE_TABLE(ROW)                                                                       \
-    ROW(uri, false, write_text(writer, next, tp__exchange_wire_uri(exchange)),                              \
+    ROW(uri, false, write_uri(writer, next, tp__exchange_wire_uri(exchange)),                              \
         "The uri of the packet, as it came.")                                                     \
     ROW(path, false, write_text(writer, next, exchange->path),                                    \
         "The path of the uri, percent-decoded.")                                                  \
-    ROW(query, false, write_text(writer, next, exchange->query),                                  \
+    ROW(query, false, write_uri(writer, next, exchange->query),                                  \
         "What stands behind the question mark of the uri, as it came.")                           \
     ROW(arg_, true, write_argument(writer, next, exchange->query, part->name),                    \
         "The first value of that name in the query, percent-decoded: `$arg_user` of "             \
@@ -122,6 +122,8 @@ static enum tp_result expand_reserve(struct tp_exchange *exchange, struct tp_buf
                                      size_t needed);
 static char *write_literal(char *next, struct tp_str text);
 static char *write_text(struct tp_value_writer *writer, char *next, struct tp_str text);
+static char *write_uri(struct tp_value_writer *writer, char *next, struct tp_str uri);
+static bool uri_find_secret(struct tp_str uri, size_t *begin, size_t *end);
 static char *write_bytes(char *next, struct tp_str bytes);
 static char *write_escaped(char *next, struct tp_str text);
 static char *write_escaped_short(char *next, struct tp_str text);
@@ -255,6 +257,12 @@ tp__value_write_text(struct tp_value_writer *writer, struct tp_str text)
     writer->next = write_text(writer, writer->next, text);
 }
 
+void
+tp__value_write_uri(struct tp_value_writer *writer, struct tp_str uri)
+{
+    writer->next = write_uri(writer, writer->next, uri);
+}
+
 enum tp_result
 tp_template_expand(const struct tp_template *source, struct tp_exchange *exchange,
                    struct tp_slice *text)
@@ -361,6 +369,50 @@ write_text(struct tp_value_writer *writer, char *next, struct tp_str text)
     next = writer->is_log ? write_escaped(next, text) : write_bytes(next, text);
     writer->text_room -= (size_t) (next - begin);
     return next;
+}
+
+/* A uri or its query; what it says to be let in stands in no log. */
+static char *
+write_uri(struct tp_value_writer *writer, char *next, struct tp_str uri)
+{
+    size_t begin;
+    size_t end;
+
+    if (!writer->is_log || !uri_find_secret(uri, &begin, &end)) {
+        return write_text(writer, next, uri);
+    }
+    do {
+        next = write_text(writer, next, (struct tp_str){ uri.data, begin });
+        next = write_text(writer, next, TP_STR("-"));
+        uri = tp__str_skip(uri, end);
+    } while (uri_find_secret(uri, &begin, &end));
+    return uri.len == 0 ? next : write_text(writer, next, uri);
+}
+
+/* The value of access_token (RFC 6750, 2.3), where there is one. */
+static bool
+uri_find_secret(struct tp_str uri, size_t *begin, size_t *end)
+{
+    static const char name[] = "access_token=";
+    const size_t name_len = sizeof(name) - 1;
+
+    for (size_t at = 0; at + name_len < uri.len; at++) {
+        const char *place = memchr(uri.data + at, '=', uri.len - at);
+
+        if (place == NULL) {
+            return false;
+        }
+        at = (size_t) (place - uri.data);
+        if (at + 1 >= name_len && at + 1 < uri.len && uri.data[at + 1] != '&'
+            && memcmp(place + 1 - name_len, name, name_len) == 0) {
+            const char *next = memchr(place, '&', uri.len - at);
+
+            *begin = at + 1;
+            *end = next == NULL ? uri.len : (size_t) (next - uri.data);
+            return true;
+        }
+    }
+    return false;
 }
 
 static char *
@@ -571,6 +623,9 @@ write_argument(struct tp_value_writer *writer, char *next, struct tp_str query, 
 {
     struct tp_query_pair pair;
 
+    if (writer->is_log && tp__str_equal(name, TP_STR("access_token"))) {
+        return write_text(writer, next, TP_STR(""));
+    }
     while (tp_query_find(query, name, &pair)) {
         if (pair.value.len > 0 && tp_query_read(pair.value, NULL, 0) != SIZE_MAX) {
             return write_unescaped(writer, next, pair.value);

@@ -35,4 +35,7 @@ size_t tp__template_fixed_max(const struct tp_template *template);
 /* Writes `text`, escaped and cut as the writer wants it. */
 void tp__value_write_text(struct tp_value_writer *writer, struct tp_str text);
 
+/* The same for a uri; in a log, without what it says to be let in. */
+void tp__value_write_uri(struct tp_value_writer *writer, struct tp_str uri);
+
 #endif

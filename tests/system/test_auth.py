@@ -365,6 +365,43 @@ def test_without_credentials_nothing_is_reached(start, protocol):
     assert meter(server, "auth_attempts", "good") == 0
 
 
+def test_an_upgrade_behind_a_request_is_guarded(start):
+    """The request proves itself, or not; the WebSocket that comes after it has to, too."""
+    server = start(conf("auth_timeout 1s;"))
+    for first in (None, "ann:secret-ann"):
+        browser = Guest(server, "http")
+        browser.credential = first
+        assert browser.ask("/who")[0] == (200 if first else 401)
+        guest = Guest.__new__(Guest)
+        guest.protocol, guest.caller = "websocket", websocket(server, browser.caller.socket)
+        assert guest.ask("/echo")[0] == 401
+        assert guest.is_closed()
+    browser = Guest(server, "http")
+    assert browser.ask("/who")[0] == 401
+    silent = websocket(server, browser.caller.socket)
+    guest.caller = silent
+    assert guest.is_closed()
+    server.wait_for_log("session-closed", containing="reason=auth-timeout")
+    browser = Guest(server, "http")
+    assert browser.ask("/who")[0] == 401
+    guest.caller = websocket(server, browser.caller.socket)
+    assert guest.present("ann:secret-ann") == 200
+    assert guest.ask("/who")[1].startswith("ann,token")
+
+
+def test_it_stops_while_secrets_are_looked_at(start):
+    server = start(conf("auth_cache 0s; auth_limit off;"))
+    guests = [Guest(server, protocol) for protocol in ("teleport", "raw", "http") * 6]
+    for guest in guests:
+        if guest.protocol == "http":
+            guest.caller.send(b"GET /echo HTTP/1.1\r\nHost: x\r\n"
+                              b"Authorization: Bearer ann:wrong\r\n\r\n")
+        else:
+            guest.send("ann:wrong")
+    wait_until(lambda: meter(server, "auth_hashes") > 0, "secrets are being looked at")
+    server.stop()
+
+
 def test_other_types_of_packets_reach_nothing(start):
     server = start(conf("auth_timeout 500ms;"))
     for kind in (2, 5, 6, 255):

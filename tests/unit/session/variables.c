@@ -278,6 +278,35 @@ START_TEST(arguments_are_found_and_decoded)
 }
 END_TEST
 
+static const struct {
+    const char *uri;
+    const char *logged;
+} secrets[] = {
+    { "/chat?access_token=ann:secret", "/chat?access_token=-" },
+    { "/chat?room=1&access_token=secret&x=2", "/chat?room=1&access_token=-&x=2" },
+    { "/?access_token=one&access_token=two", "/?access_token=-&access_token=-" },
+    { "/?access_token=", "/?access_token=" },
+    { "/?access_token=&a=b", "/?access_token=&a=b" },
+    { "access_token=secret", "access_token=-" },
+    { "/?access_toke=n", "/?access_toke=n" },
+    { "/=access_token", "/=access_token" },
+};
+
+START_TEST(what_lets_in_is_in_no_log)
+{
+    struct fixture fixture;
+
+    fixture_open(&fixture);
+    fixture.exchange.request.uri = tp__str(secrets[_i].uri);
+    fixture.exchange.query = fixture.exchange.request.uri;
+    ck_assert_str_eq(fixture_line(&fixture, "$uri"), secrets[_i].logged);
+    ck_assert_str_eq(fixture_line(&fixture, "$query"), secrets[_i].logged);
+    ck_assert_str_eq(fixture_line(&fixture, "$arg_access_token"), "-");
+    ck_assert_str_eq(fixture_expand(&fixture, "$uri"), secrets[_i].uri);
+    fixture_close(&fixture);
+}
+END_TEST
+
 /* Each byte at each place of a text, so that it stands in every part of a word. */
 START_TEST(no_byte_can_forge_a_line)
 {
@@ -405,6 +434,7 @@ tp_suite_session_variables(void)
     tcase_add_loop_test(tests, numbers_are_written_as_printf_does, 0, TP_COUNT_OF(numbers));
     tcase_add_test(tests, other_addresses_are_written);
     tcase_add_loop_test(tests, arguments_are_found_and_decoded, 0, TP_COUNT_OF(arguments));
+    tcase_add_loop_test(tests, what_lets_in_is_in_no_log, 0, TP_COUNT_OF(secrets));
     tcase_add_loop_test(tests, no_byte_can_forge_a_line, 0, 256);
     tcase_add_test(tests, long_texts_of_a_line_are_cut);
     tcase_add_test(tests, an_answer_keeps_to_the_packet_limit);
