@@ -321,6 +321,39 @@ def test_a_reload_that_asks_who_is_there_asks_those_who_are(start):
     assert guest.ask("/who") == (200, "ann,token,admin,ann")
 
 
+@pytest.mark.parametrize("protocol", SESSIONS)
+def test_a_reload_that_asks_who_is_there_does_not_wait_for_ever(start, protocol):
+    """Else who says nothing would be pushed to as long as it likes."""
+    other = f"server {{ listen 127.0.0.1:$PORT3; {METHODS} }}"
+    server = start(conf(methods="", peer=other))
+    says, silent = (Guest(server, protocol) for _ in range(2))
+    assert says.ask("/echo")[0] == 200
+    assert silent.ask("/echo")[0] == 200
+
+    server.write_conf(conf("auth_timeout 2s;", peer=other))
+    assert server.reload()[0] == 0
+    wait_until(lambda: says.ask("/echo")[0] == 401, "the session has moved")
+    assert says.present("ann:secret-ann") == 200
+
+    assert silent.is_closed()
+    server.wait_for_log("session-closed", "reason=auth-timeout")
+    assert says.ask("/who") == (200, "ann,token,admin,ann")
+
+
+def test_another_key_revokes(start):
+    methods = "auth jwt key=conf/key alg=HS256;"
+    server = start(conf(methods=methods))
+    guest = Guest(server, "raw")
+    assert guest.present(jwt({"sub": "ann"})) == 200
+
+    write_files(server, key=SECRET + "y")
+    assert server.reload()[0] == 0
+
+    assert guest.is_closed()
+    server.wait_for_log("session-closed", "reason=auth-revoked")
+    assert Guest(server, "raw").present(jwt({"sub": "ann"}, key=SECRET + "y")) == 200
+
+
 # ---- What nobody learns ----
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -600,6 +633,22 @@ def test_both_are_needed(start, certificates, protocol):
     assert good.ask("/who")[1].startswith("ann,token,admin,")
     assert no_token.ask("/who")[0] == 401
     assert no_certificate.present("ann:secret-ann") == 401
+
+
+def test_a_reload_that_wants_both_revokes(start, certificates):
+    methods = "auth certificate; auth token file=conf/tokens;"
+    server = start(secure_conf(certificates, "", methods))
+    by_certificate = Guest(server, "raw", certificates.context(shows="client"))
+    by_token = Guest(server, "raw", certificates.context())
+    assert by_certificate.ask("/who")[0] == 200
+    assert by_token.present("ann:secret-ann") == 200
+
+    server.write_conf(secure_conf(certificates, "satisfy all;", methods))
+    assert server.reload()[0] == 0
+
+    assert by_certificate.is_closed()
+    assert by_token.is_closed()
+    server.wait_for_log("session-closed", "reason=auth-revoked", count=2)
 
 
 def test_either_is_enough(start, certificates):

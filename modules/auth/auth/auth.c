@@ -38,6 +38,10 @@ static enum tp_result auth_start(struct tp_sessions *home, const void *module_co
 static void auth_stop(struct tp_sessions *home, const void *module_conf);
 static void stop_files(const struct auth_conf *conf, size_t count);
 static void revoke_session(struct tp_session *session, void *owner);
+static void auth_on_conf(struct tp_session *session, const void *module_conf);
+static void ask_session(struct tp_session *session, const struct auth_conf *conf);
+static void auth_on_time(struct tp_session *session, void *data, const void *module_conf);
+static bool is_asked(const struct tp_session *session, const struct auth_conf *conf);
 static const char *parse_limit(struct tp_str text, void *field);
 
 static const struct tp_word kind_words[] = {
@@ -232,7 +236,11 @@ const struct tp_module tp_module_auth = {
     .wants_hooks = auth_wants_hooks,
     .start = auth_start,
     .stop = auth_stop,
-    .session = { .size = sizeof(struct auth_session), .save = gate_save, .restore = gate_restore },
+    .session = { .size = sizeof(struct auth_session),
+                 .on_time = auth_on_time,
+                 .on_conf = auth_on_conf,
+                 .save = gate_save,
+                 .restore = gate_restore },
 };
 
 const char *
@@ -268,9 +276,21 @@ auth_outcome_status(enum auth_outcome outcome)
 }
 
 bool
-auth_still_holds(const struct auth_conf *conf, const struct tp_identity *identity)
+auth_still_holds(const struct auth_conf *conf, struct tp_session *session,
+                 const struct tp_identity *identity)
 {
-    return conf == NULL || !conf->is_on || auth_method_of(conf, identity) != NULL;
+    struct tp_identity shown;
+
+    if (conf == NULL || !conf->is_on) {
+        return true;
+    }
+    const struct auth_method *method = auth_method_of(conf, identity);
+
+    if (method == NULL || conf->satisfy == AUTH_ANY) {
+        return method != NULL;
+    }
+    return method->kind != AUTH_CERTIFICATE
+           && certificate_identify(conf->certificate, session, &shown);
 }
 
 void
@@ -289,13 +309,72 @@ revoke_session(struct tp_session *session, void *owner)
 
     (void) owner;
     if (identity == NULL || tp_session_get_state(session) == TP_SESSION_ENDING
-        || auth_still_holds(conf, identity)) {
+        || auth_still_holds(conf, session, identity)) {
         return;
     }
     tp_meter_add(&conf->revoked, 1);
     tp_log_notice(tp_session_log(session), "auth-revoked", "number=%llu id=%.*s",
                   (unsigned long long) tp_session_number(session), TP_STR_ARG(identity->id));
     tp_session_end(session, TP_CLOSE_AUTH_REVOKED);
+}
+
+/* A reload: who was in by what no longer counts is out, and who was never asked is asked now. */
+static void
+auth_on_conf(struct tp_session *session, const void *module_conf)
+{
+    struct auth_session *kept = tp_session_data_get(session, &tp_module_auth);
+
+    if (tp_session_identity(session) != NULL) {
+        revoke_session(session, NULL);
+    } else if (is_asked(session, module_conf)) {
+        ask_session(session, module_conf);
+    } else if (kept != NULL && kept->is_asked) {
+        kept->is_asked = false;
+        tp_session_wake(session, &tp_module_auth, (struct tp_msec){ 0 });
+    }
+}
+
+/*
+ * It has as long as a new one; another reload does not make that longer.  Without memory nobody
+ * would look at it again, so it ends.
+ */
+static void
+ask_session(struct tp_session *session, const struct auth_conf *conf)
+{
+    struct tp_identity identity;
+
+    if (conf->satisfy == AUTH_ANY && certificate_identify(conf->certificate, session, &identity)
+        && tp_session_identify(session, &identity) == TP_OK) {
+        return;
+    }
+    struct auth_session *kept = tp_session_data_make(session, &tp_module_auth);
+
+    if (kept == NULL) {
+        tp_session_end(session, TP_CLOSE_NO_RESOURCES);
+    } else if (!kept->is_asked) {
+        kept->is_asked = true;
+        tp_session_wake(session, &tp_module_auth, conf->timeout);
+    }
+}
+
+static void
+auth_on_time(struct tp_session *session, void *data, const void *module_conf)
+{
+    struct auth_session *kept = data;
+
+    kept->is_asked = false;
+    if (is_asked(session, module_conf)) {
+        tp_session_end(session, TP_CLOSE_AUTH_TIMEOUT);
+    }
+}
+
+/* Has the session still to prove who it is?  One with a guard is asked by that. */
+static bool
+is_asked(const struct tp_session *session, const struct auth_conf *conf)
+{
+    return conf->is_on && tp_session_identity(session) == NULL && !tp_session_is_dialed(session)
+           && !tp_session_is_guarded(session) && !tp_session_proves_each(session)
+           && tp_session_get_state(session) != TP_SESSION_ENDING;
 }
 
 /* Blocks that inherit the methods share them: they are prepared once. */

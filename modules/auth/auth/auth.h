@@ -132,8 +132,12 @@ auth_methods(const struct auth_conf *conf)
 const char *auth_outcome_word(enum auth_outcome outcome);
 struct tp_status auth_outcome_status(enum auth_outcome outcome);
 
-/* What of this session is right with the conf: does what it has proved who it is with still hold? */
-bool auth_still_holds(const struct auth_conf *conf, const struct tp_identity *identity);
+/*
+ * Is what the session has proved who it is with still enough for the conf?  `identity` is the
+ * session's, or is about to be.
+ */
+bool auth_still_holds(const struct auth_conf *conf, struct tp_session *session,
+                      const struct tp_identity *identity);
 
 /* Ends those of the worker's sessions that hold no more. */
 void auth_revoke(struct tp_sessions *home);

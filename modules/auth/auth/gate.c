@@ -16,6 +16,12 @@
 
 #include <string.h>
 
+/* A digit is their sum. */
+enum {
+    SAVED_NO_ID = 1,
+    SAVED_ASKED = 2,
+};
+
 static void gate_guard(struct tp_exchange *exchange, void *owner);
 static void gate_verify_first(struct tp_exchange *exchange, const struct auth_conf *conf,
                               struct auth_finding *finding);
@@ -95,8 +101,10 @@ enum tp_result
 gate_save(const void *data, struct tp_buf_pool *pool, struct tp_chain *saved)
 {
     const struct auth_session *kept = data;
+    const char flags =
+        (char) ('0' + (kept->has_no_id ? SAVED_NO_ID : 0) + (kept->is_asked ? SAVED_ASKED : 0));
 
-    return tp_chain_append_copy(saved, pool, kept->has_no_id ? TP_STR("1") : TP_STR("0"));
+    return tp_chain_append_copy(saved, pool, (struct tp_str){ &flags, 1 });
 }
 
 enum tp_result
@@ -104,10 +112,11 @@ gate_restore(void *data, struct tp_str saved)
 {
     struct auth_session *kept = data;
 
-    if (saved.len != 1 || (saved.data[0] != '0' && saved.data[0] != '1')) {
+    if (saved.len != 1 || saved.data[0] < '0' || saved.data[0] > '0' + SAVED_NO_ID + SAVED_ASKED) {
         return TP_INVALID;
     }
-    kept->has_no_id = saved.data[0] == '1';
+    kept->has_no_id = ((saved.data[0] - '0') & SAVED_NO_ID) != 0;
+    kept->is_asked = ((saved.data[0] - '0') & SAVED_ASKED) != 0;
     return TP_OK;
 }
 
@@ -335,6 +344,10 @@ session_become(const struct auth_claim *claim, const struct tp_identity *identit
 
     if (before != NULL && !same_text(before->id, identity->id)) {
         return AUTH_OTHER_ID;
+    }
+    if (!auth_still_holds(tp_session_conf(session, &tp_module_auth), session, identity)) {
+        /* A reload has come while a thread was at it. */
+        return AUTH_BUSY;
     }
     if (claim->conf->sets_id && !same_text(tp_session_id(session), identity->id)) {
         enum auth_outcome outcome = outcome_of(tp_session_set_id(session, identity->id));

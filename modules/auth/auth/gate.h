@@ -16,6 +16,7 @@ enum tp_verdict gate_on_push(struct tp_hook_call *call, const void *module_conf)
 /* What the module keeps of a session. */
 struct auth_session {
     bool has_no_id; /* it was tried to give it that of its certificate */
+    bool is_asked;  /* it is in since before a reload, and has auth_timeout to prove who it is */
 };
 
 enum tp_result gate_save(const void *data, struct tp_buf_pool *pool, struct tp_chain *saved);

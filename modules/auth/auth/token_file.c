@@ -51,7 +51,7 @@ struct token_file {
     struct tp_file_version seen;   /* by the last look */
     struct tp_file_version failed; /* of which was said that it cannot be used, and why */
     enum tp_result failure;
-    int64_t new_until_ms; /* sessions may still be those of the configuration before */
+    int64_t new_until_ms; /* sessions may still come from the process before */
 };
 
 /* Where mistakes are told while a configuration is loaded. */
@@ -62,7 +62,7 @@ struct load_complaints {
 };
 
 enum {
-    TOKEN_FILE_NEW_MS = 60 * 1000, /* so long a reload may take to bring all sessions along */
+    TOKEN_FILE_NEW_MS = 60 * 1000, /* so long an upgrade may take to bring all sessions along */
 };
 
 static void load_complain(void *owner, size_t line, size_t column, const char *why);
