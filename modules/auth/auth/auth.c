@@ -227,7 +227,7 @@ const struct tp_module tp_module_auth = {
     TP_DIRECTIVES(auth_directives),
     TP_LOG_IDS(auth_log_ids),
     TP_METERS(auth_meters),
-    .run_after = "access",
+    .run_after = "limit",
     .validate = auth_validate,
     .release = auth_release,
     .hooks = { .at = { [TP_HOOK_POST_ACCEPT] = gate_on_accept,
