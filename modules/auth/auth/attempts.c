@@ -26,6 +26,8 @@ struct attempts {
 static bool attempts_is_idle(const void *value, int64_t now_ms);
 static struct attempts *attempts_enter(const struct auth_conf *conf, const struct attempts_key *key,
                                        int64_t now_ms, void **value);
+static bool attempts_count_wrong(const struct auth_conf *conf, const struct attempts_key *key,
+                                 int64_t now_ms, bool was_flying);
 
 static const struct tp_table_layout attempts_layout = {
     .version = ATTEMPTS_VERSION,
@@ -77,20 +79,30 @@ attempts_begin(const struct auth_conf *conf, const struct attempts_key *key, int
 }
 
 bool
-attempts_end_wrong(const struct auth_conf *conf, const struct attempts_key *key, int64_t now_ms)
+attempts_may(const struct auth_conf *conf, const struct attempts_key *key, int64_t now_ms)
 {
     void *value;
     struct attempts *attempts = attempts_enter(conf, key, now_ms, &value);
 
     if (attempts == NULL) {
-        return false;
+        return true;
     }
-    attempts->flying -= attempts->flying > 0 ? 1 : 0;
-    attempts->wrong++;
-    bool is_last = attempts->wrong == conf->limit.count;
+    bool may = attempts->wrong < conf->limit.count;
 
     tp_table_leave(conf->attempts, &value);
-    return is_last;
+    return may;
+}
+
+bool
+attempts_add_wrong(const struct auth_conf *conf, const struct attempts_key *key, int64_t now_ms)
+{
+    return attempts_count_wrong(conf, key, now_ms, false);
+}
+
+bool
+attempts_end_wrong(const struct auth_conf *conf, const struct attempts_key *key, int64_t now_ms)
+{
+    return attempts_count_wrong(conf, key, now_ms, true);
 }
 
 void
@@ -103,6 +115,24 @@ attempts_end(const struct auth_conf *conf, const struct attempts_key *key, int64
         attempts->flying -= attempts->flying > 0 ? 1 : 0;
         tp_table_leave(conf->attempts, &value);
     }
+}
+
+static bool
+attempts_count_wrong(const struct auth_conf *conf, const struct attempts_key *key, int64_t now_ms,
+                     bool was_flying)
+{
+    void *value;
+    struct attempts *attempts = attempts_enter(conf, key, now_ms, &value);
+
+    if (attempts == NULL) {
+        return false;
+    }
+    attempts->flying -= was_flying && attempts->flying > 0 ? 1 : 0;
+    attempts->wrong++;
+    bool is_last = attempts->wrong == conf->limit.count;
+
+    tp_table_leave(conf->attempts, &value);
+    return is_last;
 }
 
 static bool

@@ -34,6 +34,14 @@ struct attempts_key attempts_key_of(const struct tp_address *address);
 enum attempts_answer attempts_begin(const struct auth_conf *conf, const struct attempts_key *key,
                                     int64_t now_ms) TP_MUST_CHECK;
 
+/*
+ * For one that is over at once, with nothing in between: may it be made; and it was wrong, with
+ * the same answer as attempts_end_wrong().
+ */
+bool attempts_may(const struct auth_conf *conf, const struct attempts_key *key, int64_t now_ms);
+bool attempts_add_wrong(const struct auth_conf *conf, const struct attempts_key *key,
+                        int64_t now_ms);
+
 /* It was wrong; true: it was the last one that the address had. */
 bool attempts_end_wrong(const struct auth_conf *conf, const struct attempts_key *key,
                         int64_t now_ms);

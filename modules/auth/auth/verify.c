@@ -148,14 +148,14 @@ verify_jwt(const struct auth_claim *claim, struct tp_str credential, struct auth
     struct attempts_key from = remote_key(claim);
     int64_t now_ms = tp_home_now_ms(claim->home);
 
-    if (attempts_begin(claim->conf, &from, now_ms) != ATTEMPTS_MAY) {
+    /* Tokens that are under way say nothing of it: they may all turn out right. */
+    if (!attempts_may(claim->conf, &from, now_ms)) {
         return AUTH_LIMITED;
     }
     if (jwt_find(claim, credential, finding) == AUTH_GOOD) {
-        attempts_end(claim->conf, &from, now_ms);
         return AUTH_GOOD;
     }
-    finding->is_last_attempt = attempts_end_wrong(claim->conf, &from, now_ms);
+    finding->is_last_attempt = attempts_add_wrong(claim->conf, &from, now_ms);
     return AUTH_BAD_TOKEN;
 }
 
