@@ -460,6 +460,16 @@ def test_what_is_too_large_before_that_ends_the_session(start):
     assert meter(server, "auth_hashes") == 0
 
 
+def test_deflated_credentials_are_none(start):
+    server = start(conf())
+    guest = Guest(server, "teleport")
+
+    guest.caller.send(wire25.Packet(uri="/auth", seq=1, codec=wire25.PLAIN, gzip=5,
+                                    body=wire25.whole_gzip(b"ann:secret-ann")))
+    assert guest.receive()[0] == 401
+    assert guest.is_closed()
+
+
 def test_credentials_stand_in_no_log(start):
     shown = ("$uri $query $meta_Authorization $meta_authorization $auth_id $auth_method "
              "$auth_claim_role $session_id $remote_addr $status")

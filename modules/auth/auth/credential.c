@@ -6,6 +6,7 @@
 #include "credential.h"
 
 #include <teleport/base64.h>
+#include <teleport/handler.h>
 #include <teleport/json.h>
 #include <teleport/secret.h>
 
@@ -21,7 +22,9 @@ credential_read(struct tp_exchange *exchange, struct credential *credential)
     struct tp_str body;
 
     credential->text = (struct tp_str){ credential->bytes, 0 };
-    if (tp_exchange_read_body(exchange, &body) != TP_OK || body.len > sizeof(credential->bytes)) {
+    if (tp_exchange_request(exchange)->gzip_level != 0
+        || tp_exchange_read_body(exchange, &body) != TP_OK
+        || body.len > sizeof(credential->bytes)) {
         return false;
     }
     if (body.len == 0) {

@@ -16,7 +16,10 @@ struct credential {
     char bytes[CREDENTIAL_BYTES_MAX];
 };
 
-/* The body of a PULL or AUTH_CALL; false: it is none. */
+/*
+ * The body of a PULL or AUTH_CALL; false: it is none, or is deflated: who is nobody yet does not
+ * make us inflate.
+ */
 bool credential_read(struct tp_exchange *exchange, struct credential *credential);
 
 /* "Authorization: Bearer X", or Basic; empty where there is no such metadata. */
