@@ -543,6 +543,24 @@ def test_right_ones_do_not_count(start):
     assert meter(server, "auth_hashes") == len(guests)
 
 
+def test_a_flood_does_not_keep_who_is_revoked(start):
+    """Looks at the file go by the same queue as hashes."""
+    server = start(conf("auth_limit off; auth_cache 0s; auth_sets_id off; auth_timeout 60s;",
+                        workers=1), tokens=line("ann") + line("slow", cost=14))
+    path = server.prefix / "conf/tokens"
+    goes = Guest(server, "raw")
+    assert goes.present("ann:secret-ann") == 200
+
+    flood = [Guest(server, "raw") for _ in range(150)]
+    for one in flood:
+        one.send("slow:secret-slow")
+    path.write_text(path.read_text().splitlines()[1] + "\n")
+    assert goes.is_closed()
+
+    assert meter(server, "auth_hashes") < len(flood)
+    server.wait_for_log("session-closed", "reason=auth-revoked")
+
+
 def test_tokens_under_way_do_not_keep_out_jwts(start):
     server = start(conf("auth_limit 2/1h; auth_cache 0s;", workers=1),
                    tokens=line("slow", cost=17))

@@ -6,7 +6,9 @@
  *                                                  -> token: one scrypt, whoever it names
  *
  * An address that has as many attempts under way as it may have wrong ones waits for them to end:
- * a thousand honest clients behind one address come in, some at a time.
+ * a thousand honest clients behind one address come in, some at a time.  All addresses together
+ * have a part of the threads' queue only: looks at files, and names, go by the same queue, and what
+ * a file does not say any more must not stay good as long as a flood lasts.
  *
  * Runs in: worker, and its threads.  Owns: attempts under way, with the secrets in them.
  * Read next: attempts.c, cache.c, jwt.c, token_file.c.
@@ -23,6 +25,7 @@
 enum {
     WAITING_MAX = 4096, /* attempts of one conf, in one worker */
     WAITING_RETRY_MS = 20,
+    HASHES_MAX = 8, /* of one conf, in one worker, that threads are at or have before them */
 };
 
 /* One of a token, until it is known what it is worth. */
@@ -47,7 +50,7 @@ struct auth_waiting {
     struct auth_attempt *first;
     struct auth_attempt **last;
     size_t count;
-    unsigned users;
+    size_t hashes; /* that have been submitted, and are not done */
     struct tp_home_timer *timer;
 };
 
@@ -296,6 +299,11 @@ attempt_try(struct auth_attempt *attempt)
     const struct auth_conf *conf = attempt->claim.conf;
     int64_t now_ms = tp_home_now_ms(attempt->claim.home);
 
+    if (conf->waiting->hashes >= HASHES_MAX) {
+        return !attempts_may(conf, &attempt->from, now_ms) ? AUTH_LIMITED
+               : waiting_add(conf->waiting, attempt)       ? AUTH_LATER
+                                                           : AUTH_BUSY;
+    }
     switch (attempts_begin(conf, &attempt->from, now_ms)) {
     case ATTEMPTS_MAY:
         break;
@@ -308,6 +316,7 @@ attempt_try(struct auth_attempt *attempt)
         attempts_end(conf, &attempt->from, now_ms);
         return AUTH_BUSY;
     }
+    conf->waiting->hashes++;
     tp_meter_add(&conf->hashes, 1);
     return AUTH_LATER;
 }
@@ -328,6 +337,7 @@ attempt_done(struct tp_job *job, bool was_run)
     int64_t now_ms = tp_home_now_ms(attempt->claim.home);
     struct auth_finding finding = { .outcome = AUTH_BUSY };
 
+    conf->waiting->hashes--;
     if (was_run && attempt->result != TP_NO_MEMORY) {
         attempt_find(attempt, &finding);
     }
