@@ -243,6 +243,15 @@ def test_bytes_are_counted_whatever_a_packets_size(start_server):
     assert [reply.status_code for reply in caller.receive_many(2)] == [200, 429]
 
 
+def test_a_slow_rate_holds_whatever_a_packets_size(start_server):
+    # A packet of 1 MB takes a century at this rate.
+    server = start_server(conf("limit_rate 1/h zone=bytes burst=600k;"))
+    caller = Caller(server)
+
+    caller.send(*[Packet(uri="/echo", body=b'"' + b"x" * 1_000_000 + b'"')] * 3)
+    assert [reply.status_code for reply in caller.receive_many(3)] == [200, 429, 429]
+
+
 def test_what_comes_too_fast_may_wait(start_server):
     server = start_server(conf("limit_rate 20r/s zone=slow burst=1 delay=500ms;"))
     caller = Caller(server)
@@ -310,6 +319,8 @@ def test_http_is_told_429(start_server):
     ("limit_rate 5r/s zone=a key=$nothing;", "nothing"),
     ("limit_rate 5r/s zone=a delay=1h;", "1m"),
     ("limit_rate 5r/s zone=a; limit_rate 6r/s zone=a;", "another rate here has this zone"),
+    ("limit_rate 1r/h zone=a burst=3m;", "at this rate the burst takes more than 73 years"),
+    ("limit_rate 1/h zone=a burst=1g;", "at this rate the burst takes more than 73 years"),
     ("limit_conn 5 zone=a; limit_rate 6r/s zone=a key=$route;", "entries of another kind"),
     ("limit_dry_run maybe;", "\"on\" or \"off\""),
 ])

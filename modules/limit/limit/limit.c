@@ -24,6 +24,7 @@ static void limit_validate(const struct tp_block *block, void *module_conf);
 static void limit_validate_conns(const struct tp_block *block, const char *directive,
                                  const struct tp_items *conns);
 static void limit_validate_rates(const struct tp_block *block, const struct tp_items *rates);
+static void rate_validate_burst(const struct tp_block *block, size_t item, struct limit_rate *rate);
 static void rule_validate(const struct tp_block *block, const char *directive, size_t item,
                           struct limit_rule *rule);
 static void limit_release(void *module_conf);
@@ -306,14 +307,7 @@ limit_validate_rates(const struct tp_block *block, const struct tp_items *rates)
         struct limit_rule *rule = &items[i].rule;
 
         rule_validate(block, "limit_rate", i, rule);
-        if (items[i].burst.bytes == 0) {
-            uint64_t in_a_second = items[i].speed.count * UINT64_C(1000000000);
-
-            items[i].burst.bytes = in_a_second / items[i].speed.period_ns;
-        }
-        if (items[i].burst.bytes == 0) {
-            items[i].burst.bytes = 1;
-        }
+        rate_validate_burst(block, i, &items[i]);
         if (rule->zone.len > 0 && items[i].key.count > 0) {
             tp_table_declare(block, "limit_rate", &rule->table, &limit_rate_layout, rule->zone,
                              (uint32_t) rule->entries);
@@ -323,6 +317,25 @@ limit_validate_rates(const struct tp_block *block, const struct tp_items *rates)
                 tp_conf_complain(block, "limit_rate", i, "another rate here has this zone");
             }
         }
+    }
+}
+
+/* Gives it one where none is written; it must not take longer than a bucket can remember. */
+static void
+rate_validate_burst(const struct tp_block *block, size_t item, struct limit_rate *rate)
+{
+    if (rate->burst.bytes == 0) {
+        uint64_t in_a_second = rate->speed.count * UINT64_C(1000000000);
+
+        rate->burst.bytes = in_a_second / rate->speed.period_ns;
+    }
+    if (rate->burst.bytes == 0) {
+        rate->burst.bytes = 1;
+    }
+    if (limit_speed_time_ns(&rate->speed, rate->burst.bytes) == LIMIT_TIME_MAX_NS
+        && tp_block_writes(block, "limit_rate")) {
+        tp_conf_complain(block, "limit_rate", item,
+                         "at this rate the burst takes more than 73 years");
     }
 }
 

@@ -16,6 +16,9 @@ enum {
     LIMIT_IDENTITY_LOOK_MS = 500,
 };
 
+/* The longest time that a bucket remembers: times may be added to one another without care. */
+#define LIMIT_TIME_MAX_NS (INT64_C(1) << 61)
+
 /* What a rule of connections counts by. */
 enum limit_by {
     LIMIT_BY_ADDRESS,
@@ -114,7 +117,7 @@ enum tp_verdict limit_rate_on_header(struct tp_hook_call *call, const void *modu
 /* For the end of a configuration: nothing of it waits any more but what the worker's end cuts off. */
 void limit_rate_stop(const struct limit_conf *conf);
 
-/* The time that `count` packets or bytes take at this speed. */
+/* The time that `count` packets or bytes take at this speed, LIMIT_TIME_MAX_NS at most. */
 int64_t limit_speed_time_ns(const struct limit_speed *speed, uint64_t count);
 
 #endif

@@ -96,7 +96,9 @@ limit_rate_stop(const struct limit_conf *conf)
 int64_t
 limit_speed_time_ns(const struct limit_speed *speed, uint64_t count)
 {
-    return (int64_t) ((double) count * (double) speed->period_ns / (double) speed->count);
+    double time_ns = (double) count * (double) speed->period_ns / (double) speed->count;
+
+    return time_ns < (double) LIMIT_TIME_MAX_NS ? (int64_t) time_ns : LIMIT_TIME_MAX_NS;
 }
 
 static bool
