@@ -24,6 +24,7 @@ struct conn_recount {
 };
 
 static bool conn_is_idle(const void *value, int64_t now_ms);
+static void conn_check(void *value);
 static bool conn_charge(struct tp_session *session, struct limit_session *data,
                         const struct limit_conn *conn, bool is_dry_run);
 static bool conn_charge_all(struct tp_session *session, struct limit_session *data,
@@ -47,6 +48,7 @@ const struct tp_table_layout limit_conn_layout = {
     .version = 1,
     .value_size = sizeof(struct conn_entry),
     .is_idle = conn_is_idle,
+    .check = conn_check,
 };
 
 enum tp_verdict
@@ -148,6 +150,16 @@ conn_is_idle(const void *value, int64_t now_ms)
         any |= entry->counts[slot];
     }
     return any == 0;
+}
+
+/*
+ * Each worker writes its own count only, at once: those of the others are what they were, and that
+ * of the dead one is made zero by its successor.
+ */
+static void
+conn_check(void *value)
+{
+    (void) value;
 }
 
 /* Counts the session by the rule; false: there are too many, and it is not counted. */
