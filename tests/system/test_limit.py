@@ -111,6 +111,49 @@ def test_a_reload_counts_who_is_there_already(start_server):
     wait_until(lambda: is_let_in(server), "there is room for one more")
 
 
+def two_servers(rules, other_rules):
+    return f"""
+worker_processes 1;
+events {{ worker_connections 1024; }}
+peer {{
+    server {{ listen 127.0.0.1:$PORT; {rules} pull /free {{ echo; }} }}
+    server {{ listen 127.0.0.1:$PORT2; {other_rules} pull /free {{ echo; }} }}
+}}
+"""
+
+
+def test_a_reload_forgets_who_is_counted_no_more(start_server):
+    rule = "limit_conn 3 zone=addr;"
+    server = start_server(two_servers(rule, rule))
+    held = [is_let_in(server), is_let_in(server), is_let_in(server, port="$PORT2")]
+
+    assert all(held)
+    assert is_let_in(server) is None
+    # Those of the first server are not counted any more, whether they stay or go.
+    server.write_conf(two_servers("", rule))
+    server.reload()
+    more = []
+
+    def fill():
+        caller = is_let_in(server, port="$PORT2")
+        more.extend([caller] if caller else [])
+        return len(more) == 2
+
+    wait_until(fill, "there is room for two more")
+    assert is_let_in(server, port="$PORT2") is None
+    held[0].close()
+    held[1].close()
+    wait_until(lambda: server.total("sessions") == 3, "they have gone")
+    assert is_let_in(server, port="$PORT2") is None
+    # Nor is there anything left behind in a table of another size.
+    server.write_conf(two_servers("", "limit_conn 3 zone=addr entries=50000;"))
+    server.reload()
+    held[2].close()
+    wait_until(lambda: server.total("sessions") == 2, "it has gone")
+    assert is_let_in(server, port="$PORT2")
+    assert is_let_in(server, port="$PORT2") is None
+
+
 def test_servers_have_so_many_sessions_in_all(start_server):
     server = start_server(conf("limit_total 4 zone=all;", 2))
     held = [is_let_in(server, source=f"127.0.0.{host}", port="$PORT2") for host in range(1, 5)]

@@ -186,6 +186,7 @@ const struct tp_module tp_module_limit = {
     .session = {
         .size = sizeof(struct limit_session),
         .on_time = limit_conn_on_time,
+        .on_conf = limit_conn_on_conf,
         .save = limit_save,
         .restore = limit_restore,
     },
@@ -451,11 +452,15 @@ speed_parse_count(struct tp_str text, struct limit_speed *speed)
     return text.len > 0 && speed->count > 0 && speed->count <= COUNT_MAX;
 }
 
-/* The struct as it is: it has no pointers, and one of another size is not understood. */
+/* The struct as it is, but for its pointer; one of another size is not understood. */
 static enum tp_result
 limit_save(const void *data, struct tp_buf_pool *pool, struct tp_chain *saved)
 {
-    return tp_chain_append_copy(saved, pool, (struct tp_str){ data, sizeof(struct limit_session) });
+    struct limit_session session = *(const struct limit_session *) data;
+
+    session.conf = NULL;
+    return tp_chain_append_copy(saved, pool,
+                                (struct tp_str){ (const char *) &session, sizeof(session) });
 }
 
 static enum tp_result
@@ -468,6 +473,7 @@ limit_restore(void *data, struct tp_str saved)
 
     memcpy(session, saved.data, saved.len);
     /* It was counted where it came from. */
+    session->conf = NULL;
     memset(session->charges, 0, sizeof(session->charges));
     session->id_len = 0;
     session->is_uncounted = true;

@@ -82,7 +82,8 @@ struct limit_bucket {
 
 /* What is kept of a session. */
 struct limit_session {
-    uint32_t charges[LIMIT_CHARGES_MAX]; /* zones that count it; 0: free */
+    const struct limit_conf *conf; /* of the charges, the session's; NULL: it has none yet */
+    uint32_t charges[LIMIT_CHARGES_MAX]; /* rules that count it; 0: free */
     struct limit_bucket buckets[LIMIT_BUCKETS_MAX];
     bool is_uncounted; /* it came from another process, and has sent nothing since */
     uint32_t id_len;
@@ -102,6 +103,7 @@ extern const struct tp_table_layout limit_conn_layout;
 enum tp_verdict limit_conn_on_accept(struct tp_hook_call *call, const void *module_conf);
 enum tp_verdict limit_conn_on_disconnect(struct tp_hook_call *call, const void *module_conf);
 void limit_conn_on_time(struct tp_session *session, void *data, const void *module_conf);
+void limit_conn_on_conf(struct tp_session *session, const void *module_conf);
 void limit_conn_start(struct tp_sessions *home, const struct limit_conf *conf);
 
 /*

@@ -3,7 +3,9 @@
  *
  * An entry has a count for each worker slot, of which each worker writes its own; so what a dead
  * worker has counted is made zero by its successor, when it begins, and a worker that takes a
- * configuration over counts what it has anew.
+ * configuration over counts what it has anew.  A table whose size has changed is another one:
+ * there each session is counted when it gets its new conf, as it leaves the old one's; so it does
+ * where that has not the rule any more.
  *
  * By address a session is counted when it is accepted; by id when it has proved that: with its
  * first packet after that, or half a second later if none comes.
@@ -33,11 +35,17 @@ static bool conn_refuse(const struct tp_session *session, const struct limit_con
                         bool is_dry_run);
 static void conn_uncharge(struct tp_session *session, struct limit_session *data,
                           const struct limit_conn *conn);
-static void conn_uncharge_all(struct tp_session *session, struct limit_session *data,
-                              const struct limit_conf *conf);
+static void conn_uncharge_all(struct tp_session *session, struct limit_session *data);
+static void conn_move(struct tp_session *session, struct limit_session *data,
+                      const struct limit_conn *from, const struct limit_conf *conf);
+static void conn_count(struct tp_session *session, struct limit_session *data,
+                       const struct limit_conn *conn);
+static uint32_t conn_tag(const struct limit_conn *conn);
+static bool conn_has_table_of(const struct limit_conn *conn, const struct limit_conn *other);
+static const struct limit_conn *conf_find_conn(const struct limit_conf *conf, uint32_t tag);
 static struct tp_str conn_key(const struct tp_session *session, const struct limit_session *data,
                               const struct limit_conn *conn, char *text);
-static uint32_t *session_charge_at(struct limit_session *data, uint32_t zone);
+static uint32_t *session_charge_at(struct limit_session *data, uint32_t tag);
 static bool session_learn_id(const struct tp_session *session, struct limit_session *data);
 static bool conns_want_id(const struct limit_conf *conf);
 static void conn_recount(struct tp_sessions *home, const struct limit_conn *conn);
@@ -66,7 +74,7 @@ limit_conn_on_accept(struct tp_hook_call *call, const void *module_conf)
         return TP_REFUSE;
     }
     if (!conn_charge_all(call->session, data, conf, conf->is_dry_run)) {
-        conn_uncharge_all(call->session, data, conf);
+        conn_uncharge_all(call->session, data);
         tp_session_end(call->session, TP_CLOSE_LIMIT_REACHED);
         return TP_REFUSE;
     }
@@ -82,8 +90,9 @@ limit_conn_on_disconnect(struct tp_hook_call *call, const void *module_conf)
 {
     struct limit_session *data = tp_session_data_get(call->session, &tp_module_limit);
 
+    (void) module_conf;
     if (data != NULL) {
-        conn_uncharge_all(call->session, data, module_conf);
+        conn_uncharge_all(call->session, data);
     }
     return TP_PASS;
 }
@@ -97,6 +106,28 @@ limit_conn_on_time(struct tp_session *session, void *data, const void *module_co
     } else if (!limit_conn_check(session, module_conf)) {
         tp_session_end(session, TP_CLOSE_LIMIT_REACHED);
     }
+}
+
+/* The old conf is still there. */
+void
+limit_conn_on_conf(struct tp_session *session, const void *module_conf)
+{
+    struct limit_session *data = tp_session_data_get(session, &tp_module_limit);
+
+    if (data == NULL || data->conf == NULL) {
+        return;
+    }
+    const struct limit_conf *before = data->conf;
+    const struct tp_items *groups[] = { &before->totals, &before->conns };
+
+    for (size_t group = 0; group < TP_COUNT_OF(groups); group++) {
+        const struct limit_conn *conns = groups[group]->items;
+
+        for (size_t i = 0; i < groups[group]->count; i++) {
+            conn_move(session, data, &conns[i], module_conf);
+        }
+    }
+    data->conf = module_conf;
 }
 
 bool
@@ -176,6 +207,7 @@ conn_charge(struct tp_session *session, struct limit_session *data, const struct
     if (free_charge == NULL) {
         return true;
     }
+    data->conf = tp_session_conf(session, &tp_module_limit);
     enum tp_result result = tp_table_enter(conn->rule.table, conn_key(session, data, conn, text),
                                            tp_session_now_ms(session), &value);
 
@@ -193,7 +225,7 @@ conn_charge(struct tp_session *session, struct limit_session *data, const struct
 
     if (is_let_in) {
         entry->counts[tp_home_slot(home)]++;
-        *free_charge = limit_zone_hash(conn->rule.zone);
+        *free_charge = conn_tag(conn);
     }
     tp_table_leave(conn->rule.table, &value);
     return total < (uint64_t) conn->max || conn_refuse(session, conn, is_dry_run);
@@ -232,7 +264,7 @@ conn_uncharge(struct tp_session *session, struct limit_session *data, const stru
 {
     char text[TP_ADDRESS_TEXT_MAX];
     struct tp_sessions *home = tp_session_get_handle(session).home;
-    uint32_t *charge = session_charge_at(data, limit_zone_hash(conn->rule.zone));
+    uint32_t *charge = session_charge_at(data, conn_tag(conn));
     void *value;
 
     if (charge == NULL) {
@@ -253,10 +285,12 @@ conn_uncharge(struct tp_session *session, struct limit_session *data, const stru
 }
 
 static void
-conn_uncharge_all(struct tp_session *session, struct limit_session *data,
-                  const struct limit_conf *conf)
+conn_uncharge_all(struct tp_session *session, struct limit_session *data)
 {
-    const struct tp_items *groups[] = { &conf->totals, &conf->conns };
+    if (data->conf == NULL) {
+        return;
+    }
+    const struct tp_items *groups[] = { &data->conf->totals, &data->conf->conns };
 
     for (size_t group = 0; group < TP_COUNT_OF(groups); group++) {
         const struct limit_conn *conns = groups[group]->items;
@@ -265,6 +299,73 @@ conn_uncharge_all(struct tp_session *session, struct limit_session *data,
             conn_uncharge(session, data, &conns[i]);
         }
     }
+}
+
+/* Goes from a rule of the old conf to that of the new one, if it has it, whatever its bound. */
+static void
+conn_move(struct tp_session *session, struct limit_session *data, const struct limit_conn *from,
+          const struct limit_conf *conf)
+{
+    const struct limit_conn *to = conf_find_conn(conf, conn_tag(from));
+
+    if (session_charge_at(data, conn_tag(from)) == NULL
+        || (to != NULL && conn_has_table_of(to, from))) {
+        return;
+    }
+    conn_uncharge(session, data, from);
+    if (to != NULL) {
+        *session_charge_at(data, 0) = conn_tag(to);
+        conn_count(session, data, to);
+    }
+}
+
+static void
+conn_count(struct tp_session *session, struct limit_session *data, const struct limit_conn *conn)
+{
+    char text[TP_ADDRESS_TEXT_MAX];
+    struct tp_sessions *home = tp_session_get_handle(session).home;
+    void *value;
+
+    if (tp_table_enter(conn->rule.table, conn_key(session, data, conn, text),
+                       tp_session_now_ms(session), &value)
+        == TP_OK) {
+        ((struct conn_entry *) value)->counts[tp_home_slot(home)]++;
+        tp_table_leave(conn->rule.table, &value);
+    }
+}
+
+/* Names the rule in sessions: what is counted, and by what; never 0. */
+static uint32_t
+conn_tag(const struct limit_conn *conn)
+{
+    uint32_t tag = limit_zone_hash(conn->rule.zone) ^ (uint32_t) conn->by;
+
+    return tag == 0 ? UINT32_MAX : tag;
+}
+
+/* Of rules with the same tag: a table of the same size is the same one. */
+static bool
+conn_has_table_of(const struct limit_conn *conn, const struct limit_conn *other)
+{
+    return tp_table_capacity(conn->rule.table) == tp_table_capacity(other->rule.table);
+}
+
+/* NULL: it has none. */
+static const struct limit_conn *
+conf_find_conn(const struct limit_conf *conf, uint32_t tag)
+{
+    const struct tp_items *groups[] = { &conf->totals, &conf->conns };
+
+    for (size_t group = 0; group < TP_COUNT_OF(groups); group++) {
+        const struct limit_conn *conns = groups[group]->items;
+
+        for (size_t i = 0; i < groups[group]->count; i++) {
+            if (conn_tag(&conns[i]) == tag) {
+                return &conns[i];
+            }
+        }
+    }
+    return NULL;
 }
 
 /* `text` has TP_ADDRESS_TEXT_MAX bytes. */
@@ -285,12 +386,12 @@ conn_key(const struct tp_session *session, const struct limit_session *data,
     return (struct tp_str){ text, strlen(text) };
 }
 
-/* The charge by `zone`, or a free one for 0; NULL: there is none. */
+/* The charge by the rule with this tag, or a free one for 0; NULL: there is none. */
 static uint32_t *
-session_charge_at(struct limit_session *data, uint32_t zone)
+session_charge_at(struct limit_session *data, uint32_t tag)
 {
     for (size_t i = 0; i < LIMIT_CHARGES_MAX; i++) {
-        if (data->charges[i] == zone) {
+        if (data->charges[i] == tag) {
             return &data->charges[i];
         }
     }
@@ -353,22 +454,20 @@ conn_clear_slot(struct tp_str key, void *value, void *owner)
     return !conn_is_idle(value, 0);
 }
 
+/* Where its own conf has the rule, and the same table. */
 static void
 conn_count_session(struct tp_session *session, void *owner)
 {
     const struct conn_recount *recount = owner;
     struct limit_session *data = tp_session_data_get(session, &tp_module_limit);
-    char text[TP_ADDRESS_TEXT_MAX];
-    void *value;
 
-    if (data == NULL
-        || session_charge_at(data, limit_zone_hash(recount->conn->rule.zone)) == NULL) {
+    if (data == NULL || data->conf == NULL
+        || session_charge_at(data, conn_tag(recount->conn)) == NULL) {
         return;
     }
-    if (tp_table_enter(recount->conn->rule.table, conn_key(session, data, recount->conn, text),
-                       tp_session_now_ms(session), &value)
-        == TP_OK) {
-        ((struct conn_entry *) value)->counts[recount->slot]++;
-        tp_table_leave(recount->conn->rule.table, &value);
+    const struct limit_conn *own = conf_find_conn(data->conf, conn_tag(recount->conn));
+
+    if (own != NULL && conn_has_table_of(recount->conn, own)) {
+        conn_count(session, data, recount->conn);
     }
 }
