@@ -81,10 +81,11 @@ def start_with_files(make_server):
 class Guest:
     """Somebody who wants in, over whatever protocol."""
 
-    def __init__(self, server, protocol, context=None):
+    def __init__(self, server, protocol, context=None, connected=None):
         self.protocol = protocol
         self.credential = None
-        connected = secure_socket(server, context, port="$PORT2") if context else None
+        if context:
+            connected = secure_socket(server, context, port="$PORT2")
         if protocol == "teleport":
             self.caller = wire25.Caller(server, connected=connected)
         elif protocol == "http":
@@ -530,6 +531,19 @@ def test_a_flood_of_wrong_ones_costs_as_many_hashes_as_it_may(start):
         caller.close()
     assert Guest(server, "raw").present("ann:wrong") == 429
     assert "remote=127.0.0.1:" in server.wait_for_log("auth-limited")["details"]
+
+
+def test_clients_of_a_unix_socket_do_not_lock_each_other_out(start):
+    server = start(conf("listen unix:logs/here.socket; auth_limit 2/1h;"))
+
+    def guest():
+        connected = socket.socket(socket.AF_UNIX)
+        connected.settimeout(PATIENCE_SECONDS)
+        connected.connect(str(server.prefix / "logs/here.socket"))
+        return Guest(server, "raw", connected=connected)
+
+    assert [guest().present("ann:wrong") for _ in range(4)] == [401] * 4
+    assert guest().present("ann:secret-ann") == 200
 
 
 def test_right_ones_do_not_count(start):

@@ -47,13 +47,15 @@ attempts_declare(const struct tp_block *block, struct auth_conf *conf)
 struct attempts_key
 attempts_key_of(const struct tp_address *address)
 {
-    struct attempts_key key = { .bytes = { (char) address->family }, .len = 1 };
+    struct attempts_key key = { .bytes = { (char) address->family } };
     size_t len = address->family == TP_ADDRESS_V4   ? 4
                  : address->family == TP_ADDRESS_V6 ? IPV6_CUSTOMER_BYTES
                                                     : 0;
 
-    memcpy(key.bytes + 1, address->ip, len);
-    key.len += len;
+    if (len > 0) {
+        memcpy(key.bytes + 1, address->ip, len);
+        key.len = 1 + len;
+    }
     return key;
 }
 
@@ -148,7 +150,7 @@ static struct attempts *
 attempts_enter(const struct auth_conf *conf, const struct attempts_key *key, int64_t now_ms,
                void **value)
 {
-    if (conf->attempts == NULL
+    if (conf->attempts == NULL || key->len == 0
         || tp_table_enter(conf->attempts, (struct tp_str){ key->bytes, key->len }, now_ms, value)
                != TP_OK) {
         return NULL;

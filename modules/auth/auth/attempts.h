@@ -13,7 +13,10 @@ enum {
     ATTEMPTS_KEY_MAX = 17,
 };
 
-/* Whose they are: an address, or the network that one customer has of IPv6. */
+/*
+ * Whose they are: an address, or the network that one customer has of IPv6; of length 0 for who has
+ * neither, such as a client by a Unix socket: nobody is to be locked out for another one there.
+ */
 struct attempts_key {
     char bytes[ATTEMPTS_KEY_MAX];
     size_t len;
