@@ -9,16 +9,12 @@
  */
 #include "token_file.h"
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     TOKEN_FILE_WHY_MAX = 256,
-    STAND_IN_SALT_BYTES = 16,
 };
 
 /* A look at the file, which a thread takes; there is one at a time. */
@@ -39,7 +35,6 @@ struct token_look {
 struct token_file {
     char *path;
     struct tokens *tokens;
-    uint8_t salt[STAND_IN_SALT_BYTES]; /* of who stands in for whom */
 
     struct tp_sessions *home; /* NULL: not in a worker */
     unsigned users;
@@ -89,8 +84,7 @@ token_file_load(const struct tp_block *block, size_t item, struct tp_str path)
         return NULL;
     }
     file = calloc(1, sizeof(*file));
-    if (file == NULL || (file->path = strdup(path.data)) == NULL
-        || RAND_bytes(file->salt, sizeof(file->salt)) != 1) {
+    if (file == NULL || (file->path = strdup(path.data)) == NULL) {
         tp_conf_complain(block, "auth", item, "%s", tp_result_sentence(TP_NO_MEMORY));
         token_file_free(&file);
         return NULL;
@@ -159,20 +153,9 @@ token_file_find(const struct token_file *file, struct tp_str id)
 }
 
 const struct token *
-token_file_stand_in(const struct token_file *file, struct tp_str id)
+token_file_stand_in(const struct token_file *file)
 {
-    uint8_t sum[EVP_MAX_MD_SIZE];
-    EVP_MD_CTX *digest = EVP_MD_CTX_new();
-    uint32_t number = 0;
-
-    if (digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1
-        && EVP_DigestUpdate(digest, file->salt, sizeof(file->salt)) == 1
-        && EVP_DigestUpdate(digest, id.data, id.len) == 1
-        && EVP_DigestFinal_ex(digest, sum, NULL) == 1) {
-        memcpy(&number, sum, sizeof(number));
-    }
-    EVP_MD_CTX_free(digest);
-    return file->tokens->count == 0 ? NULL : &file->tokens->rows[number % file->tokens->count];
+    return file->tokens->hardest;
 }
 
 static void

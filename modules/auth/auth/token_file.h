@@ -33,7 +33,10 @@ void token_file_stop(struct token_file *file);
 /* NULL when nobody has this id; borrowed until the next turn. */
 const struct token *token_file_find(const struct token_file *file, struct tp_str id);
 
-/* A row in place of one that is not there: always the same one for an id.  NULL: it has no rows. */
-const struct token *token_file_stand_in(const struct token_file *file, struct tp_str id);
+/*
+ * A row in place of one that is not there: the one whose hash is the most work, in each worker and
+ * for each id.  NULL: it has no rows.
+ */
+const struct token *token_file_stand_in(const struct token_file *file);
 
 #endif

@@ -36,6 +36,7 @@ static size_t word_end(struct tp_str line, size_t at);
 static size_t skip_blanks(struct tp_str line, size_t at);
 static bool is_blank(char letter);
 static bool token_make_mark(struct token *token, struct tp_str line);
+static uint64_t hash_work(const struct tp_secret_hash *hash);
 static int compare_tokens(const void *left, const void *right);
 
 enum tp_result
@@ -61,8 +62,20 @@ tokens_read(struct tp_str text, tokens_complain_fn complain, void *owner, struct
         tokens_free(&reader.tokens);
         return TP_INVALID;
     }
+    for (size_t i = 0; i < reader.tokens->count; i++) {
+        reader.tokens->hardest = tokens_harder(reader.tokens->hardest, &reader.tokens->rows[i]);
+    }
     *tokens = reader.tokens;
     return TP_OK;
+}
+
+const struct token *
+tokens_harder(const struct token *one, const struct token *other)
+{
+    if (one == NULL || other == NULL) {
+        return one == NULL ? other : one;
+    }
+    return hash_work(&other->hash) > hash_work(&one->hash) ? other : one;
 }
 
 void
@@ -290,6 +303,12 @@ token_make_mark(struct token *token, struct tp_str line)
     unsigned len = 0;
 
     return EVP_Digest(line.data, line.len, token->mark, &len, EVP_sha256(), NULL) == 1;
+}
+
+static uint64_t
+hash_work(const struct tp_secret_hash *hash)
+{
+    return ((uint64_t) hash->block_size * hash->lanes) << hash->cost;
 }
 
 static int

@@ -29,7 +29,8 @@ struct token {
 struct tokens {
     struct token *rows;
     size_t count;
-    char *texts; /* ids and claims */
+    const struct token *hardest; /* whose hash is the most work; NULL: there are none */
+    char *texts;                 /* ids and claims */
 };
 
 /* What is wrong, and where: both from 1 on. */
@@ -43,6 +44,9 @@ enum tp_result tokens_read(struct tp_str text, tokens_complain_fn complain, void
                            struct tokens **tokens) TP_MUST_CHECK;
 
 void tokens_free(struct tokens **tokens);
+
+/* Whichever hash is more work; either may be NULL. */
+const struct token *tokens_harder(const struct token *one, const struct token *other);
 
 /* NULL when nobody has this id. */
 const struct token *tokens_find(const struct tokens *tokens, struct tp_str id);

@@ -260,7 +260,7 @@ attempt_create(const struct auth_claim *claim, struct tp_str id, struct tp_str s
 
 /*
  * The row of the id in the first file that has it.  Nobody is to learn from the time it takes
- * whether there is one: else the hash is another row's, of the same work as theirs.
+ * whether there is one: else the hash is another row's, the one that is the most work.
  */
 static const struct token *
 find_row(const struct auth_conf *conf, struct tp_str id, struct tp_secret_hash *hash)
@@ -279,7 +279,7 @@ find_row(const struct auth_conf *conf, struct tp_str id, struct tp_secret_hash *
             *hash = row->hash;
             return row;
         }
-        stand_in = stand_in == NULL ? token_file_stand_in(method->tokens, id) : stand_in;
+        stand_in = tokens_harder(stand_in, token_file_stand_in(method->tokens));
     }
     *hash = stand_in != NULL ? stand_in->hash
                              : (struct tp_secret_hash){

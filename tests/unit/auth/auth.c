@@ -360,6 +360,28 @@ START_TEST(finds_who_is_in_a_file)
 }
 END_TEST
 
+/* So that who is not there costs the same in all workers. */
+START_TEST(knows_the_hardest_hash_of_a_file)
+{
+    static const char easy[] = "ann:$scrypt$ln=10,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$"
+                               "qrn7ZhlST3jO5Auifbc3xCWPabXREAX1HDl5f9rqSnA\n";
+    static const char hard[] = "bob:$scrypt$ln=11,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$"
+                               "qrn7ZhlST3jO5Auifbc3xCWPabXREAX1HDl5f9rqSnA\n";
+    char text[512];
+    char mistakes[1024] = "";
+    struct tokens *tokens;
+
+    snprintf(text, sizeof(text), "%s%scid%s", easy, hard, easy + 3);
+    ck_assert_int_eq(TP_OK, tokens_read(text_of(text), note_mistake, mistakes, &tokens));
+    ck_assert_ptr_eq(tokens_find(tokens, TP_STR("bob")), tokens->hardest);
+    ck_assert_ptr_eq(tokens->hardest, tokens_harder(NULL, tokens->hardest));
+    tokens_free(&tokens);
+    ck_assert_int_eq(TP_OK, tokens_read(TP_STR(""), note_mistake, mistakes, &tokens));
+    ck_assert_ptr_null(tokens->hardest);
+    tokens_free(&tokens);
+}
+END_TEST
+
 Suite *
 tp_suite_auth_auth(void)
 {
@@ -374,6 +396,7 @@ tp_suite_auth_auth(void)
     tcase_add_test(tests, claims_become_pairs);
     tcase_add_loop_test(tests, reads_files_of_tokens, 0, TP_COUNT_OF(files));
     tcase_add_test(tests, finds_who_is_in_a_file);
+    tcase_add_test(tests, knows_the_hardest_hash_of_a_file);
     suite_add_tcase(suite, tests);
     return suite;
 }
