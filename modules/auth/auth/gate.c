@@ -283,6 +283,14 @@ static void
 gate_end_guard(const struct auth_claim *claim, const struct auth_finding *finding)
 {
     struct tp_session *session = tp_exchange_session(claim->exchange);
+
+    if (tp_exchange_status(claim->exchange)->code != 0) {
+        /* exchange_timeout was faster, and it was told so: it may try again. */
+        const struct tp_status told = *tp_exchange_status(claim->exchange);
+
+        tp_exchange_refuse(claim->exchange, &told);
+        return;
+    }
     struct tp_status status = gate_settle(claim, finding);
 
     tp_exchange_refuse(claim->exchange, &status);
@@ -335,7 +343,7 @@ gate_identify(const struct auth_claim *claim, const struct auth_finding *finding
     return session_become(claim, &identity);
 }
 
-/* The id first: where another one keeps it the session is nobody. */
+/* The id first: where another one keeps it the session is nobody; and nobody has no id of it. */
 static enum auth_outcome
 session_become(const struct auth_claim *claim, const struct tp_identity *identity)
 {
@@ -349,14 +357,27 @@ session_become(const struct auth_claim *claim, const struct tp_identity *identit
         /* A reload has come while a thread was at it. */
         return AUTH_BUSY;
     }
-    if (claim->conf->sets_id && !same_text(tp_session_id(session), identity->id)) {
+    struct tp_str id = tp_session_id(session);
+    bool has_other_id = claim->conf->sets_id && !same_text(id, identity->id);
+    char id_before[TP_SESSION_ID_MAX];
+
+    if (id.len > 0) {
+        memcpy(id_before, id.data, id.len);
+    }
+    id.data = id_before;
+    if (has_other_id) {
         enum auth_outcome outcome = outcome_of(tp_session_set_id(session, identity->id));
 
         if (outcome != AUTH_GOOD) {
             return outcome;
         }
     }
-    return outcome_of(tp_session_identify(session, identity));
+    enum auth_outcome outcome = outcome_of(tp_session_identify(session, identity));
+
+    if (outcome != AUTH_GOOD && has_other_id && tp_session_set_id(session, id) != TP_OK) {
+        tp_session_end(session, TP_CLOSE_NO_RESOURCES);
+    }
+    return outcome;
 }
 
 static enum auth_outcome
