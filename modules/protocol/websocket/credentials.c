@@ -5,22 +5,16 @@
  */
 #include "credentials.h"
 
+#include <teleport/base64.h>
 #include <teleport/query.h>
 
-#include <openssl/evp.h>
 #include <string.h>
-
-enum {
-    BASE64_UNIT = 4, /* letters that are three bytes */
-    BASE64_BYTES = 3,
-};
 
 static bool credentials_add(struct websocket_credentials *found,
                             enum websocket_credentials_form form, struct tp_str text);
 static bool credentials_find_in_query(const struct tp_http_head *head,
                                       struct websocket_credentials *found);
 static enum websocket_credentials_form credentials_scheme(struct tp_str value, struct tp_str *text);
-static size_t credentials_read_base64(struct tp_str text, char *to);
 
 bool
 websocket_credentials_find(const struct tp_http_head *head, struct websocket_credentials *found)
@@ -55,7 +49,7 @@ websocket_credentials_read(const struct websocket_credentials *credentials, char
         return tp_query_unescape(text, to);
     }
     if (credentials->form == WEBSOCKET_CREDENTIALS_BASIC) {
-        return credentials_read_base64(text, to);
+        return tp_base64_read(text, TP_BASE64_PADDED, (uint8_t *) to);
     }
     memcpy(to, text.data, text.len);
     return text.len;
@@ -111,30 +105,4 @@ credentials_scheme(struct tp_str value, struct tp_str *text)
     }
     return tp_http_is_same(scheme, TP_STR("Basic")) ? WEBSOCKET_CREDENTIALS_BASIC
                                                     : WEBSOCKET_CREDENTIALS_NONE;
-}
-
-/* Four letters at a time, so that it may be read where it is written to; only the last is padded. */
-static size_t
-credentials_read_base64(struct tp_str text, char *to)
-{
-    size_t padding = 0;
-    size_t len = 0;
-
-    while (padding < 2 && padding < text.len && text.data[text.len - 1 - padding] == '=') {
-        padding++;
-    }
-    if (text.len % BASE64_UNIT != 0 || memchr(text.data, '=', text.len - padding) != NULL) {
-        return SIZE_MAX;
-    }
-    for (size_t at = 0; at < text.len; at += BASE64_UNIT) {
-        unsigned char bytes[BASE64_BYTES];
-
-        if (EVP_DecodeBlock(bytes, (const unsigned char *) text.data + at, BASE64_UNIT)
-            != BASE64_BYTES) {
-            return SIZE_MAX;
-        }
-        memcpy(to + len, bytes, sizeof(bytes));
-        len += sizeof(bytes);
-    }
-    return len - padding;
 }

@@ -33,7 +33,8 @@ bool websocket_credentials_find(const struct tp_http_head *head,
                                 struct websocket_credentials *found) TP_MUST_CHECK;
 
 /*
- * Writes what they mean to `to`, which has room for the text, and returns how long that is;
+ * Writes what they mean to `to`, which has room for the text and TP_BASE64_BYTES_MAX(0) more, and
+ * returns how long that is;
  * SIZE_MAX: they are broken.
  */
 size_t websocket_credentials_read(const struct websocket_credentials *credentials, char *to);

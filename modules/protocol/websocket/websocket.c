@@ -8,6 +8,7 @@
  * Runs in: worker; a program's thread with the library.
  * Read next: handshake.h, frame.h, message.h.
  */
+#include <teleport/base64.h>
 #include <teleport/module.h>
 
 #include "frame.h"
@@ -367,7 +368,7 @@ websocket_take_credentials(struct tp_wire *wire, const struct websocket_request 
     if (credentials->text.len == 0) {
         return TP_DECODE_PACKET;
     }
-    struct tp_buf *room = tp_buf_make(wire->pool, credentials->text.len);
+    struct tp_buf *room = tp_buf_make(wire->pool, credentials->text.len + TP_BASE64_BYTES_MAX(0));
 
     if (room == NULL) {
         return TP_DECODE_NO_MEMORY;
