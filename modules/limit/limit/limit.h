@@ -82,7 +82,7 @@ struct limit_bucket {
 
 /* What is kept of a session. */
 struct limit_session {
-    const struct limit_conf *conf; /* of the charges, the session's; NULL: it has none yet */
+    const struct limit_conf *conf;       /* of the charges, the session's; NULL: it has none yet */
     uint32_t charges[LIMIT_CHARGES_MAX]; /* rules that count it; 0: free */
     struct limit_bucket buckets[LIMIT_BUCKETS_MAX];
     bool is_uncounted; /* it came from another process, and has sent nothing since */

@@ -38,8 +38,7 @@ START_TEST(a_death_leaves_the_counts_of_others)
 
     tp__table_plan(&plan, "addr", &limit_conn_layout, ENTRY_COUNT);
     ck_assert_int_eq(TP_OK, tp__zone_create(&plan.zone_layout, &fd));
-    ck_assert_int_eq(TP_OK,
-                     tp__table_open(&table, "addr", &limit_conn_layout, ENTRY_COUNT, fd));
+    ck_assert_int_eq(TP_OK, tp__table_open(&table, "addr", &limit_conn_layout, ENTRY_COUNT, fd));
     ck_assert_int_eq(TP_OK, tp_table_enter(&table, TP_STR("10.0.0.1"), 0, &value));
     ((uint32_t *) value)[LIVING_SLOT] = 7;
     tp_table_leave(&table, &value);
