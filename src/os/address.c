@@ -19,6 +19,10 @@ _Static_assert(TP_SOCKET_PATH_MAX == 107, "the message about long paths names th
 _Static_assert(TP_ENDPOINT_TEXT_MAX > sizeof("unix:") + TP_SOCKET_PATH_MAX,
                "the longest Unix socket path fits");
 
+enum {
+    IPV6_CUSTOMER_BYTES = 8, /* a /64 */
+};
+
 static const char *const endpoint_form =
     "a port, an IPv4 or [IPv6] address with a port, or unix:/path; host names are not looked up";
 
@@ -138,6 +142,18 @@ tp_address_in_network(const struct tp_address *address, const struct tp_address 
     }
     return last_mask == 0
            || (address->ip[whole_bytes] & last_mask) == (network->ip[whole_bytes] & last_mask);
+}
+
+struct tp_address
+tp_address_customer(const struct tp_address *address)
+{
+    struct tp_address customer = *address;
+
+    customer.port = 0;
+    if (customer.family == TP_ADDRESS_V6) {
+        memset(customer.ip + IPV6_CUSTOMER_BYTES, 0, sizeof(customer.ip) - IPV6_CUSTOMER_BYTES);
+    }
+    return customer;
 }
 
 const char *

@@ -111,6 +111,40 @@ def test_a_reload_counts_who_is_there_already(start_server):
     wait_until(lambda: is_let_in(server), "there is room for one more")
 
 
+def test_ipv6_addresses_of_one_network_count_together(start_server):
+    rules = "proxy_protocol_from 127.0.0.1; limit_conn 2 zone=addr;"
+    server = start_server(conf(rules).replace("$PORT;", "$PORT proxy_protocol;"))
+
+    def is_let_in_from(address):
+        caller = Caller(server)
+        caller.send(f"PROXY TCP6 {address} ::1 56324 443\r\n".encode(), Packet(uri="/free", body=b"1"))
+        try:
+            return caller.receive().status_code == 200
+        except (AssertionError, ConnectionError):
+            return False
+
+    assert is_let_in_from("2001:db8:0:1::1") and is_let_in_from("2001:db8:0:1:ffff::2")
+    assert not is_let_in_from("2001:db8:0:1::3")
+    assert is_let_in_from("2001:db8:0:2::1")
+
+
+def test_an_address_without_room_in_the_table_is_refused(start_server):
+    server = start_server(conf("limit_conn 5 zone=addr entries=1;"))
+    hosts = [f"127.0.0.{host}" for host in range(1, 20)]
+    held = [is_let_in(server, source=host) for host in hosts]
+    refused = [host for host, caller in zip(hosts, held) if caller is None]
+
+    assert held[0] and refused
+    assert meter(server, "limit_refused", "addr") == len(refused)
+    assert meter(server, "limit_uncounted", "addr") == 0
+    server.wait_for_log("limit-reached", "what=table-full zone=addr")
+    assert is_let_in(server, source=hosts[0])
+    for caller in held:
+        if caller:
+            caller.close()
+    wait_until(lambda: is_let_in(server, source=refused[0]), "there is room for another address")
+
+
 def two_servers(rules, other_rules):
     return f"""
 worker_processes 1;

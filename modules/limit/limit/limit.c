@@ -60,13 +60,15 @@ static const struct tp_argument conn_arguments[] = {
     {
         .name = "by", .kind = TP_ARGUMENT_NAMED,
         TP_WORD(struct limit_conn, by, by_words), .preset = "address",
-        .brief = "The key: the address of the other end, or the id that it has proved.",
+        .brief = "The key: the address of the other end (of IPv6: its first 64 bits), or the id "
+                 "that it has proved.",
     },
     {
         .name = "entries", .kind = TP_ARGUMENT_NAMED,
         TP_NUMBER(struct limit_conn, rule.entries),
         .preset = "16384", .min = "1", .max = "1048576",
-        .brief = "For so many keys the table has room; a key takes about 2 KB.",
+        .brief = "For so many keys the table has room; a key takes about 2 KB. Sessions of an "
+                 "address that finds none are refused.",
     },
 };
 
@@ -167,7 +169,7 @@ enum {
 static const struct tp_log_id limit_log_ids[] = {
     { "limit-reached",
       "A rule of limits has refused or delayed a session or packet, or would have without "
-      "limit_dry_run, or could not count it because its table is full. Of one rule that is said "
+      "limit_dry_run, or could not count it because its table is full (table-full). Of one rule that is said "
       "once a second, with how many were not logged since." },
 };
 

@@ -32,7 +32,7 @@ static bool conn_charge(struct tp_session *session, struct limit_session *data,
 static bool conn_charge_all(struct tp_session *session, struct limit_session *data,
                             const struct limit_conf *conf, bool is_dry_run);
 static bool conn_refuse(const struct tp_session *session, const struct limit_conn *conn,
-                        bool is_dry_run);
+                        bool is_dry_run, const char *what);
 static void conn_uncharge(struct tp_session *session, struct limit_session *data,
                           const struct limit_conn *conn);
 static void conn_uncharge_all(struct tp_session *session, struct limit_session *data);
@@ -211,6 +211,10 @@ conn_charge(struct tp_session *session, struct limit_session *data, const struct
     enum tp_result result = tp_table_enter(conn->rule.table, conn_key(session, data, conn, text),
                                            tp_session_now_ms(session), &value);
 
+    if (result == TP_FULL && conn->by == LIMIT_BY_ADDRESS) {
+        /* Each entry has sessions: who opens them from many addresses is not to be bounded else. */
+        return conn_refuse(session, conn, is_dry_run, "table-full");
+    }
     if (result != TP_OK) {
         tp_meter_add(&conn->rule.uncounted, 1);
         limit_log(&conn->rule, session, "table-full");
@@ -228,7 +232,7 @@ conn_charge(struct tp_session *session, struct limit_session *data, const struct
         *free_charge = conn_tag(conn);
     }
     tp_table_leave(conn->rule.table, &value);
-    return total < (uint64_t) conn->max || conn_refuse(session, conn, is_dry_run);
+    return total < (uint64_t) conn->max || conn_refuse(session, conn, is_dry_run, "refused");
 }
 
 /* By all rules that need no id; false: one says that there are too many. */
@@ -252,10 +256,11 @@ conn_charge_all(struct tp_session *session, struct limit_session *data,
 
 /* Tells of it; true where it is let in all the same. */
 static bool
-conn_refuse(const struct tp_session *session, const struct limit_conn *conn, bool is_dry_run)
+conn_refuse(const struct tp_session *session, const struct limit_conn *conn, bool is_dry_run,
+            const char *what)
 {
     tp_meter_add(is_dry_run ? &conn->rule.would_refuse : &conn->rule.refused, 1);
-    limit_log(&conn->rule, session, is_dry_run ? "would-refuse" : "refused");
+    limit_log(&conn->rule, session, is_dry_run ? "would-refuse" : what);
     return is_dry_run;
 }
 
@@ -379,10 +384,9 @@ conn_key(const struct tp_session *session, const struct limit_session *data,
     if (conn->by == LIMIT_BY_NOTHING) {
         return conn->rule.zone;
     }
-    struct tp_address remote = *tp_session_remote(session);
+    struct tp_address customer = tp_address_customer(tp_session_remote(session));
 
-    remote.port = 0;
-    tp_address_format(&remote, text);
+    tp_address_format(&customer, text);
     return (struct tp_str){ text, strlen(text) };
 }
 

@@ -42,6 +42,12 @@ enum tp_result tp_address_parse_ip(struct tp_str text, struct tp_address *addres
 bool tp_address_in_network(const struct tp_address *address, const struct tp_address *network,
                            unsigned bits);
 
+/*
+ * What counts as one other end: without a port, and of an IPv6 address the first 64 bits, since
+ * whoever has one such network has all its addresses.
+ */
+struct tp_address tp_address_customer(const struct tp_address *address);
+
 /* Addresses that begin alike; of family NONE: all of every family. */
 struct tp_network {
     struct tp_address address;

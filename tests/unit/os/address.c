@@ -199,6 +199,32 @@ START_TEST(formats_with_and_without_port)
 }
 END_TEST
 
+START_TEST(a_customer_has_an_ipv4_address_or_an_ipv6_network)
+{
+    static const struct {
+        const char *address;
+        const char *customer;
+    } cases[] = {
+        { "192.0.2.7", "192.0.2.7" },
+        { "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::" },
+        { "2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::" },
+        { "::1", "::" },
+    };
+
+    for (size_t i = 0; i < TP_COUNT_OF(cases); i++) {
+        struct tp_address address = address_of(cases[i].address);
+        char text[TP_ADDRESS_TEXT_MAX];
+
+        address.port = 9090;
+        address = tp_address_customer(&address);
+        ck_assert_str_eq(cases[i].customer, tp_address_format(&address, text));
+    }
+    struct tp_address local = { .family = TP_ADDRESS_UNIX };
+
+    ck_assert_int_eq(TP_ADDRESS_UNIX, tp_address_customer(&local).family);
+}
+END_TEST
+
 START_TEST(a_network_is_told_by_its_first_bits)
 {
     static const struct {
@@ -319,6 +345,7 @@ tp_suite_os_address(void)
     tcase_add_test(addresses, reads_addresses_without_port);
     tcase_add_test(addresses, refuses_what_is_no_address);
     tcase_add_test(addresses, formats_with_and_without_port);
+    tcase_add_test(addresses, a_customer_has_an_ipv4_address_or_an_ipv6_network);
     tcase_add_test(addresses, a_network_is_told_by_its_first_bits);
     tcase_add_test_raise_signal(addresses, no_network_has_more_bits_than_an_address, SIGABRT);
     suite_add_tcase(suite, addresses);
