@@ -424,6 +424,16 @@ def test_an_upgrade_behind_a_request_is_guarded(start):
     assert guest.ask("/who")[1].startswith("ann,token")
 
 
+def test_what_comes_behind_504_lets_nobody_in(start):
+    server = start(conf("exchange_timeout 50ms; auth_cache 0s;", workers=1),
+                   tokens=line("slow", cost=17))
+    guest = Guest(server, "raw")
+
+    assert guest.present("slow:secret-slow") == 504
+    assert guest.ask("/echo")[0] == 401
+    assert guest.is_closed()
+
+
 def test_it_stops_while_secrets_are_looked_at(start):
     server = start(conf("auth_cache 0s; auth_limit off;"))
     guests = [Guest(server, protocol) for protocol in ("teleport", "raw", "http") * 6]
