@@ -300,6 +300,7 @@ ask_send(struct tp_session *session, struct tp_packet *packet, const struct tp_a
     exchange->fails_at_once = asking->fails_at_once;
     exchange->is_early = asking->is_early;
     exchange->always_fits = asking->always_fits;
+    exchange->wants_packet = asking->wants_packet;
     exchange->on_reply = asking->on_reply;
     exchange->owner = asking->owner;
     tp__timer_init(&exchange->timer, ask_on_timeout);
@@ -541,8 +542,11 @@ ask_tell(struct tp_exchange *exchange)
     struct tp_reply reply = {
         .body_codec = exchange->reply.body_codec,
         .metadata = exchange->reply.metadata,
+        .was_sent = exchange->is_sent,
+        .packet = exchange->wants_packet ? &exchange->reply : NULL,
     };
-    enum tp_result result = tp_exchange_read_reply(exchange, &reply.body);
+    enum tp_result result =
+        exchange->wants_packet ? TP_OK : tp_exchange_read_reply(exchange, &reply.body);
 
     exchange->is_finished = true;
     exchange->finished_us = tp__clock_monotonic_us();

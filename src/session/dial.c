@@ -29,6 +29,8 @@ struct tp_dialed {
     int64_t failed_count; /* attempts in a row that came to nothing, or to nothing heard */
     int64_t connected_ms; /* when the connection there is, or was, began */
     bool is_shut_out;     /* the other end has not taken its credentials, or not yet */
+    bool is_told_open;    /* its watch knows that it is open */
+    struct tp_dial_watch watch;
     struct tp_credentials *credentials;  /* NULL: its source's, if that has any */
     struct tp_text said;                 /* what each request has to say of them */
     const struct tp_protocol *protocol;  /* NULL: its source's */
@@ -39,6 +41,7 @@ struct tp_dialed {
     char target[];
 };
 
+static void dialed_tell(struct tp_dialed *dialed, enum tp_dial_change change);
 static enum tp_result dialed_begin(struct tp_dialed *dialed);
 static void dialed_try(struct tp_dialed *dialed);
 static void dialed_on_end(struct tp_dialer *dialer, enum tp_result result, int fd,
@@ -100,6 +103,8 @@ tp__session_dial(struct tp_sessions *sessions, const struct tp_source *source, u
     }
     if (result != TP_OK) {
         tp__session_close(&session, TP_CLOSE_DIAL_FAILED);
+    } else {
+        dialed->watch = dialing->watch;
     }
     *made = session;
     return result;
@@ -127,6 +132,23 @@ tp__dialed_come_back(struct tp_session *session)
     dialed_wait(dialed);
     if (session->is_move_due) {
         tp__session_on_boundary(session);
+    }
+    dialed_tell(dialed, TP_DIAL_BROKEN);
+}
+
+void
+tp__dialed_on_turn_end(struct tp_session *session)
+{
+    if (!session->dialed->is_told_open && tp_session_get_state(session) == TP_SESSION_OPEN) {
+        dialed_tell(session->dialed, TP_DIAL_OPEN);
+    }
+}
+
+void
+tp__dialed_on_end(struct tp_session *session)
+{
+    if (session->dialed != NULL) {
+        dialed_tell(session->dialed, TP_DIAL_ENDED);
     }
 }
 
@@ -227,6 +249,15 @@ tp__dialed_free(struct tp_dialed **freed)
     }
 }
 
+static void
+dialed_tell(struct tp_dialed *dialed, enum tp_dial_change change)
+{
+    dialed->is_told_open = change == TP_DIAL_OPEN;
+    if (dialed->watch.on_change != NULL) {
+        dialed->watch.on_change(dialed->session, change, dialed->watch.owner);
+    }
+}
+
 /* A connection that was not let in is an attempt that has failed. */
 static bool
 dialed_may_try(const struct tp_dialed *dialed)
@@ -307,6 +338,7 @@ dialed_on_failure(struct tp_dialed *dialed, enum tp_result result)
         tp__session_close(&session, TP_CLOSE_DIAL_FAILED);
     } else {
         dialed_wait(dialed);
+        dialed_tell(dialed, TP_DIAL_FAILED);
     }
 }
 

@@ -11,10 +11,9 @@
 #include <string.h>
 
 static bool options_are_sane(const struct tp_send_options *options, uint8_t header_codec);
-static enum tp_result packet_take_texts(const struct tp_session *session, struct tp_str uri,
-                                        struct tp_str metadata, struct tp_packet *packet);
 static void packet_take_filters(const struct tp_session *session,
                                 const struct tp_send_options *options, struct tp_packet *packet);
+static void packet_add_gzip_filter(const struct tp_session *session, struct tp_packet *packet);
 static bool packet_has_built_filters(const struct tp_session *session,
                                      const struct tp_packet *packet);
 static bool packet_has_filter(const struct tp_packet *packet, uint8_t id);
@@ -42,7 +41,7 @@ tp__own_packet_fill(const struct tp_session *session, int32_t type, struct tp_st
     if (uri.len + options->metadata.len + body.len > server->limits.packet.bytes) {
         return TP_TOO_LARGE;
     }
-    enum tp_result result = packet_take_texts(session, uri, options->metadata, packet);
+    enum tp_result result = tp__own_packet_take_texts(session, uri, options->metadata, packet);
 
     if (result == TP_OK && body.len > 0) {
         result = tp_chain_append_copy(&packet->body, &session->sessions->pool, body);
@@ -84,20 +83,9 @@ tp__own_packet_check(struct tp_session *session, struct tp_packet *packet)
                : packet_inflate(session, packet);
 }
 
-static bool
-options_are_sane(const struct tp_send_options *options, uint8_t header_codec)
-{
-    bool is_level =
-        !options->has_gzip
-        || (options->gzip_level >= TP_GZIP_LEVEL_MIN && options->gzip_level <= TP_GZIP_LEVEL_MAX);
-
-    return is_level && (header_codec == TP_CODEC_JSON || header_codec == TP_CODEC_PROTOBUF)
-           && options->filters[TP_PACKET_FILTERS_MAX] == '\0';
-}
-
-static enum tp_result
-packet_take_texts(const struct tp_session *session, struct tp_str uri, struct tp_str metadata,
-                  struct tp_packet *packet)
+enum tp_result
+tp__own_packet_take_texts(const struct tp_session *session, struct tp_str uri,
+                          struct tp_str metadata, struct tp_packet *packet)
 {
     if (uri.len + metadata.len == 0) {
         return TP_OK;
@@ -119,6 +107,17 @@ packet_take_texts(const struct tp_session *session, struct tp_str uri, struct tp
     return TP_OK;
 }
 
+static bool
+options_are_sane(const struct tp_send_options *options, uint8_t header_codec)
+{
+    bool is_level =
+        !options->has_gzip
+        || (options->gzip_level >= TP_GZIP_LEVEL_MIN && options->gzip_level <= TP_GZIP_LEVEL_MAX);
+
+    return is_level && (header_codec == TP_CODEC_JSON || header_codec == TP_CODEC_PROTOBUF)
+           && options->filters[TP_PACKET_FILTERS_MAX] == '\0';
+}
+
 /* Gzip is the body's own where the protocol has a place for it, else one of its filters. */
 static void
 packet_take_filters(const struct tp_session *session, const struct tp_send_options *options,
@@ -133,14 +132,25 @@ packet_take_filters(const struct tp_session *session, const struct tp_send_optio
         packet->filter_count = (uint8_t) strlen(options->filters);
         memcpy(packet->filters, options->filters, packet->filter_count);
         packet->reply_gzip = level;
-        if (wants_gzip && packet->filter_count < TP_PACKET_FILTERS_MAX
-            && tp__filters_find(&session->sessions->filters, TP_FILTER_GZIP) != NULL
-            && !packet_has_filter(packet, TP_FILTER_GZIP)) {
-            packet->filters[packet->filter_count++] = TP_FILTER_GZIP;
+        if (wants_gzip) {
+            packet_add_gzip_filter(session, packet);
         }
     } else if (wants_gzip && (abilities & TP_PROTOCOL_BODY_GZIP) != 0) {
         tp__sessions_deflate(session->sessions, level, packet);
         packet->reply_gzip = level;
+    }
+}
+
+/* Where the protocol has filters, this one is built in, and it has not got it yet. */
+static void
+packet_add_gzip_filter(const struct tp_session *session, struct tp_packet *packet)
+{
+    bool has_filters = (tp__session_protocol(session)->abilities & TP_PROTOCOL_FILTERS) != 0;
+
+    if (has_filters && packet->filter_count < TP_PACKET_FILTERS_MAX
+        && tp__filters_find(&session->sessions->filters, TP_FILTER_GZIP) != NULL
+        && !packet_has_filter(packet, TP_FILTER_GZIP)) {
+        packet->filters[packet->filter_count++] = TP_FILTER_GZIP;
     }
 }
 
@@ -174,6 +184,7 @@ packet_inflate(struct tp_session *session, struct tp_packet *packet)
         tp_chain_clear(&packet->body);
         packet->body = plain;
         packet->gzip_level = 0;
+        packet_add_gzip_filter(session, packet);
     }
     return result;
 }

@@ -164,6 +164,7 @@ struct tp_exchange {
     bool is_secret;       /* its request's body is in no log */
     bool always_fits;     /* of ours: a full queue has taken it, and does not drop it */
     bool is_latest;       /* of ours: a newer one of its uri may replace it */
+    bool wants_packet;    /* of ours: whoever asks is given the REPLY as it came */
     uint8_t hook_point;   /* where it is, or was last: the point, and the place in its chain */
     uint16_t hook_at;
     const struct tp_route *route;
@@ -452,6 +453,10 @@ bool tp__session_reads(const struct tp_session *session);
 bool tp__dialed_comes_back(const struct tp_session *session, enum tp_close_reason reason);
 void tp__dialed_come_back(struct tp_session *session);
 
+/* Tells its watch, if a dialed session has one, that it is open; or that it ends for good. */
+void tp__dialed_on_turn_end(struct tp_session *session);
+void tp__dialed_on_end(struct tp_session *session);
+
 /*
  * The connection is there: presents the credentials of a dialed session, before anything else.
  * False: there is nothing to wait for.
@@ -600,6 +605,11 @@ enum tp_result tp__own_packet_fill(const struct tp_session *session, int32_t typ
                                    struct tp_str uri, struct tp_str body,
                                    const struct tp_send_options *options,
                                    struct tp_packet *packet) TP_MUST_CHECK;
+
+/* Copies the texts to the packet, which has none yet. */
+enum tp_result tp__own_packet_take_texts(const struct tp_session *session, struct tp_str uri,
+                                         struct tp_str metadata,
+                                         struct tp_packet *packet) TP_MUST_CHECK;
 
 /*
  * Can the session's protocol say it?  TP_UNSUPPORTED: no.  A body that is deflated where that

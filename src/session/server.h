@@ -93,6 +93,23 @@ struct tp_source {
     const struct tp_items *proxies;
 };
 
+/* What becomes of the connections of a dialed session. */
+enum tp_dial_change {
+    TP_DIAL_OPEN,   /* there is one, and packets may leave */
+    TP_DIAL_BROKEN, /* it has ended, and is dialed again */
+    TP_DIAL_FAILED, /* it could not be had, and is tried again */
+    TP_DIAL_ENDED,  /* the session ends for good; it is gone after the call */
+};
+
+/*
+ * Who wants to know that; all NULL: nobody.  Whoever is told may ask and tell on the session, but
+ * does not end it within the call.
+ */
+struct tp_dial_watch {
+    void (*on_change)(struct tp_session *session, enum tp_dial_change change, void *owner);
+    void *owner;
+};
+
 /* What a dialed session needs to know; texts are copied when it begins. */
 struct tp_dialing {
     struct tp_target target;
@@ -102,6 +119,7 @@ struct tp_dialing {
     const char *tls_name;               /* with `tls`, as in struct tp_source */
     struct tp_redial redial;
     struct tp_credentials credentials; /* all NULL: the source's */
+    struct tp_dial_watch watch;
 };
 
 /* A session that the configuration wants dialed. */

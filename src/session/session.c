@@ -212,6 +212,7 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
                 tp_close_reason_word(reason));
     session_disconnect(session, reason, false);
     tp__work_cancel(&session->turn_end);
+    tp__dialed_on_end(session);
     tp__dialed_free(&session->dialed);
     tp__send_queue_fini(session);
     tp__session_notes_free(session);
@@ -594,6 +595,9 @@ session_on_turn_end(struct tp_work *work)
     }
     if (session->is_meeting_due) {
         tp__session_settle_greeting(session);
+    }
+    if (session->dialed != NULL) {
+        tp__dialed_on_turn_end(session);
     }
     enum tp_result result = tp__session_write(session);
 

@@ -171,6 +171,8 @@ struct tp_reply {
     struct tp_str metadata;
     struct tp_str body;
     uint8_t body_codec;
+    bool was_sent;            /* without an answer: may the other end have begun with it? */
+    struct tp_packet *packet; /* as it came, where that was wanted, and `body` is empty; or NULL */
 };
 
 /* What a PULL of ours ends with, and how long it may take; a PUSH has none of it. */
@@ -181,6 +183,7 @@ struct tp_asking {
     bool fails_at_once;     /* does not wait for a connection */
     bool is_early;          /* does not wait until the session has been greeted */
     bool always_fits;       /* a full queue takes it, too */
+    bool wants_packet;      /* the REPLY as it came, not its body inflated in one piece */
     bool is_secret;         /* credentials: no hook hears of it, and no log shows its body */
 };
 

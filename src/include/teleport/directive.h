@@ -28,7 +28,8 @@ extern "C" {
     ROW(SERVER, 1u << 3, "server", "A set of listening addresses and how they are served.") \
     ROW(PULL,   1u << 4, "pull",   "How PULLs to a uri are answered.")                    \
     ROW(PUSH,   1u << 5, "push",   "What is done with PUSHes to a uri.")                  \
-    ROW(DIAL,   1u << 6, "dial",   "A session that this end connects.")
+    ROW(DIAL,   1u << 6, "dial",   "A session that this end connects.")                  \
+    ROW(UPSTREAM, 1u << 7, "upstream", "Places that PULLs and PUSHes are passed on to.")
 /* clang-format on */
 
 enum tp_context {

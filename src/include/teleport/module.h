@@ -29,6 +29,7 @@
 #include <teleport/session.h>
 #include <teleport/session_data.h>
 #include <teleport/table.h>
+#include <teleport/upstream.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -131,6 +132,9 @@ struct tp_module {
     enum tp_result (*restore_state)(void *state, struct tp_str saved);
 
     struct tp_own_route own_route;
+
+    /* What it finds by names that begin with its word. */
+    struct tp_upstream_finder finder;
 
     /* A codec or a filter this module brings, or NULL. */
     const struct tp_codec *codec;
