@@ -91,6 +91,12 @@
         "A session could not be connected, for the reason named; see redial.") \
     ROW("dial-not-begun", \
         "What the configuration wants dialed could not be begun, for the reason named.") \
+    ROW("upstream-down", \
+        "So many PULLs to a server of an upstream have failed that it is left alone for a while.") \
+    ROW("upstream-no-memory", \
+        "Memory was used up while an upstream got other servers: hash finds none for now.") \
+    ROW("upstream-up", \
+        "A server of an upstream that was left alone has answered again.") \
     ROW("dials-gained", \
         "This worker dials what the configuration says, for all workers.") \
     ROW("dials-lost", \

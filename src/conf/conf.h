@@ -125,6 +125,9 @@ size_t tp__conf_meter_count(const struct tp_conf *conf);
 void tp__conf_set_table(const struct tp_conf_table *declared, struct tp_table *table);
 void tp__conf_set_meter(const struct tp_conf_meter *declared, _Atomic uint64_t *place);
 
+/* Zeroed memory that lives as long as the block's configuration. */
+void *tp__conf_new(const struct tp_block *block, size_t size);
+
 /* The modules that the block's configuration was loaded with. */
 struct tp_module_list tp__conf_modules(const struct tp_block *block);
 

@@ -79,6 +79,12 @@ tp_meter_declare(const struct tp_block *block, struct tp_meter *meter,
     declared_wish(conf, &declared->wishes, meter);
 }
 
+void *
+tp__conf_new(const struct tp_block *block, size_t size)
+{
+    return tp__arena_alloc(&block->conf->arena, size);
+}
+
 const struct tp_conf_table *
 tp__conf_tables(const struct tp_conf *conf)
 {

@@ -263,9 +263,14 @@ cycle_build(struct tp_cycle *cycle, const struct tp_program *program, struct tp_
          block = tp_block_next(block)) {
         cycle_build_server(cycle, program, block, messages);
     }
-    if (peer != NULL && tp__cycle_count_dials(peer) > 0) {
+    bool has_upstreams = peer != NULL && tp__cycle_count_upstreams(peer) > 0;
+
+    if (peer != NULL && (has_upstreams || tp__cycle_count_dials(peer) > 0)) {
         /* What the peer itself dials is served by the peer's own routes. */
         cycle_build_server(cycle, program, peer, messages);
+    }
+    if (has_upstreams) {
+        tp__cycle_build_upstreams(cycle, peer, &cycle->servers[cycle->server_count - 1], messages);
     }
     tp__cycle_check_dials(cycle, messages);
     qsort(cycle->listens, cycle->listen_count, sizeof(*cycle->listens), listen_compare);

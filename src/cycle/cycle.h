@@ -52,6 +52,9 @@ struct tp_cycle {
     size_t listen_count;
     struct tp_dial *dials;
     size_t dial_count;
+    struct tp_upstream_options *upstreams;
+    size_t upstream_count;
+    struct tp_upstream_ref *upstream_refs; /* what routes name */
     bool is_attached;
     struct tp_shared shared;               /* valid once attached */
     struct tp_tls_ticket_keys ticket_keys; /* those of the keyring */
@@ -123,6 +126,18 @@ size_t tp__cycle_count_dials(const struct tp_block *parent);
 void tp__cycle_build_dials(struct tp_cycle *cycle, const struct tp_block *parent,
                            const struct tp_server *server, struct tp_text *messages);
 void tp__cycle_check_dials(const struct tp_cycle *cycle, struct tp_text *messages);
+
+/* The same of upstreams, those that routes name included; where their sessions come from. */
+size_t tp__cycle_count_upstreams(const struct tp_block *peer);
+void tp__cycle_build_upstreams(struct tp_cycle *cycle, const struct tp_block *peer,
+                               const struct tp_server *server, struct tp_text *messages);
+const struct tp_source *tp__cycle_find_upstream_source(const struct tp_cycle *cycle,
+                                                       const char *name);
+
+/* Holds those that are named, as long as the cycle is used; unless TP_OK is returned, some. */
+enum tp_result tp__cycle_start_upstreams(struct tp_cycle *cycle,
+                                         struct tp_sessions *home) TP_MUST_CHECK;
+void tp__cycle_stop_upstreams(struct tp_cycle *cycle);
 
 /* Lets contexts of TLS use the keyring of an attached cycle; and not any more. */
 void tp__cycle_share_tickets(struct tp_cycle *cycle);

@@ -20,7 +20,6 @@ static struct tp_target dial_target(const struct tp_dial_conf *conf);
 static const struct tp_protocol_use *dial_protocol(const struct tp_server *server,
                                                    const struct tp_dial_conf *conf,
                                                    const char *origin, struct tp_text *messages);
-static struct tp_credentials dial_credentials(const struct tp_dial_conf *conf);
 static const char *dial_tls_name(struct tp_cycle *cycle, const struct tp_dial_conf *conf,
                                  const struct tp_tls_conf *tls);
 
@@ -59,7 +58,7 @@ tp__cycle_build_dials(struct tp_cycle *cycle, const struct tp_block *parent,
                 .origin = origin,
                 .tls = tls->context,
                 .tls_name = dial_tls_name(cycle, conf, tls),
-                .credentials = dial_credentials(conf),
+                .credentials = tp__cycle_credentials_of(conf),
             },
             .dialing = {
                 .target = dial_target(conf),
@@ -104,8 +103,8 @@ dial_protocol(const struct tp_server *server, const struct tp_dial_conf *conf, c
 }
 
 /* Texts of the configuration end with a zero. */
-static struct tp_credentials
-dial_credentials(const struct tp_dial_conf *conf)
+struct tp_credentials
+tp__cycle_credentials_of(const struct tp_dial_conf *conf)
 {
     return (struct tp_credentials){
         .file = conf->credentials_file.len == 0 ? NULL : conf->credentials_file.data,

@@ -32,6 +32,7 @@ tp__cycle_start_modules(struct tp_cycle *cycle, struct tp_sessions *home, struct
 
     TP_ASSERT(cycle->is_attached && cycle->home == NULL);
     cycle->home = home;
+    starting.result = tp__cycle_start_upstreams(cycle, home);
     tp__conf_each_block(cycle->conf, modules_count, &starting);
     cycle->starts =
         tp__arena_new_array(&cycle->arena, struct tp_cycle_start, starting.count_max + 1);
@@ -49,6 +50,7 @@ tp__cycle_stop_modules(struct tp_cycle *cycle)
             start->module->stop(cycle->home, start->conf);
         }
     }
+    tp__cycle_stop_upstreams(cycle);
     cycle->home = NULL;
 }
 

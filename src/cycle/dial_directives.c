@@ -81,6 +81,8 @@ static const struct tp_argument credentials_arguments[] = {
     },
 };
 
+#define IN_DIALS (TP_IN_PEER | TP_IN_SERVER | TP_IN_DIAL | TP_IN_UPSTREAM)
+
 static const struct tp_directive dial_directives[] = {
     {
         .name = "dial", .where = TP_IN_PEER | TP_IN_SERVER, TP_OPENS(TP_IN_DIAL),
@@ -89,12 +91,12 @@ static const struct tp_directive dial_directives[] = {
                  "holds it.",
     },
     {
-        .name = "redial", .where = TP_IN_PEER | TP_IN_SERVER | TP_IN_DIAL,
+        .name = "redial", .where = IN_DIALS,
         TP_ARGUMENTS(redial_arguments), .applies = TP_APPLIES_NEW_SESSIONS, .since = "0.1",
         .brief = "How a dialed session comes back when its connection broke or cannot be had.",
     },
     {
-        .name = "dial_timeout", .where = TP_IN_PEER | TP_IN_SERVER | TP_IN_DIAL,
+        .name = "dial_timeout", .where = IN_DIALS,
         TP_TIME(struct tp_dial_conf, dial_timeout),
         .preset = "10s", .min = "1ms", .max = "1h", .applies = TP_APPLIES_NEW_SESSIONS,
         .since = "0.1",
@@ -102,13 +104,13 @@ static const struct tp_directive dial_directives[] = {
                  "long the other end may take to answer credentials.",
     },
     {
-        .name = "credentials", .where = TP_IN_PEER | TP_IN_SERVER | TP_IN_DIAL,
+        .name = "credentials", .where = IN_DIALS,
         TP_ARGUMENTS(credentials_arguments), .applies = TP_APPLIES_NEW_SESSIONS, .since = "0.1",
         .brief = "Where to find what a dialed session proves with who it is, before anything else, "
                  "on each connection: id:secret, or a token.",
     },
     {
-        .name = "auth_uri", .where = TP_IN_DIAL,
+        .name = "auth_uri", .where = TP_IN_DIAL | TP_IN_UPSTREAM,
         TP_TEXT(struct tp_dial_conf, auth_uri), .preset = "/auth",
         .applies = TP_APPLIES_NEW_SESSIONS, .since = "0.1",
         .brief = "What is pulled with credentials as the body, by a protocol that has no place of "

@@ -6,6 +6,8 @@
 
 #include <teleport/module.h>
 
+#include "session/credentials.h"
+
 struct tp_dial_conf {
     struct tp_str target;
     struct tp_str protocol;
@@ -20,5 +22,8 @@ struct tp_dial_conf {
 };
 
 extern const struct tp_module tp__module_dial;
+
+/* What a dialed session of a block says of who this end is. */
+struct tp_credentials tp__cycle_credentials_of(const struct tp_dial_conf *conf);
 
 #endif

@@ -9,6 +9,7 @@
 #include "cycle/dial_directives.h"
 #include "cycle/server_directives.h"
 #include "cycle/tls_directives.h"
+#include "cycle/upstream_directives.h"
 #include "session/variables.h"
 
 static const struct tp_module *const own_modules[] = {
@@ -17,6 +18,7 @@ static const struct tp_module *const own_modules[] = {
     &tp__module_server,
     &tp__module_route,
     &tp__module_dial,
+    &tp__module_upstream,
     &tp__module_tls,
     &tp__module_log,
 };

@@ -16,6 +16,7 @@
 #include "conf/conf.h"
 #include "cycle/dial_directives.h"
 #include "cycle/server_directives.h"
+#include "cycle/upstream_directives.h"
 #include "net/dialer.h"
 #include "net/target.h"
 
@@ -39,7 +40,10 @@ static void server_validate_tls(const struct tp_block *block, struct tp_tls_conf
 static void server_validate_listens(const struct tp_block *block, const struct tp_tls_conf *conf);
 static bool validate_pairs(const struct tp_block *block, const struct tp_tls_conf *conf);
 static void dial_validate_tls(const struct tp_block *block, struct tp_tls_conf *conf);
-static void dial_validate_unused(const struct tp_block *block);
+static void upstream_validate_tls(const struct tp_block *block, struct tp_tls_conf *conf);
+static void dial_make_context(const struct tp_block *block, struct tp_tls_conf *conf,
+                              const char *directive, bool has_name);
+static void dial_validate_unused(const struct tp_block *block, const char *why);
 static struct tp_tls_context *tls_make(struct tls_making *making);
 static void making_read_alpn(struct tls_making *making);
 static void making_read_pairs(struct tls_making *making, struct tp_tls_pair *pairs, size_t count);
@@ -115,7 +119,7 @@ static const struct tp_argument version_arguments[] = {
     },
 };
 
-#define IN_BOTH    (TP_IN_PEER | TP_IN_SERVER | TP_IN_DIAL)
+#define IN_BOTH    (TP_IN_PEER | TP_IN_SERVER | TP_IN_DIAL | TP_IN_UPSTREAM)
 #define IN_SERVERS (TP_IN_PEER | TP_IN_SERVER)
 
 static const struct tp_directive tls_directives[] = {
@@ -225,6 +229,9 @@ tls_validate(const struct tp_block *block, void *conf)
     case TP_IN_DIAL:
         dial_validate_tls(block, conf);
         break;
+    case TP_IN_UPSTREAM:
+        upstream_validate_tls(block, conf);
+        break;
     default:
         break;
     }
@@ -299,16 +306,51 @@ static void
 dial_validate_tls(const struct tp_block *block, struct tp_tls_conf *conf)
 {
     const struct tp_dial_conf *dial = tp_block_conf(block, &tp__module_dial);
-    struct tls_making making = { .block = block, .conf = conf };
     struct tp_target target;
 
     if (tp__target_parse(dial->target, &target) != NULL) {
         return; /* That has been complained of. */
     }
     if (!dial->ssl && !target.has_tls) {
-        dial_validate_unused(block);
+        dial_validate_unused(
+            block, "this dial speaks no TLS; write \"dial ADDRESS ssl\" or \"dial tls://ADDRESS\"");
         return;
     }
+    dial_make_context(block, conf, "dial", tp__dialer_host(target.address).len > 0);
+}
+
+/* One context serves all servers of an upstream; each shows a certificate for its own name. */
+static void
+upstream_validate_tls(const struct tp_block *block, struct tp_tls_conf *conf)
+{
+    const struct tp_upstream_conf *upstream = tp_block_conf(block, &tp__module_upstream);
+    const struct tp_upstream_server_conf *servers = upstream->servers.items;
+    bool has_tls = false;
+    bool have_names = true;
+
+    for (size_t i = 0; i < upstream->servers.count; i++) {
+        struct tp_target target;
+
+        if (tp__target_parse(servers[i].target, &target) == NULL
+            && (servers[i].ssl || target.has_tls)) {
+            has_tls = true;
+            have_names = have_names && tp__dialer_host(target.address).len > 0;
+        }
+    }
+    if (has_tls) {
+        dial_make_context(block, conf, "server", have_names);
+    } else {
+        dial_validate_unused(block, "no server here speaks TLS; write \"server ADDRESS ssl\" or "
+                                    "\"server tls://ADDRESS\"");
+    }
+}
+
+static void
+dial_make_context(const struct tp_block *block, struct tp_tls_conf *conf, const char *directive,
+                  bool has_name)
+{
+    struct tls_making making = { .block = block, .conf = conf };
+
     if (!tp_block_writes(block, "ssl_certificate")) {
         conf->certificates.count = 0;
     }
@@ -318,8 +360,8 @@ dial_validate_tls(const struct tp_block *block, struct tp_tls_conf *conf)
     if (conf->certificates.count + conf->keys.count > 0 && !validate_pairs(block, conf)) {
         return;
     }
-    if (conf->verify && conf->name.len == 0 && tp__dialer_host(target.address).len == 0) {
-        tp_conf_complain(block, "dial", 0,
+    if (conf->verify && conf->name.len == 0 && !has_name) {
+        tp_conf_complain(block, directive, 0,
                          "ssl_name has to say whom this reaches, for there is no name in it; or "
                          "ssl_verify off");
         return;
@@ -336,15 +378,13 @@ dial_validate_tls(const struct tp_block *block, struct tp_tls_conf *conf)
 }
 
 static void
-dial_validate_unused(const struct tp_block *block)
+dial_validate_unused(const struct tp_block *block, const char *why)
 {
     for (size_t i = 0; i < TP_COUNT_OF(tls_directives); i++) {
         const char *name = tls_directives[i].name;
 
         if (tp_block_writes(block, name)) {
-            tp_conf_complain(
-                block, name, 0,
-                "this dial speaks no TLS; write \"dial ADDRESS ssl\" or \"dial tls://ADDRESS\"");
+            tp_conf_complain(block, name, 0, "%s", why);
         }
     }
 }

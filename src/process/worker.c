@@ -28,6 +28,7 @@ enum {
 
 static void worker_init(struct tp_worker *worker, struct tp_worker_birth *birth);
 static void worker_fini(struct tp_worker *worker);
+static uint64_t worker_next_number(void *owner);
 static void worker_end_sessions(struct tp_worker *worker);
 static void worker_set_title(const struct tp_worker *worker);
 static enum tp_result worker_start_loop(struct tp_worker *worker);
@@ -193,6 +194,9 @@ worker_fini(struct tp_worker *worker)
         tp__dials_stop(&worker->dials);
         tp__acceptor_stop(&worker->acceptor);
         tp__courier_stop(&worker->courier);
+        if (worker->upstreams != NULL) {
+            tp__upstreams_stop(worker->upstreams);
+        }
         worker_end_sessions(worker);
     }
     tp__bus_destroy(&worker->bus);
@@ -201,6 +205,7 @@ worker_fini(struct tp_worker *worker)
     tp__cycle_release(&worker->prepared);
     tp__cycle_release(&worker->previous);
     tp__cycle_release(&worker->cycle);
+    tp__upstreams_destroy(&worker->upstreams);
     tp__loop_destroy(&worker->loop);
     tp__descriptors_fini(&worker->descriptors);
     tp__descriptor_close(&worker->signals_fd);
@@ -313,8 +318,18 @@ worker_start_bus(struct tp_worker *worker)
         tp__dials_init(&worker->dials, &worker->sessions, worker->slot);
         tp__courier_init(&worker->courier, worker->loop, worker->bus, &worker->sessions,
                          worker->cycle);
+        result =
+            tp__upstreams_create(&worker->sessions, worker_next_number, worker, &worker->upstreams);
     }
     return result;
+}
+
+static uint64_t
+worker_next_number(void *owner)
+{
+    const struct tp_worker *worker = owner;
+
+    return tp__roster_next_session_number(&worker->cycle->shared.roster);
 }
 
 static enum tp_result
@@ -563,8 +578,13 @@ worker_on_end_check(struct tp_work *work)
     bool is_reloading = worker->prepared != NULL || worker->previous != NULL;
     bool may_serve_again = worker->state == TP_WORKER_DRAINING && is_reloading;
 
-    if (worker->state != TP_WORKER_SERVING && worker->sessions.count == 0 && !may_serve_again) {
+    if (worker->state == TP_WORKER_SERVING || may_serve_again) {
+        return;
+    }
+    if (worker->sessions.count == 0) {
         tp__loop_stop(worker->loop);
+    } else if (worker->sessions.count == tp__upstreams_session_count(worker->upstreams)) {
+        tp__upstreams_stop(worker->upstreams);
     }
 }
 

@@ -15,6 +15,7 @@
 #include "process/dials.h"
 #include "process/watch.h"
 #include "session/session.h"
+#include "upstream/upstream.h"
 #include "share/bus.h"
 
 /* What a new worker is born with; `cycle` and `descriptors` are its own from here on. */
@@ -58,6 +59,7 @@ struct tp_worker {
     struct tp_bus *bus;
     struct tp_watch watch;
     struct tp_dials dials;
+    struct tp_upstreams *upstreams;
     struct tp_courier courier;
     struct tp_pool *pool;
     struct tp_timer beat;
@@ -82,6 +84,9 @@ void tp__worker_prepare(struct tp_worker *worker, uint64_t generation, int recor
 void tp__worker_switch(struct tp_worker *worker, uint64_t generation);
 void tp__worker_finish(struct tp_worker *worker, uint64_t generation);
 void tp__worker_revert(struct tp_worker *worker, uint64_t generation);
+
+/* Upstreams become what `worker->cycle` says, for as long as that is in force. */
+void tp__worker_apply_upstreams(struct tp_worker *worker);
 
 /* Puts `worker->cycle` in force: listeners, watch, roster, state.  Returns what failed. */
 enum tp_result tp__worker_apply_cycle(struct tp_worker *worker) TP_MUST_CHECK;

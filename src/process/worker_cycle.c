@@ -82,6 +82,7 @@ tp__worker_finish(struct tp_worker *worker, uint64_t generation)
     }
     tp__descriptors_keep(&worker->descriptors, tp__cycle_needs, worker->cycle);
     tp__cycle_flush_logs(worker->previous);
+    tp__worker_apply_upstreams(worker);
     tp__cycle_release(&worker->previous);
     worker_move_sessions(worker);
     tp__dials_settle(&worker->dials);
@@ -105,6 +106,7 @@ tp__worker_revert(struct tp_worker *worker, uint64_t generation)
         if (result != TP_OK) {
             tp_log_alert(&worker->cycle->log, "revert-failed", "result=%s", tp_result_word(result));
         }
+        tp__worker_apply_upstreams(worker);
         worker_move_sessions(worker);
         tp__cycle_release(&failed);
     }
@@ -194,6 +196,16 @@ worker_move_sessions(struct tp_worker *worker)
     tp__sessions_move(&worker->sessions, &move);
 }
 
+/* One that leaves keeps what it has until its sessions have ended. */
+void
+tp__worker_apply_upstreams(struct tp_worker *worker)
+{
+    if (worker->state == TP_WORKER_SERVING) {
+        tp__upstreams_resume(worker->upstreams);
+    }
+    tp__upstreams_apply(worker->upstreams, worker->cycle->upstreams, worker->cycle->upstream_count);
+}
+
 static const struct tp_source *
 worker_find_source(void *owner, const char *name)
 {
@@ -206,7 +218,7 @@ worker_find_source(void *owner, const char *name)
     }
     const struct tp_dial *dial = tp__cycle_find_dial(worker->cycle, name);
 
-    return dial == NULL ? NULL : &dial->source;
+    return dial == NULL ? tp__cycle_find_upstream_source(worker->cycle, name) : &dial->source;
 }
 
 static void

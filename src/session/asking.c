@@ -201,6 +201,7 @@ tp__session_take_reply(struct tp_session *session, struct tp_packet *reply)
         return;
     }
     exchange->reply = *reply;
+    exchange->is_answered = true;
     *reply = (struct tp_packet){ 0 };
     if (ask_has_reply_hooks(exchange)) {
         /* It can be answered only once. */
@@ -542,6 +543,7 @@ ask_tell(struct tp_exchange *exchange)
     struct tp_reply reply = {
         .body_codec = exchange->reply.body_codec,
         .metadata = exchange->reply.metadata,
+        .is_answered = exchange->is_answered,
         .was_sent = exchange->is_sent,
         .packet = exchange->wants_packet ? &exchange->reply : NULL,
     };

@@ -136,6 +136,12 @@ tp__dialed_come_back(struct tp_session *session)
     dialed_tell(dialed, TP_DIAL_BROKEN);
 }
 
+bool
+tp__dialed_ends_last(const struct tp_session *session)
+{
+    return session->dialed != NULL && session->dialed->watch.ends_last;
+}
+
 void
 tp__dialed_on_turn_end(struct tp_session *session)
 {

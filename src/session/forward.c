@@ -13,6 +13,9 @@
 
 #include <string.h>
 
+static enum tp_result forward_finish_copy(struct tp_exchange *exchange,
+                                          const struct tp_reply *reply,
+                                          const struct tp_status *status);
 static enum tp_result forward_fill(const struct tp_session *session, struct tp_exchange *exchange,
                                    const struct tp_forwarding *forwarding,
                                    struct tp_packet *packet);
@@ -52,6 +55,9 @@ tp__exchange_finish_forwarded(struct tp_exchange *exchange, const struct tp_repl
     if (tp__str_equal(status.text, tp_status_text(status.code))) {
         status.text = tp_status_text(status.code); /* which need not be copied */
     }
+    if (from == NULL) {
+        return forward_finish_copy(exchange, reply, &status);
+    }
     if (exchange->session != NULL && !exchange->is_finished) {
         to->gzip_level = from->gzip_level;
         to->has_body_codec = from->has_body_codec;
@@ -63,6 +69,25 @@ tp__exchange_finish_forwarded(struct tp_exchange *exchange, const struct tp_repl
         tp_buf_acquire(to->meta_head);
     }
     return tp_exchange_finish(exchange, &status, &from->body, from->body_codec);
+}
+
+/* It has come from another worker: flat, plain and borrowed. */
+static enum tp_result
+forward_finish_copy(struct tp_exchange *exchange, const struct tp_reply *reply,
+                    const struct tp_status *status)
+{
+    struct tp_packet *to = &exchange->reply;
+    struct tp_str metadata = reply->metadata;
+
+    if (exchange->session != NULL && !exchange->is_finished && metadata.len > 0) {
+        to->meta_head = tp_buf_make(&exchange->sessions->pool, metadata.len);
+        if (to->meta_head == NULL) {
+            return tp_exchange_refuse_result(exchange, TP_NO_MEMORY);
+        }
+        memcpy(to->meta_head->bytes, metadata.data, metadata.len);
+        to->metadata = (struct tp_str){ (const char *) to->meta_head->bytes, metadata.len };
+    }
+    return tp_exchange_finish_copy(exchange, status, reply->body, reply->body_codec);
 }
 
 /* Unless TP_OK is returned the packet is empty. */

@@ -164,6 +164,7 @@ struct tp_exchange {
     bool is_secret;       /* its request's body is in no log */
     bool always_fits;     /* of ours: a full queue has taken it, and does not drop it */
     bool is_latest;       /* of ours: a newer one of its uri may replace it */
+    bool is_answered;     /* of ours: the other end has answered it */
     bool wants_packet;    /* of ours: whoever asks is given the REPLY as it came */
     uint8_t hook_point;   /* where it is, or was last: the point, and the place in its chain */
     uint16_t hook_at;
@@ -452,6 +453,9 @@ bool tp__session_reads(const struct tp_session *session);
 /* Does a session whose connection ends for `reason` live on?  And: it does, and begins to. */
 bool tp__dialed_comes_back(const struct tp_session *session, enum tp_close_reason reason);
 void tp__dialed_come_back(struct tp_session *session);
+
+/* Is it there for the sake of other sessions? */
+bool tp__dialed_ends_last(const struct tp_session *session);
 
 /* Tells its watch, if a dialed session has one, that it is open; or that it ends for good. */
 void tp__dialed_on_turn_end(struct tp_session *session);

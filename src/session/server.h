@@ -108,6 +108,7 @@ enum tp_dial_change {
 struct tp_dial_watch {
     void (*on_change)(struct tp_session *session, enum tp_dial_change change, void *owner);
     void *owner;
+    bool ends_last; /* it is for the sake of others, and stays until those have ended */
 };
 
 /* What a dialed session needs to know; texts are copied when it begins. */

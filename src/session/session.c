@@ -425,7 +425,11 @@ tp__sessions_end_all(struct tp_sessions *sessions, enum tp_close_reason reason)
 {
     tp__list_move_all(&sessions->members, &sessions->unmoved);
     TP_LIST_EACH (node, &sessions->members) {
-        tp__session_end(session_from_node(node), reason, true);
+        struct tp_session *session = session_from_node(node);
+
+        if (!tp__dialed_ends_last(session)) {
+            tp__session_end(session, reason, true);
+        }
     }
 }
 

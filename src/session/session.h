@@ -108,6 +108,8 @@ struct tp_refusal {
     char text[TP_REFUSAL_TEXT_MAX];
 };
 
+struct tp_upstreams;
+
 /* All sessions of a worker, or of a peer of the library. */
 struct tp_sessions {
     struct tp_loop *loop;
@@ -144,6 +146,7 @@ struct tp_sessions {
     struct tp_remote_text remote_text;
     struct tp_list_node free_exchanges;
     size_t free_exchange_count;
+    struct tp_upstreams *upstreams; /* where exchanges can be passed on to; NULL: nowhere */
 };
 
 void tp__sessions_init(struct tp_sessions *sessions, struct tp_loop *loop,
@@ -171,7 +174,8 @@ struct tp_reply {
     struct tp_str metadata;
     struct tp_str body;
     uint8_t body_codec;
-    bool was_sent;            /* without an answer: may the other end have begun with it? */
+    bool is_answered;         /* the other end has said it; else it is what became of the PULL */
+    bool was_sent;            /* then: may the other end have begun with it? */
     struct tp_packet *packet; /* as it came, where that was wanted, and `body` is empty; or NULL */
 };
 
@@ -247,7 +251,10 @@ void tp__sessions_move(struct tp_sessions *sessions, const struct tp_sessions_mo
 void tp__session_end(struct tp_session *session, enum tp_close_reason reason,
                      bool waits_for_exchanges);
 
-/* Ends all sessions gracefully: what they asked is answered first. */
+/*
+ * Ends all sessions gracefully: what they asked is answered first.  Those that are there for the
+ * sake of others (see struct tp_dial_watch) stay.
+ */
 void tp__sessions_end_all(struct tp_sessions *sessions, enum tp_close_reason reason);
 
 /* Ends all sessions for `reason`, now. */

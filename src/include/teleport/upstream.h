@@ -90,6 +90,12 @@ struct tp_pass_options {
 };
 
 /*
+ * For `validate`: what proxy_timeout, proxy_next_upstream, idempotent and proxy_customer say in the
+ * block; good as long as the configuration, and complete once that is used.
+ */
+const struct tp_pass_options *tp_pass_options_of(const struct tp_block *block);
+
+/*
  * Passes the exchange on and answers it, later or now: with what comes back; with 502 when no place
  * could do it, and 504 when none has in time, at once and whatever dies.  For handlers.
  */

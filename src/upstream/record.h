@@ -1,0 +1,148 @@
+/*
+ * upstream/record.h - the inside of upstreams, for the files of this folder only.
+ */
+#ifndef TP_UPSTREAM_RECORD_H
+#define TP_UPSTREAM_RECORD_H
+
+#include "session/forward.h"
+#include "upstream/balance.h"
+#include "upstream/upstream.h"
+
+struct upstream_link;
+struct upstream_target;
+
+struct tp_upstream {
+    struct tp_list_node node; /* in upstreams->members */
+    struct tp_upstreams *upstreams;
+    struct tp_upstream_options options;
+    unsigned holders;
+    bool is_configured;          /* a block of the configuration in force says what it is */
+    bool is_connecting_due;      /* sessions to new places are begun at the turn's end */
+    bool is_own;                 /* its members come and go; nobody else finds it by its name */
+    struct tp_balancer balancer; /* a share for each target, in their order */
+    struct upstream_target **targets;
+    struct tp_list_node waiting; /* passes that no place could be had for */
+    size_t waiting_count;
+    struct tp_work serve; /* lets those that wait try again */
+    char name[];
+};
+
+/* A place: it may outlive its upstream while it has something in flight. */
+struct upstream_target {
+    struct tp_upstreams *upstreams;
+    struct tp_upstream *upstream; /* NULL: it is not one of its any more */
+    struct tp_upstream_place place;
+    struct tp_dialing dialing;
+    const struct tp_source *source; /* NULL: it is a session that has dialed in */
+    uint64_t session_number;        /* then */
+    bool is_draining;
+    bool is_wanted;    /* while the list of places changes */
+    bool is_exclusive; /* its sessions are for one PULL at a time */
+    bool is_hopeful;   /* it is being connected, and has not failed since it was last there */
+    uint32_t pending;
+    uint32_t fails; /* since first_fail_ms */
+    int64_t first_fail_ms;
+    int64_t down_until_ms; /* it is left alone until then */
+    bool is_ill;           /* its health check says so */
+    struct tp_list_node links;
+    size_t link_count;
+    struct tp_timer redial; /* after a session to it has ended for good */
+    unsigned failed_dials;  /* in a row */
+    char text[];            /* key, and address where the place is no part of a configuration */
+};
+
+/* A session to a place. */
+struct upstream_link {
+    struct tp_list_node node;
+    struct upstream_target *target;
+    struct tp_session *session; /* until the end of its dialing is told */
+    uint32_t pending;
+    bool is_open;
+    struct tp_timer idle; /* of one that is exclusive and has nothing to do */
+};
+
+enum {
+    PASS_TRIED_MAX = 8, /* places that a pass remembers; who has tried more may meet one again */
+};
+
+/* One exchange on its way to a place and back, or a question of our own. */
+struct upstream_pass {
+    struct tp_list_node node;       /* in upstream->waiting while it waits */
+    struct tp_upstream *upstream;   /* held */
+    struct tp_exchange *exchange;   /* kept; NULL: a question of our own */
+    struct upstream_target *target; /* that has it now; NULL: none */
+    struct upstream_link *link;     /* to that; NULL: it is a session that has dialed in */
+    struct tp_timer deadline;       /* while it waits for a place */
+    struct tp_pass_options options; /* its uri lies in `text` */
+    uint64_t hash;
+    int64_t begun_ms;
+    int64_t try_count;
+    const struct upstream_target *tried[PASS_TRIED_MAX]; /* to be compared, not looked at */
+    size_t tried_count;
+    bool was_sent;     /* somebody may have begun with it */
+    bool is_beginning; /* whoever has asked waits for the call to return */
+
+    /* Of a question. */
+    struct tp_str body;
+    uint8_t body_codec;
+    tp_reply_fn on_reply;
+    void *owner;
+    struct tp_text text;
+};
+
+/* The place that is to have the pass now; NULL: none can. */
+struct upstream_target *tp__upstream_choose(struct tp_upstream *upstream,
+                                            const struct upstream_pass *pass);
+
+/* Whoever holds it lets go; it is freed with the last of them, unless it is configured. */
+void tp__upstream_let_go(struct tp_upstream **held);
+
+void tp__pass_free(struct upstream_pass *pass);
+
+/* Is there one that will be able to, unless it fails? */
+bool tp__upstream_is_hopeful(const struct tp_upstream *upstream);
+
+/* Lets those that wait try again at the end of this turn. */
+void tp__upstream_serve_soon(struct tp_upstream *upstream);
+void tp__passes_serve(struct tp_upstream *upstream);
+void tp__passes_end_waiting(struct tp_upstream *upstream);
+
+/*
+ * Adds what is told of who has asked, for a session that can say it, or for one of another worker
+ * (NULL); texts are good until the next call.  TP_NO_MEMORY.
+ */
+enum tp_result tp__customer_add(struct upstream_pass *pass, const struct tp_session *session,
+                                struct tp_forwarding *forwarding) TP_MUST_CHECK;
+
+/* A target of this place, with a share in the end; NULL: memory is out. */
+struct upstream_target *tp__target_create(struct tp_upstream *upstream,
+                                          const struct tp_upstream_place *place,
+                                          struct tp_str address) TP_MUST_CHECK;
+
+/* It is configured so now, and has been before. */
+void tp__target_use(struct upstream_target *target, const struct tp_upstream_place *place);
+
+/* Dials what it should be connected with from the beginning. */
+void tp__target_connect(struct upstream_target *target);
+
+/* It is no place of its upstream any more: it ends when what is in flight has. */
+void tp__target_retire(struct upstream_target *target);
+
+/* May it be chosen, whatever its health is? */
+bool tp__target_is_there(const struct upstream_target *target);
+bool tp__target_is_healthy(const struct upstream_target *target, int64_t now_ms);
+
+/* A session that can take one more PULL now; NULL: none. */
+struct upstream_link *tp__target_link(struct upstream_target *target) TP_MUST_CHECK;
+
+/* A PULL has been given to it, or has ended there. */
+void tp__target_begin(struct upstream_target *target, struct upstream_link *link);
+void tp__target_end(struct upstream_target *target, struct upstream_link *link);
+
+/* What has become of one, as far as it says something of the place. */
+void tp__target_failed(struct upstream_target *target, const char *why);
+void tp__target_worked(struct upstream_target *target);
+
+void tp__targets_stop(struct tp_upstream *upstream);
+
+#endif
