@@ -21,11 +21,10 @@
      | TP_HOOK_BIT(TP_HOOK_POST_READ_PUSH_BODY))
 
 static void hooks_add(struct tp_cycle *cycle, struct tp_hook_set **set,
-                      const struct tp_hook_source *source, uint32_t points);
+                      const struct tp_module *module, const struct tp_block *block,
+                      uint32_t points);
 static void server_add_keepings(struct tp_cycle *cycle, const struct tp_block *block,
                                 struct tp_server *server);
-static bool hooks_of(const struct tp_module *module, const struct tp_block *block,
-                     struct tp_hook_source *source);
 static const struct tp_block *hooks_block(const struct tp_module *module,
                                           const struct tp_block *server,
                                           const struct tp_block *route);
@@ -45,12 +44,11 @@ tp__cycle_build_hooks(struct tp_cycle *cycle, const struct tp_block *block,
             (contexts & TP_IN_PULL ? TP_HOOK_BIT(TP_HOOK_POST_READ_PULL_HEADER) : 0)
             | (contexts & TP_IN_PUSH ? TP_HOOK_BIT(TP_HOOK_POST_READ_PUSH_HEADER) : 0);
         uint32_t headers_of_server = TP_HOOKS_OF_HEADERS & ~headers_of_routes;
-        struct tp_hook_source source;
 
-        if (hooks_of(list.modules[i], block, &source)) {
-            hooks_add(cycle, &hooks, &source, (all & ~TP_HOOKS_OF_ROUTES) | headers_of_server);
-            hooks_add(cycle, &unrouted, &source, TP_HOOKS_OF_REPLIES | headers_of_routes);
-        }
+        hooks_add(cycle, &hooks, list.modules[i], block,
+                  (all & ~TP_HOOKS_OF_ROUTES) | headers_of_server);
+        hooks_add(cycle, &unrouted, list.modules[i], block,
+                  TP_HOOKS_OF_REPLIES | headers_of_routes);
     }
     server->hooks = hooks;
     server->unrouted_hooks = unrouted;
@@ -67,12 +65,9 @@ tp__cycle_route_hooks(struct tp_cycle *cycle, const struct tp_block *server,
 
     for (size_t i = 0; i < list.count; i++) {
         const struct tp_block *block = hooks_block(list.modules[i], server, route);
-        struct tp_hook_source source;
 
-        if (hooks_of(list.modules[i], block, &source)) {
-            hooks_add(cycle, &hooks, &source,
-                      block == route ? points : points & ~TP_HOOKS_OF_HEADERS);
-        }
+        hooks_add(cycle, &hooks, list.modules[i], block,
+                  block == route ? points : points & ~TP_HOOKS_OF_HEADERS);
     }
     return hooks;
 }
@@ -86,11 +81,8 @@ tp__cycle_register_route(struct tp_cycle *cycle, const struct tp_block *server,
     struct tp_hook_set *hooks = NULL;
 
     for (size_t i = 0; i < list.count; i++) {
-        struct tp_hook_source source;
-
-        if (hooks_of(list.modules[i], hooks_block(list.modules[i], server, route), &source)) {
-            hooks_add(cycle, &hooks, &source, TP_HOOK_BIT(TP_HOOK_POST_REG));
-        }
+        hooks_add(cycle, &hooks, list.modules[i], hooks_block(list.modules[i], server, route),
+                  TP_HOOK_BIT(TP_HOOK_POST_REG));
     }
     struct tp_hook_call call = { .point = TP_HOOK_POST_REG, .text = uri };
     const char *refused_by;
@@ -156,29 +148,15 @@ server_add_keepings(struct tp_cycle *cycle, const struct tp_block *block, struct
     server->keeping_count = count;
 }
 
-/* Of a size that the configuration chose, so it is there. */
+/* With the module's conf of `block`.  Of a size that the configuration chose, so it is there. */
 static void
-hooks_add(struct tp_cycle *cycle, struct tp_hook_set **set, const struct tp_hook_source *source,
-          uint32_t points)
+hooks_add(struct tp_cycle *cycle, struct tp_hook_set **set, const struct tp_module *module,
+          const struct tp_block *block, uint32_t points)
 {
-    enum tp_result result = tp__hooks_add(set, source, points, &cycle->arena);
+    enum tp_result result = tp__hooks_add_module(set, module, tp_block_conf(block, module), points,
+                                                 &cycle->arena);
 
     TP_ASSERT(result == TP_OK);
-}
-
-/* False when it has nothing to say with its conf of `block`. */
-static bool
-hooks_of(const struct tp_module *module, const struct tp_block *block,
-         struct tp_hook_source *source)
-{
-    const void *conf = tp_block_conf(block, module);
-
-    *source = (struct tp_hook_source){
-        .hooks = &module->hooks,
-        .conf = conf,
-        .owner = module->name,
-    };
-    return module->wants_hooks == NULL || module->wants_hooks(conf);
 }
 
 /* The block whose conf the module's hooks of a route get. */

@@ -103,15 +103,9 @@ hooks_add_modules(struct tp_peer *peer, struct tp_hook_set **set)
 
     for (size_t i = 0; i < tp__library_module_count && result == TP_OK; i++) {
         const struct tp_module *module = tp__library_modules[i];
-        const struct tp_hook_source source = {
-            .hooks = &module->hooks,
-            .conf = tp__peer_conf(peer, module),
-            .owner = module->name,
-        };
 
-        if (module->wants_hooks == NULL || module->wants_hooks(source.conf)) {
-            result = tp__hooks_add(set, &source, HOOKS_OF_SESSIONS, &peer->hooks_arena);
-        }
+        result = tp__hooks_add_module(set, module, tp__peer_conf(peer, module), HOOKS_OF_SESSIONS,
+                                      &peer->hooks_arena);
     }
     return result;
 }

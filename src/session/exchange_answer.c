@@ -265,8 +265,8 @@ exchange_complete(struct tp_exchange *exchange)
     if (session == NULL) {
         return;
     }
-    if (tp__exchange_hooks(exchange) != NULL && tp_exchange_wants_reply(exchange)
-        && !tp__exchange_pass_reply(exchange)) {
+    if (tp__hooks_at(tp__exchange_hooks(exchange), TP_HOOK_PRE_WRITE_REPLY) != NULL
+        && tp_exchange_wants_reply(exchange) && !tp__exchange_pass_reply(exchange)) {
         return;
     }
     tp__exchange_go_out(exchange);

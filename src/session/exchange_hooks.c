@@ -14,6 +14,10 @@
 
 #include "base/clock.h"
 
+static inline bool hook_spares(const struct tp_hook_use *use, const struct tp_exchange *exchange);
+static enum tp_verdict exchange_ask_chain(struct tp_exchange *exchange,
+                                          const struct tp_hook_chain *chain,
+                                          struct tp_status *refusal);
 static const struct tp_hook_chain *exchange_chain(const struct tp_exchange *exchange);
 static enum tp_hook_point exchange_last_point(const struct tp_exchange *exchange);
 static bool exchange_is_over(const struct tp_exchange *exchange, enum tp_hook_point point);
@@ -38,14 +42,22 @@ tp__exchange_begin_hooks(struct tp_exchange *exchange)
     enum tp_hook_point point = tp_exchange_wants_reply(exchange) ? TP_HOOK_POST_READ_PULL_HEADER
                                                                  : TP_HOOK_POST_READ_PUSH_HEADER;
 
+    const struct tp_hook_chain *chain = tp__hooks_at(exchange->server->hooks, point);
+    size_t spared = 0;
+
+    if (chain == NULL) {
+        return false;
+    }
+    while (spared < chain->count && hook_spares(&chain->uses[spared], exchange)) {
+        spared++;
+    }
     /* A uri that is none passes no hook: its outcome is known. */
-    if (tp__hooks_at(exchange->server->hooks, point) == NULL
-        || tp__exchange_read_uri(exchange) != TP_OK) {
+    if (spared == chain->count || tp__exchange_read_uri(exchange) != TP_OK) {
         return false;
     }
     exchange->is_unrouted = true;
     exchange->hook_point = (uint8_t) point;
-    exchange->hook_at = 0;
+    exchange->hook_at = (uint16_t) spared;
     tp__exchange_go_on(exchange);
     return true;
 }
@@ -120,34 +132,8 @@ enum tp_verdict
 tp__exchange_ask_hooks(struct tp_exchange *exchange, struct tp_status *refusal)
 {
     const struct tp_hook_chain *chain = exchange_chain(exchange);
-    enum tp_hook_point point = (enum tp_hook_point) exchange->hook_point;
-    bool was_running = exchange->is_running;
-    enum tp_verdict verdict = TP_PASS;
 
-    exchange->is_running = true;
-    exchange->is_at_hook = true;
-    while (verdict == TP_PASS && chain != NULL && exchange->hook_at < chain->count) {
-        struct tp_hook_call call = {
-            .point = point,
-            .peer = exchange->server->peer,
-            .session = exchange->session,
-            .exchange = exchange,
-        };
-
-        verdict = tp__hook_call(&chain->uses[exchange->hook_at], &call, &exchange->server->log);
-        if (exchange_is_over(exchange, point)) {
-            verdict = TP_LATER;
-        } else {
-            *refusal = call.refusal;
-            exchange->hook_at += verdict == TP_PASS ? 1 : 0;
-        }
-    }
-    exchange->is_running = was_running;
-    exchange->is_at_hook = false;
-    if (verdict == TP_LATER && !exchange_is_over(exchange, point)) {
-        exchange_postpone(exchange);
-    }
-    return verdict;
+    return chain == NULL ? TP_PASS : exchange_ask_chain(exchange, chain, refusal);
 }
 
 void
@@ -205,6 +191,47 @@ tp_exchange_resume(struct tp_exchange *exchange, enum tp_verdict verdict,
     } else {
         exchange_resume_request(exchange, verdict, refusal);
     }
+}
+
+static inline bool
+hook_spares(const struct tp_hook_use *use, const struct tp_exchange *exchange)
+{
+    return use->spares != NULL && use->spares(exchange, use->conf);
+}
+
+/* From where it is in the chain of its point. */
+static enum tp_verdict
+exchange_ask_chain(struct tp_exchange *exchange, const struct tp_hook_chain *chain,
+                   struct tp_status *refusal)
+{
+    enum tp_hook_point point = (enum tp_hook_point) exchange->hook_point;
+    bool was_running = exchange->is_running;
+    enum tp_verdict verdict = TP_PASS;
+    struct tp_hook_call call = {
+        .point = point,
+        .peer = exchange->server->peer,
+        .session = exchange->session,
+        .exchange = exchange,
+    };
+
+    exchange->is_running = true;
+    exchange->is_at_hook = true;
+    while (verdict == TP_PASS && exchange->hook_at < chain->count) {
+        verdict = tp__hook_call(&chain->uses[exchange->hook_at], &call, &exchange->server->log);
+        if (exchange_is_over(exchange, point)) {
+            verdict = TP_LATER;
+        } else if (verdict == TP_PASS) {
+            exchange->hook_at++;
+        }
+    }
+    exchange->is_running = was_running;
+    exchange->is_at_hook = false;
+    if (verdict == TP_REFUSE) {
+        *refusal = call.refusal;
+    } else if (verdict == TP_LATER && !exchange_is_over(exchange, point)) {
+        exchange_postpone(exchange);
+    }
+    return verdict;
 }
 
 /* One whose route was not looked for yet is as if it had none. */

@@ -4,6 +4,8 @@
  * Runs in: worker; a program's thread with the library; the loading process, for post_reg.
  * Read next: exchange_hooks.c and session_hooks.c, which know what a verdict does.
  */
+#include <teleport/module.h>
+
 #include "session/hooks.h"
 
 #include "base/str.h"
@@ -20,6 +22,9 @@ struct hook_row {
     bool is_of_routes;
 };
 
+static enum tp_verdict hook_judge(const struct tp_hook_use *use, struct tp_hook_call *call,
+                                  enum tp_verdict verdict, const struct tp_log *log);
+static void hook_fill_refusal(struct tp_status *refusal);
 static void hook_log_refusal(const struct tp_hook_use *use, const struct tp_hook_call *call,
                              const struct tp_log *log);
 
@@ -104,6 +109,7 @@ tp__hooks_add(struct tp_hook_set **set, const struct tp_hook_source *source, uin
             .run = source->hooks->at[point],
             .conf = source->conf,
             .owner = source->owner,
+            .spares = source->spares,
         };
         chain->uses = uses;
         chain->count++;
@@ -121,6 +127,28 @@ tp__hooks_check_route(const struct tp_hooks *hooks, enum tp_hook_point *wrong)
         }
     }
     return TP_OK;
+}
+
+enum tp_result
+tp__hooks_add_module(struct tp_hook_set **set, const struct tp_module *module, const void *conf,
+                     uint32_t points, struct tp_arena *arena)
+{
+    const struct tp_hook_source source = {
+        .hooks = &module->hooks,
+        .conf = conf,
+        .owner = module->name,
+        .spares = module->spares,
+    };
+    uint32_t wanted = points;
+
+    if (module->wants_hooks != NULL && !module->wants_hooks(conf)) {
+        return TP_OK;
+    }
+    for (int point = 0; module->wants_hook_at != NULL && point < TP_HOOK_POINT_COUNT; point++) {
+        wanted &= module->wants_hook_at(conf, (enum tp_hook_point) point) ? UINT32_MAX
+                                                                         : ~TP_HOOK_BIT(point);
+    }
+    return tp__hooks_add(set, &source, wanted, arena);
 }
 
 size_t
@@ -158,11 +186,20 @@ hook_run(const struct tp_hook_use *use, struct tp_hook_call *call)
 enum tp_verdict
 tp__hook_call(const struct tp_hook_use *use, struct tp_hook_call *call, const struct tp_log *log)
 {
-    enum tp_hook_power power = hook_rows[call->point].power;
-
-    call->refusal = tp_status_of(TP_STATUS_FORBIDDEN);
+    call->refusal = (struct tp_status){ .code = 0 };
     enum tp_verdict verdict = hook_run(use, call);
 
+    return verdict == TP_PASS ? verdict : hook_judge(use, call, verdict, log);
+}
+
+/* Apart from the call, because most let pass. */
+static __attribute__((noinline)) enum tp_verdict
+hook_judge(const struct tp_hook_use *use, struct tp_hook_call *call, enum tp_verdict verdict,
+           const struct tp_log *log)
+{
+    enum tp_hook_power power = hook_rows[call->point].power;
+
+    hook_fill_refusal(&call->refusal);
     if (verdict == TP_LATER && power != TP_HOOK_POSTPONES && log != NULL) {
         tp_log_alert(log, "hook-cannot-wait", "point=%s module=%s", hook_rows[call->point].word,
                      use->owner);
@@ -173,6 +210,19 @@ tp__hook_call(const struct tp_hook_use *use, struct tp_hook_call *call, const st
         hook_log_refusal(use, call, log);
     }
     return power == TP_HOOK_WATCHES ? TP_PASS : verdict;
+}
+
+/* It is 403 unless the hook has written another. */
+static void
+hook_fill_refusal(struct tp_status *refusal)
+{
+    if (refusal->code == 0) {
+        refusal->code = TP_STATUS_FORBIDDEN;
+        refusal->text = refusal->text.data == NULL ? tp_status_text(refusal->code) : refusal->text;
+    }
+    if (refusal->cause.data == NULL) {
+        refusal->cause = TP_STR("");
+    }
 }
 
 enum tp_verdict

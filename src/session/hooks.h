@@ -14,11 +14,17 @@
 
 #include "base/arena.h"
 
+struct tp_module;
+
+/* Does a packet pass a hook without a call? */
+typedef bool (*tp_hook_spares_fn)(const struct tp_exchange *exchange, const void *conf);
+
 /* A hook with its conf. */
 struct tp_hook_use {
     tp_hook_fn run;
     const void *conf;
     const char *owner; /* the module's name: what waits for a hook finds it again by that */
+    tp_hook_spares_fn spares; /* see struct tp_module; NULL: it spares none */
 };
 
 /* The hooks of one point, in the order in which they run. */
@@ -36,6 +42,7 @@ struct tp_hook_source {
     const struct tp_hooks *hooks; /* NULL: none */
     const void *conf;
     const char *owner; /* the module's name; "program" in the library */
+    tp_hook_spares_fn spares;
 };
 
 /* A set of points. */
@@ -62,6 +69,11 @@ uint32_t tp__hook_points_of_routes(void);
  */
 enum tp_result tp__hooks_add(struct tp_hook_set **set, const struct tp_hook_source *source,
                              uint32_t points, struct tp_arena *arena) TP_MUST_CHECK;
+
+/* The same of a module, as far as it wants any with this conf. */
+enum tp_result tp__hooks_add_module(struct tp_hook_set **set, const struct tp_module *module,
+                                    const void *conf, uint32_t points,
+                                    struct tp_arena *arena) TP_MUST_CHECK;
 
 /* TP_INVALID: `hooks` has one at a point that no route has, which is *wrong then. */
 enum tp_result tp__hooks_check_route(const struct tp_hooks *hooks,

@@ -134,7 +134,7 @@ session_encode(struct tp_session *session, size_t bytes_max)
         if (exchange->is_ours) {
             tp__own_exchange_on_sent(exchange);
         } else {
-            if (tp__exchange_hooks(exchange) != NULL) {
+            if (tp__hooks_at(tp__exchange_hooks(exchange), TP_HOOK_POST_WRITE_REPLY) != NULL) {
                 tp__exchange_tell_hooks(exchange, TP_HOOK_POST_WRITE_REPLY);
             }
             tp__exchange_free(exchange);

@@ -234,6 +234,7 @@ const struct tp_module tp_module_auth = {
                        [TP_HOOK_POST_READ_PULL_HEADER] = gate_on_pull,
                        [TP_HOOK_POST_READ_PUSH_HEADER] = gate_on_push } },
     .wants_hooks = auth_wants_hooks,
+    .spares = gate_spares,
     .start = auth_start,
     .stop = auth_stop,
     .session = { .size = sizeof(struct auth_session),

@@ -41,6 +41,7 @@ static enum auth_outcome session_become(const struct auth_claim *claim,
 static enum auth_outcome outcome_of(enum tp_result result);
 static void gate_log(const struct auth_claim *claim, const struct auth_finding *finding,
                      enum auth_outcome outcome);
+static bool uri_may_lead_to(struct tp_str uri, struct tp_str path);
 static bool is_credentials(const struct tp_exchange *exchange, const struct auth_conf *conf);
 static void take_id(struct tp_session *session);
 static bool same_text(struct tp_str one, struct tp_str other);
@@ -95,6 +96,24 @@ gate_on_push(struct tp_hook_call *call, const void *module_conf)
     }
     return tp_session_proves_each(call->session) ? gate_each(call, module_conf)
                                                  : gate_pass_known(call, module_conf);
+}
+
+bool
+gate_spares(const struct tp_exchange *exchange, const void *module_conf)
+{
+    const struct auth_conf *conf = module_conf;
+    const struct tp_session *session = tp_exchange_session(exchange);
+    int32_t type = tp_exchange_type(exchange);
+
+    if (tp_session_is_dialed(session)) {
+        return true;
+    }
+    if (tp_session_identity(session) == NULL || tp_session_proves_each(session)
+        || (conf->certificate != NULL && conf->sets_id && tp_session_id(session).len == 0)) {
+        return false;
+    }
+    return type == TP_PACKET_PUSH
+           || (type == TP_PACKET_PULL && !uri_may_lead_to(tp_exchange_uri(exchange), conf->uri));
 }
 
 enum tp_result
@@ -425,6 +444,24 @@ is_credentials(const struct tp_exchange *exchange, const struct auth_conf *conf)
 
     return type == TP_PACKET_AUTH_CALL
            || (type == TP_PACKET_PULL && same_text(tp_exchange_path(exchange), conf->uri));
+}
+
+/* False is certain, without reading on behind the first byte that differs. */
+static bool
+uri_may_lead_to(struct tp_str uri, struct tp_str path)
+{
+    size_t i = 0;
+
+    if (uri.len == 0 || uri.data[0] != '/') {
+        return true; /* There may be a host before the path. */
+    }
+    while (i < uri.len && i < path.len && uri.data[i] == path.data[i] && uri.data[i] != '%') {
+        i++;
+    }
+    bool has_path = i == path.len;
+    char next = i < uri.len ? uri.data[i] : '?';
+
+    return next == '%' || (has_path && (next == '?' || next == '#'));
 }
 
 /*

@@ -13,6 +13,9 @@ enum tp_verdict gate_on_accept(struct tp_hook_call *call, const void *module_con
 enum tp_verdict gate_on_pull(struct tp_hook_call *call, const void *module_conf);
 enum tp_verdict gate_on_push(struct tp_hook_call *call, const void *module_conf);
 
+/* True for a packet of a session that is in, unless it may be credentials. */
+bool gate_spares(const struct tp_exchange *exchange, const void *module_conf);
+
 /* What the module keeps of a session. */
 struct auth_session {
     bool has_no_id; /* it was tried to give it that of its certificate */

@@ -87,10 +87,19 @@ struct tp_module {
      * What it has to say at points in the life of sessions and exchanges, with its conf of
      * the block (see teleport/hooks.h): `.hooks = { .at = { [TP_HOOK_POST_ACCEPT] = … } }`.
      * `wants_hooks` tells whether it has anything to say with this conf, so that what nobody
-     * has configured costs nothing; NULL: it always has.
+     * has configured costs nothing; NULL: it always has.  `wants_hook_at` tells the same of one
+     * point, where that depends on the conf, too; NULL: of each.
      */
     struct tp_hooks hooks;
     bool (*wants_hooks)(const void *conf);
+    bool (*wants_hook_at)(const void *conf, enum tp_hook_point point);
+
+    /*
+     * True lets a packet pass its hooks of post_read_pull_header and post_read_push_header, where
+     * they stand before the router, without calling them.  It is asked of each, before the uri was
+     * read, so it is a few comparisons and changes nothing; NULL: they are called for each.
+     */
+    bool (*spares)(const struct tp_exchange *exchange, const void *conf);
 
     /*
      * What it does on its own in a worker, with each conf of a configuration: `start` before the
