@@ -1,5 +1,6 @@
 /*
  * teleport/home.h - a worker as modules see it: its clock, its timers, its threads for what blocks,
+ * descriptors it watches, jobs of which there is one among all workers, words to the other workers,
  * and its sessions.
  *
  * A module that works on its own, not for a packet, has `start` and `stop` in its descriptor: they
@@ -63,6 +64,34 @@ struct tp_job {
  * TP_UNSUPPORTED: there are no threads here.  Others: no thread runs and none could be started.
  */
 enum tp_result tp_job_submit(struct tp_sessions *home, struct tp_job *job) TP_MUST_CHECK;
+
+/*
+ * A descriptor of the module's own that the loop watches: of a library's connection, say.  Whoever
+ * has made it frees it, before the descriptor is closed.
+ */
+struct tp_home_watch;
+
+/*
+ * Of what was wanted, this can be done without blocking: level triggered, so that it comes again
+ * with each turn until it is done or wanted no more.  A descriptor that has failed can do all that
+ * was wanted of it: reading or writing then tells.
+ */
+typedef void (*tp_home_watch_fn)(struct tp_home_watch *watch, bool is_readable, bool is_writable,
+                                 void *owner);
+
+/* One that watches for nothing yet; the descriptor stays the caller's.  NULL: memory is out. */
+struct tp_home_watch *tp_home_watch_create(struct tp_sessions *home, int fd,
+                                           tp_home_watch_fn on_ready, void *owner) TP_MUST_CHECK;
+
+/*
+ * What it watches for from here on; both false: for nothing.  TP_NO_MEMORY and others: it could
+ * not be, and it watches for what it did before.
+ */
+enum tp_result tp_home_watch_want(struct tp_home_watch *watch, bool reads,
+                                  bool writes) TP_MUST_CHECK;
+
+/* Ends watching and frees it, also from within its own on_ready; *watch becomes NULL. */
+void tp_home_watch_destroy(struct tp_home_watch **watch);
 
 /*
  * Calls `visit` for each session of this worker, which it may end.  All in one turn: what takes
