@@ -316,7 +316,7 @@ peer_open_sessions(struct tp_peer *peer)
     tp__sessions_init(&peer->sessions, peer->loop, &callbacks, peer->options.memory);
     peer->sessions.threads = peer->pool;
     const struct tp_module_list modules = { tp__library_modules, tp__library_module_count };
-    enum tp_result result = tp__sessions_use_filters(&peer->sessions, &modules);
+    enum tp_result result = tp__sessions_use_modules(&peer->sessions, &modules);
 
     if (result != TP_OK) {
         tp__sessions_fini(&peer->sessions);

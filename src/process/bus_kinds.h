@@ -15,7 +15,8 @@
     ROW(CLOSE,      6, "Close a session of yours.")                                     \
     ROW(OUTCOME,    7, "What became of it.")                                            \
     ROW(DESCRIBE,   8, "How are these sessions of yours?")                              \
-    ROW(DESCRIPTION, 9, "So they are.")
+    ROW(DESCRIPTION, 9, "So they are.")                                                 \
+    ROW(TOLD,       10, "Whoever listens for this word of mine, hear.")
 /* clang-format on */
 
 enum tp_bus_kind {

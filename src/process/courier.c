@@ -159,6 +159,7 @@ tp__courier_on_message(struct tp_courier *courier, unsigned from_slot, uint16_t 
     case TP_BUS_ACCEPT_NOW:
     case TP_BUS_ASK:
     case TP_BUS_ANSWER:
+    case TP_BUS_TOLD:
         TP_ASSERT(!"these are not for the courier");
         break;
     }

@@ -63,6 +63,11 @@ struct row_head {
     uint32_t protocol_len;
 };
 
+struct told_head {
+    uint32_t word_len;
+    uint32_t bytes_len;
+};
+
 static void parcel_begin(struct tp_parcel *parcel, uint16_t kind, const void *head, size_t size);
 static void parcel_add(struct tp_parcel *parcel, struct tp_str text);
 static bool parcel_take_head(struct tp_str *rest, void *head, size_t size);
@@ -164,6 +169,19 @@ tp__parcel_write_description(struct tp_parcel *parcel,
     parcel_add(parcel, description->rows);
 }
 
+void
+tp__parcel_write_told(struct tp_parcel *parcel, const struct tp_parcel_told *told)
+{
+    struct told_head head = {
+        .word_len = (uint32_t) told->word.len,
+        .bytes_len = (uint32_t) told->bytes.len,
+    };
+
+    parcel_begin(parcel, TP_BUS_TOLD, &head, sizeof(head));
+    parcel_add(parcel, told->word);
+    parcel_add(parcel, told->bytes);
+}
+
 bool
 tp__parcel_read_packet(struct tp_str bytes, struct tp_parcel_packet *packet)
 {
@@ -249,6 +267,16 @@ tp__parcel_read_description(struct tp_str bytes, struct tp_parcel_description *d
     description->request = head.request;
     description->result = (enum tp_result) head.result;
     return bytes.len == 0;
+}
+
+bool
+tp__parcel_read_told(struct tp_str bytes, struct tp_parcel_told *told)
+{
+    struct told_head head;
+
+    return parcel_take_head(&bytes, &head, sizeof(head))
+           && parcel_take(&bytes, head.word_len, &told->word)
+           && parcel_take(&bytes, head.bytes_len, &told->bytes) && bytes.len == 0;
 }
 
 void

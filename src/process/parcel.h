@@ -71,6 +71,12 @@ struct tp_parcel_description {
     struct tp_str rows;
 };
 
+/* TP_BUS_TOLD: nobody answers it. */
+struct tp_parcel_told {
+    struct tp_str word;
+    struct tp_str bytes;
+};
+
 void tp__parcel_write_packet(struct tp_parcel *parcel, uint16_t kind,
                              const struct tp_parcel_packet *packet);
 void tp__parcel_write_closing(struct tp_parcel *parcel, const struct tp_parcel_closing *closing);
@@ -78,6 +84,7 @@ void tp__parcel_write_outcome(struct tp_parcel *parcel, const struct tp_parcel_o
 void tp__parcel_write_question(struct tp_parcel *parcel, const struct tp_parcel_question *question);
 void tp__parcel_write_description(struct tp_parcel *parcel,
                                   const struct tp_parcel_description *description);
+void tp__parcel_write_told(struct tp_parcel *parcel, const struct tp_parcel_told *told);
 
 /* False when the bytes are no such parcel. */
 bool tp__parcel_read_packet(struct tp_str bytes, struct tp_parcel_packet *packet) TP_MUST_CHECK;
@@ -87,6 +94,7 @@ bool tp__parcel_read_question(struct tp_str bytes,
                               struct tp_parcel_question *question) TP_MUST_CHECK;
 bool tp__parcel_read_description(struct tp_str bytes,
                                  struct tp_parcel_description *description) TP_MUST_CHECK;
+bool tp__parcel_read_told(struct tp_str bytes, struct tp_parcel_told *told) TP_MUST_CHECK;
 
 /* Appends a row to `rows`. */
 void tp__parcel_add_row(struct tp_text *rows, const struct tp_session_row *row);

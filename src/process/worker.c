@@ -253,7 +253,7 @@ worker_start_loop(struct tp_worker *worker)
     tp__sessions_init(&worker->sessions, worker->loop, &callbacks,
                       worker->cycle->core->worker_memory);
     worker->sessions.worker_slot = worker->slot;
-    result = tp__sessions_use_filters(&worker->sessions, &worker->program->modules);
+    result = tp__sessions_use_modules(&worker->sessions, &worker->program->modules);
     if (result != TP_OK) {
         return result;
     }
@@ -352,7 +352,11 @@ static enum tp_result
 worker_start_serving(struct tp_worker *worker)
 {
     struct tp_text messages = { 0 }; /* the log has it, too */
+    struct tp_cycle *cycle = worker->cycle;
     enum tp_result result = tp__fault("worker-start");
+
+    /* First, so that what others tell while its modules begin is told it, too, once it turns. */
+    tp__roster_join(&cycle->shared.roster, worker->slot, tp__process_id(), cycle->generation);
 
     if (result == TP_OK) {
         result = tp__cycle_announce_listens(worker->cycle, &messages);
@@ -623,6 +627,9 @@ worker_on_bus_message(void *owner, unsigned from_slot, uint16_t kind, struct tp_
     case TP_BUS_DESCRIBE:
     case TP_BUS_DESCRIPTION:
         tp__courier_on_message(&worker->courier, from_slot, kind, bytes);
+        return;
+    case TP_BUS_TOLD:
+        tp__worker_on_told(worker, from_slot, bytes);
         return;
     }
     tp_log_warn(&worker->cycle->log, "bus-message-unknown", "from_slot=%u kind=%u", from_slot,

@@ -13,6 +13,7 @@
 #include "process/courier.h"
 #include "process/crash.h"
 #include "process/dials.h"
+#include "process/parcel.h"
 #include "process/watch.h"
 #include "session/session.h"
 #include "upstream/upstream.h"
@@ -93,6 +94,11 @@ enum tp_result tp__worker_apply_cycle(struct tp_worker *worker) TP_MUST_CHECK;
 
 /* What the sessions tell the worker: see worker_sessions.c. */
 struct tp_sessions_callbacks tp__worker_sessions_callbacks(struct tp_worker *worker);
+
+/* What its sessions tell the workers beside this one (`owner` is the worker), and hear of them. */
+enum tp_result tp__worker_tell_others(void *owner, struct tp_str word,
+                                      struct tp_str bytes) TP_MUST_CHECK;
+void tp__worker_on_told(struct tp_worker *worker, unsigned from_slot, struct tp_str bytes);
 
 /* Writes how many sessions there are to where others see it. */
 void tp__worker_count_sessions(struct tp_worker *worker);

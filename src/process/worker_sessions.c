@@ -30,6 +30,7 @@ tp__worker_sessions_callbacks(struct tp_worker *worker)
         .on_ended = worker_on_session_ended,
         .claim_id = worker_claim_id,
         .release_id = worker_release_id,
+        .tell = tp__worker_tell_others,
         .remote = &tp__courier_functions,
         .remote_owner = &worker->courier,
         .owner = worker,

@@ -4,6 +4,8 @@
  * Runs in: worker; library.  Owns: nothing: a timer is whoever's that made it.
  * Read next: event/timer.h, event/pool.h.
  */
+#include "session/home.h"
+
 #include "session/session.h"
 
 #include <stdlib.h>

@@ -56,13 +56,15 @@ tp__sessions_init(struct tp_sessions *sessions, struct tp_loop *loop,
     tp__buf_pool_init(&sessions->pool, memory, BUFS_KEPT_MAX);
     tp__output_init(&sessions->output, &sessions->pool);
     tp__shells_init(sessions);
+    tp__home_init(&sessions->home);
 }
 
 enum tp_result
-tp__sessions_use_filters(struct tp_sessions *sessions, const struct tp_module_list *modules)
+tp__sessions_use_modules(struct tp_sessions *sessions, const struct tp_module_list *modules)
 {
     enum tp_result result = TP_OK;
 
+    sessions->home.modules = *modules;
     for (size_t i = 0; i < modules->count && result == TP_OK; i++) {
         if (modules->modules[i]->filter != NULL) {
             result = tp__filters_add(&sessions->filters, modules->modules[i]->filter);
@@ -89,6 +91,7 @@ tp__sessions_fini(struct tp_sessions *sessions)
     tp__output_fini(&sessions->output);
     tp__shells_fini(sessions);
     tp__filters_fini(&sessions->filters);
+    tp__home_fini(&sessions->home);
     tp__buf_pool_fini(&sessions->pool);
 }
 

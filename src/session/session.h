@@ -21,6 +21,7 @@
 #include "packet/filters.h"
 #include "packet/output.h"
 #include "session/close_reason.h"
+#include "session/home.h"
 #include "session/server.h"
 
 enum {
@@ -59,6 +60,9 @@ struct tp_sessions_callbacks {
      */
     enum tp_result (*claim_id)(void *owner, struct tp_session *session, struct tp_str id);
     void (*release_id)(void *owner, struct tp_session *session, struct tp_str id);
+
+    /* Brings these bytes to all other workers, for who listens for `word` there; or NULL. */
+    enum tp_result (*tell)(void *owner, struct tp_str word, struct tp_str bytes);
     void *owner;
 };
 
@@ -147,13 +151,14 @@ struct tp_sessions {
     struct tp_list_node free_exchanges;
     size_t free_exchange_count;
     struct tp_upstreams *upstreams; /* where exchanges can be passed on to; NULL: nowhere */
+    struct tp_home home; /* what modules and other parts of the server have of their worker */
 };
 
 void tp__sessions_init(struct tp_sessions *sessions, struct tp_loop *loop,
                        const struct tp_sessions_callbacks *callbacks, struct tp_size memory);
 
-/* Makes the states of the modules' filters, which the sessions share. */
-enum tp_result tp__sessions_use_filters(struct tp_sessions *sessions,
+/* From here on they have these modules: makes the states of their filters, which all share. */
+enum tp_result tp__sessions_use_modules(struct tp_sessions *sessions,
                                         const struct tp_module_list *modules) TP_MUST_CHECK;
 
 /* Closes all sessions and frees what they shared. */

@@ -25,7 +25,7 @@ tp__test_place_open(struct tp_test_place *place, const struct tp_test_route *rou
 
     tp__test_bench_open(&place->bench);
     tp__test_site_open(&place->site, &place->bench, routes);
-    ck_assert_int_eq(TP_OK, tp__sessions_use_filters(&place->bench.sessions, &modules));
+    ck_assert_int_eq(TP_OK, tp__sessions_use_modules(&place->bench.sessions, &modules));
     place->site.source.socket_options.send_buffer_bytes = TP_TEST_SEND_BUFFER;
     place->receiver = (struct tp_session_receiver){ place_find_source, place, &place->bench.log };
 }

@@ -14,6 +14,8 @@
 
 #include <teleport/session.h>
 
+struct tp_module;
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -92,6 +94,30 @@ enum tp_result tp_home_watch_want(struct tp_home_watch *watch, bool reads,
 
 /* Ends watching and frees it, also from within its own on_ready; *watch becomes NULL. */
 void tp_home_watch_destroy(struct tp_home_watch **watch);
+
+/*
+ * What `module` keeps of this worker: one pointer of its own, NULL at first, for what is neither a
+ * configuration's nor a session's.  Setting it to NULL ends that; whatever it points to the module
+ * frees, in its last `stop`.  TP_NO_MEMORY.
+ */
+void *tp_home_data_get(const struct tp_sessions *home, const struct tp_module *module);
+enum tp_result tp_home_data_set(struct tp_sessions *home, const struct tp_module *module,
+                                void *data) TP_MUST_CHECK;
+
+enum {
+    TP_HOME_TELL_MAX = 4096, /* bytes */
+};
+
+/*
+ * Tells the same module in all other workers: its `on_told` gets these bytes there, soon, those of
+ * one worker in their order.  A nudge and no more: what a worker's queue has no room for, or what a
+ * worker that dies has not read, is dropped (and counted: bus_refused, bus_dropped), and who comes
+ * later never hears of it.  So what is told is where to look, and what counts stands in a table.
+ * TP_OK: it was queued for all there are, which may be nobody, as it always is in a program.
+ * TP_TOO_LARGE: for nobody.  TP_FULL, TP_GONE and others: for one at least it was not.
+ */
+enum tp_result tp_home_tell(struct tp_sessions *home, const struct tp_module *module,
+                            struct tp_str bytes) TP_MUST_CHECK;
 
 /*
  * Calls `visit` for each session of this worker, which it may end.  All in one turn: what takes

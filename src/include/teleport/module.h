@@ -109,6 +109,12 @@ struct tp_module {
     enum tp_result (*start)(struct tp_sessions *home, const void *conf);
     void (*stop)(struct tp_sessions *home, const void *conf);
 
+    /*
+     * The same module in another worker has told this with tp_home_tell(); the bytes are borrowed.
+     * Once, however many confs there are: what it is about the module finds by tp_home_data_get().
+     */
+    void (*on_told)(struct tp_sessions *home, unsigned from_slot, struct tp_str bytes);
+
     /* What it keeps of each session, and what it counts. */
     struct tp_session_keeping session;
     const struct tp_meter_row *meters;

@@ -326,6 +326,25 @@ START_TEST(more_numbers_than_may_be_asked_for_are_no_question)
 }
 END_TEST
 
+START_TEST(what_is_told_arrives)
+{
+    struct tp_parcel_told told = { .word = TP_STR("module x"), .bytes = TP_STR("changed") };
+    struct tp_parcel_told heard;
+    struct tp_parcel parcel;
+
+    tp__parcel_write_told(&parcel, &told);
+    struct arrived arrived = send_parcel(&parcel, TP_BUS_TOLD);
+
+    ck_assert(tp__parcel_read_told(arrived.bytes, &heard));
+    assert_text("module x", heard.word);
+    assert_text("changed", heard.bytes);
+    for (arrived.bytes.len--; arrived.bytes.len > 0; arrived.bytes.len--) {
+        ck_assert(!tp__parcel_read_told(arrived.bytes, &heard));
+    }
+    free(arrived.memory);
+}
+END_TEST
+
 Suite *
 tp_suite_process_parcel(void)
 {
@@ -338,6 +357,7 @@ tp_suite_process_parcel(void)
     tcase_add_test(tests, questions_arrive);
     tcase_add_test(tests, rows_arrive_one_behind_the_other);
     tcase_add_test(tests, another_length_is_no_parcel);
+    tcase_add_test(tests, what_is_told_arrives);
     tcase_add_test(tests, more_numbers_than_may_be_asked_for_are_no_question);
     suite_add_tcase(suite, tests);
     return suite;
