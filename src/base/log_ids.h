@@ -44,6 +44,9 @@
         "A hook has refused a session or an exchange.") \
     ROW("input-refused", \
         "A session sent something that cannot be taken, for the reason given; it is closed.") \
+    ROW("lease-not-had", \
+        "A module's job that one worker does for all could not be had by this one, for the reason " \
+        "given: full means that there are too many such jobs.  It goes on trying.") \
     ROW("lease-not-released", \
         "A dead worker's leases could not be given back; they run out by themselves.") \
     ROW("link-failed", \

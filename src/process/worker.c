@@ -122,6 +122,7 @@ tp__worker_apply_cycle(struct tp_worker *worker)
 
     worker->courier.cycle = cycle;
     tp__roster_join(&cycle->shared.roster, worker->slot, tp__process_id(), cycle->generation);
+    tp__home_leases_use(&worker->sessions, &cycle->shared.leases, tp__process_id());
     if (worker->state == TP_WORKER_QUITTING) {
         /* Both have stopped, but what comes late is still logged and counted. */
         worker->acceptor.cycle = cycle;
@@ -132,6 +133,7 @@ tp__worker_apply_cycle(struct tp_worker *worker)
     worker->state =
         worker->slot < cycle->core->worker_count ? TP_WORKER_SERVING : TP_WORKER_DRAINING;
     tp__watch_apply(&worker->watch, cycle);
+    tp__home_leases_rest(&worker->sessions, worker->state != TP_WORKER_SERVING);
     if (worker->state == TP_WORKER_SERVING) {
         tp__dials_apply(&worker->dials, cycle);
     } else {
@@ -357,7 +359,7 @@ worker_start_serving(struct tp_worker *worker)
 
     /* First, so that what others tell while its modules begin is told it, too, once it turns. */
     tp__roster_join(&cycle->shared.roster, worker->slot, tp__process_id(), cycle->generation);
-
+    tp__home_leases_use(&worker->sessions, &cycle->shared.leases, tp__process_id());
     if (result == TP_OK) {
         result = tp__cycle_announce_listens(worker->cycle, &messages);
     }
@@ -437,6 +439,7 @@ worker_on_message(struct tp_worker *worker, const struct tp_channel_message *mes
         tp__bus_refuse(worker->bus, message->slot);
         return;
     case TP_CHANNEL_WORKER_DIED:
+        tp__home_leases_on_worker_died(&worker->sessions);
         tp__watch_on_worker_died(&worker->watch, message->slot);
         tp__dials_on_worker_died(&worker->dials);
         return;
@@ -538,6 +541,7 @@ worker_quit(struct tp_worker *worker)
     }
     tp__sessions_end_all(&worker->sessions, TP_CLOSE_SHUTDOWN);
     tp__dials_stop(&worker->dials);
+    tp__home_leases_rest(&worker->sessions, true);
     tp__loop_post(worker->loop, &worker->end_check);
 }
 

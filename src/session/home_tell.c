@@ -27,19 +27,21 @@ static void home_tell_module(struct tp_sessions *sessions, struct tp_str name, u
                              struct tp_str bytes);
 
 void
-tp__home_init(struct tp_home *home)
+tp__home_init(struct tp_sessions *sessions)
 {
-    tp__list_init(&home->ears);
-    tp__list_init(&home->data);
+    tp__list_init(&sessions->home.ears);
+    tp__list_init(&sessions->home.data);
+    tp__home_leases_init(sessions);
 }
 
 /* What the data was for the modules have freed. */
 void
-tp__home_fini(struct tp_home *home)
+tp__home_fini(struct tp_sessions *sessions)
 {
     struct tp_list_node *node;
 
-    while ((node = tp__list_take_first(&home->data)) != NULL) {
+    tp__home_leases_fini(sessions);
+    while ((node = tp__list_take_first(&sessions->home.data)) != NULL) {
         free(TP_CONTAINER_OF(node, struct home_data, node));
     }
 }

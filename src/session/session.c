@@ -56,7 +56,7 @@ tp__sessions_init(struct tp_sessions *sessions, struct tp_loop *loop,
     tp__buf_pool_init(&sessions->pool, memory, BUFS_KEPT_MAX);
     tp__output_init(&sessions->output, &sessions->pool);
     tp__shells_init(sessions);
-    tp__home_init(&sessions->home);
+    tp__home_init(sessions);
 }
 
 enum tp_result
@@ -91,7 +91,7 @@ tp__sessions_fini(struct tp_sessions *sessions)
     tp__output_fini(&sessions->output);
     tp__shells_fini(sessions);
     tp__filters_fini(&sessions->filters);
-    tp__home_fini(&sessions->home);
+    tp__home_fini(sessions);
     tp__buf_pool_fini(&sessions->pool);
 }
 

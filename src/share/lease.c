@@ -18,7 +18,7 @@
 #include <string.h>
 
 enum {
-    LEASE_LAYOUT_VERSION = 1,
+    LEASE_LAYOUT_VERSION = 2,
     LEASE_SHARD = 0,
 };
 

@@ -19,8 +19,8 @@
 #include "share/zone.h"
 
 enum {
-    TP_LEASES_MAX = 64,
-    TP_LEASE_NAME_MAX = 31,            /* bytes */
+    TP_LEASES_MAX = 256,
+    TP_LEASE_NAME_MAX = 63,            /* bytes */
     TP_LEASE_TTL_MAX_MS = 3600 * 1000, /* a cell that claims more is broken */
 };
 

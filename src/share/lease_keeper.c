@@ -16,6 +16,7 @@ enum {
 };
 
 static void keeper_on_timer(struct tp_timer *timer);
+static void keeper_note(struct tp_lease_keeper *keeper, enum tp_result result);
 static int64_t keeper_next_try_ms(const struct tp_lease_keeper *keeper);
 
 enum tp_result
@@ -69,9 +70,9 @@ keeper_on_timer(struct tp_timer *timer)
     struct tp_lease_keeper *keeper = TP_CONTAINER_OF(timer, struct tp_lease_keeper, timer);
     struct tp_zone *zone = keeper->options.zone;
     uint64_t epoch_before = keeper->lease.epoch;
+    enum tp_result result = tp__lease_try(zone, &keeper->lease, keeper->options.ttl_ms);
     /* A try that failed for lack of the lock takes nothing away. */
-    bool is_ours = tp__lease_try(zone, &keeper->lease, keeper->options.ttl_ms) == TP_OK
-                   || tp__lease_is_mine(zone, &keeper->lease);
+    bool is_ours = result == TP_OK || tp__lease_is_mine(zone, &keeper->lease);
     /* Gained anew after it had run out: another may have had it in between. */
     bool is_lost = keeper->is_held && (!is_ours || keeper->lease.epoch != epoch_before);
 
@@ -85,6 +86,19 @@ keeper_on_timer(struct tp_timer *timer)
     if (is_ours && !keeper->is_held) {
         keeper->is_held = true;
         keeper->options.on_gained(keeper);
+        return;
+    }
+    keeper_note(keeper, result == TP_IN_USE ? TP_OK : result);
+}
+
+static void
+keeper_note(struct tp_lease_keeper *keeper, enum tp_result result)
+{
+    bool is_news = result != keeper->last_told;
+
+    keeper->last_told = result;
+    if (is_news && result != TP_OK && keeper->options.on_failed != NULL) {
+        keeper->options.on_failed(keeper, result);
     }
 }
 

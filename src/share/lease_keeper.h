@@ -27,6 +27,12 @@ struct tp_lease_keeper_options {
      */
     tp_lease_keeper_fn on_gained;
     tp_lease_keeper_fn on_lost;
+
+    /*
+     * It could not even be asked for it, or there is no room for another one (TP_FULL): told once
+     * until that changes; the tries go on.  May be NULL.
+     */
+    void (*on_failed)(struct tp_lease_keeper *keeper, enum tp_result result);
 };
 
 /* Embedded in its owner, which the callbacks find with TP_CONTAINER_OF(). */
@@ -34,7 +40,8 @@ struct tp_lease_keeper {
     struct tp_lease_keeper_options options;
     struct tp_lease lease;
     struct tp_timer timer;
-    bool is_held; /* on_gained was called last */
+    bool is_held;             /* on_gained was called last */
+    enum tp_result last_told; /* on_failed; TP_OK: nothing failed since */
 };
 
 /* Begins trying, at the next turn at the earliest.  TP_TOO_LARGE, TP_INVALID: the name. */

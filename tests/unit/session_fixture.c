@@ -40,6 +40,7 @@ static void test_build_router(struct tp_test_site *site, const struct tp_test_ro
 static void test_on_site_unused(struct tp_counted *counted);
 static void test_on_count_changed(void *owner);
 static void test_on_bytes(void *owner, size_t count);
+static const struct tp_log *test_log(void *owner);
 static void test_write_line(struct tp_log_sink *sink, const char *line, size_t len);
 static int test_process_id(void);
 static void test_add_packet(struct tp_test_stream *stream, const char *header, struct tp_str body);
@@ -82,6 +83,7 @@ tp__test_bench_open(struct tp_test_bench *bench)
     const struct tp_sessions_callbacks callbacks = {
         .on_count_changed = test_on_count_changed,
         .on_bytes = test_on_bytes,
+        .log = test_log,
         .owner = bench,
     };
 
@@ -446,6 +448,14 @@ static void
 test_on_count_changed(void *owner)
 {
     (void) owner;
+}
+
+static const struct tp_log *
+test_log(void *owner)
+{
+    const struct tp_test_bench *bench = owner;
+
+    return &bench->log;
 }
 
 static void

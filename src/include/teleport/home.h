@@ -96,6 +96,39 @@ enum tp_result tp_home_watch_want(struct tp_home_watch *watch, bool reads,
 void tp_home_watch_destroy(struct tp_home_watch **watch);
 
 /*
+ * A job of which there is one among all workers, by its name: who holds its lease does it.  Whoever
+ * has made a lease frees it.
+ */
+struct tp_home_lease;
+typedef void (*tp_home_lease_fn)(struct tp_home_lease *lease, void *owner);
+
+enum {
+    TP_HOME_LEASE_NAME_MAX = 48, /* bytes */
+};
+
+/*
+ * Tries to hold the lease `name` (copied) from here on; all modules' names are one space, so it begins
+ * with the module's.  `on_gained`: the job is this one's to do; `on_lost`: it is not any more.  Both are
+ * called from the loop, in turns, never from within a call of the lease, and may destroy it.
+ *
+ * Of several leases of one name in a worker the newest has the job while the worker has: so after a
+ * reload, whose `start` comes before the former configuration's `stop`, it goes over within the worker,
+ * and back when the reload fails.  When a worker dies, drains or ends, another gains the job at once; when
+ * it hangs, after a few seconds.  There is room for some 250 names: for one beyond, nobody has the job
+ * until there is room, and the log says so ("lease-not-had").  In a program there is nobody else: it is
+ * gained at once.  NULL: memory is out, or the name is empty or too long.
+ */
+struct tp_home_lease *tp_home_lease_create(struct tp_sessions *home, struct tp_str name,
+                                           tp_home_lease_fn on_gained, tp_home_lease_fn on_lost,
+                                           void *owner) TP_MUST_CHECK;
+
+/* Gives it up, for another to have, and frees it; on_lost is not called.  *lease becomes NULL. */
+void tp_home_lease_destroy(struct tp_home_lease **lease);
+
+/* Ask before each act that must not happen twice: between two turns much time may have passed. */
+bool tp_home_lease_is_held(const struct tp_home_lease *lease);
+
+/*
  * What `module` keeps of this worker: one pointer of its own, NULL at first, for what is neither a
  * configuration's nor a session's.  Setting it to NULL ends that; whatever it points to the module
  * frees, in its last `stop`.  TP_NO_MEMORY.

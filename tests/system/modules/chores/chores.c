@@ -14,12 +14,14 @@
 
 struct chores_conf {
     int what;
+    struct tp_str lease;
 };
 
 enum {
     CHORES_ECHO_WATCHED, /* answers with what came back through a watched pair of sockets */
     CHORES_TELL,         /* tells the body to the other workers */
     CHORES_TOLD,         /* answers what this worker was last told */
+    CHORES_LEASE,        /* answers whether this worker has the lease */
     CHORES_BYTES_MAX = 64,
     CHORES_ANSWER_MAX = 256,
 };
@@ -31,6 +33,16 @@ struct chores {
     unsigned told_by;
     char told[CHORES_BYTES_MAX + 1]; /* the first bytes of it */
     size_t told_len;                 /* all of it */
+    struct chore *leases;            /* of confs that name one */
+};
+
+struct chore {
+    struct chore *next;
+    struct tp_sessions *home;
+    const struct chores_conf *conf; /* of which the chore is */
+    struct tp_home_lease *lease;
+    unsigned gained_count;
+    unsigned lost_count;
 };
 
 /* A body on its way. */
@@ -45,6 +57,12 @@ static void chores_stop(struct tp_sessions *home, const void *module_conf);
 static void chores_on_told(struct tp_sessions *home, unsigned from_slot, struct tp_str bytes);
 static void chores_handle(struct tp_exchange *exchange, const void *module_conf);
 static void chores_tell(struct tp_exchange *exchange, struct tp_str bytes);
+static struct chores *chores_get(struct tp_sessions *home);
+static enum tp_result chores_add_lease(struct tp_sessions *home, struct chores *chores,
+                                       const struct chores_conf *conf);
+static void chores_on_gained(struct tp_home_lease *lease, void *owner);
+static void chores_on_lost(struct tp_home_lease *lease, void *owner);
+static void chores_answer_lease(struct tp_exchange *exchange, const struct chores_conf *conf);
 static void chores_answer_told(struct tp_exchange *exchange);
 static void chores_run_errand(struct tp_exchange *exchange, struct tp_str bytes);
 static void errand_on_ready(struct tp_home_watch *watch, bool is_readable, bool is_writable,
@@ -54,6 +72,7 @@ static const struct tp_word chores_words[] = {
     { "echo-watched", CHORES_ECHO_WATCHED },
     { "tell", CHORES_TELL },
     { "told", CHORES_TOLD },
+    { "lease", CHORES_LEASE },
     { NULL, 0 },
 };
 
@@ -63,6 +82,16 @@ static const struct tp_directive chores_directives[] = {
         .preset = "told", .since = "0.1",
         .brief = "Shows what a module has of its worker.",
     },
+    {
+        .name = "chores_lease", .where = TP_IN_ROUTE, TP_TEXT(struct chores_conf, lease),
+        .preset = "", .since = "0.1",
+        .brief = "The name of a lease that the worker wants.",
+    },
+};
+
+static const struct tp_log_id chores_log_ids[] = {
+    { "chores-gained", "A worker has the lease of this name." },
+    { "chores-lost", "A worker has the lease of this name no more." },
 };
 
 const struct tp_module tp_module_chores = {
@@ -70,6 +99,7 @@ const struct tp_module tp_module_chores = {
     .brief = "Shows what a module has of its worker.",
     .conf_size = sizeof(struct chores_conf),
     TP_DIRECTIVES(chores_directives),
+    TP_LOG_IDS(chores_log_ids),
     .run_after = "",
     .start = chores_start,
     .stop = chores_stop,
@@ -81,23 +111,14 @@ const struct tp_module tp_module_chores = {
 static enum tp_result
 chores_start(struct tp_sessions *home, const void *module_conf)
 {
-    struct chores *chores = tp_home_data_get(home, &tp_module_chores);
+    const struct chores_conf *conf = module_conf;
+    struct chores *chores = chores_get(home);
 
-    (void) module_conf;
     if (chores == NULL) {
-        chores = calloc(1, sizeof(*chores));
-        if (chores == NULL) {
-            return TP_NO_MEMORY;
-        }
-        enum tp_result result = tp_home_data_set(home, &tp_module_chores, chores);
-
-        if (result != TP_OK) {
-            free(chores);
-            return result;
-        }
+        return TP_NO_MEMORY;
     }
     chores->start_count++;
-    return TP_OK;
+    return conf->lease.len == 0 ? TP_OK : chores_add_lease(home, chores, conf);
 }
 
 static void
@@ -105,13 +126,79 @@ chores_stop(struct tp_sessions *home, const void *module_conf)
 {
     struct chores *chores = tp_home_data_get(home, &tp_module_chores);
 
-    (void) module_conf;
+    for (struct chore **at = &chores->leases; *at != NULL; at = &(*at)->next) {
+        struct chore *chore = *at;
+
+        if (chore->conf == module_conf) {
+            tp_home_lease_destroy(&chore->lease);
+            *at = chore->next;
+            free(chore);
+            break;
+        }
+    }
     if (--chores->start_count == 0) {
         enum tp_result result = tp_home_data_set(home, &tp_module_chores, NULL);
 
         TP_ASSERT(result == TP_OK);
         free(chores);
     }
+}
+
+/* What it keeps of the worker, made if there is none. */
+static struct chores *
+chores_get(struct tp_sessions *home)
+{
+    struct chores *chores = tp_home_data_get(home, &tp_module_chores);
+
+    if (chores != NULL) {
+        return chores;
+    }
+    chores = calloc(1, sizeof(*chores));
+    if (chores != NULL && tp_home_data_set(home, &tp_module_chores, chores) != TP_OK) {
+        free(chores);
+        return NULL;
+    }
+    return chores;
+}
+
+static enum tp_result
+chores_add_lease(struct tp_sessions *home, struct chores *chores, const struct chores_conf *conf)
+{
+    struct chore *chore = calloc(1, sizeof(*chore));
+
+    if (chore == NULL) {
+        return TP_NO_MEMORY;
+    }
+    *chore = (struct chore){ .next = chores->leases, .home = home, .conf = conf };
+    chore->lease = tp_home_lease_create(home, conf->lease, chores_on_gained, chores_on_lost, chore);
+    if (chore->lease == NULL) {
+        free(chore);
+        return TP_INVALID;
+    }
+    chores->leases = chore;
+    return TP_OK;
+}
+
+static void
+chores_on_gained(struct tp_home_lease *lease, void *owner)
+{
+    struct chore *chore = owner;
+
+    TP_ASSERT(tp_home_lease_is_held(lease) && chore->gained_count == chore->lost_count);
+    chore->gained_count++;
+    tp_log_info(tp_home_log(chore->home), "chores-gained", "name=%s slot=%u",
+                chore->conf->lease.data, tp_home_slot(chore->home));
+}
+
+static void
+chores_on_lost(struct tp_home_lease *lease, void *owner)
+{
+    struct chore *chore = owner;
+
+    chore->lost_count++;
+    TP_ASSERT(!tp_home_lease_is_held(lease) && chore->gained_count == chore->lost_count);
+    tp_log_info(tp_home_log(chore->home), "chores-lost", "name=%s slot=%u", chore->conf->lease.data,
+                tp_home_slot(chore->home));
 }
 
 static void
@@ -145,6 +232,8 @@ chores_handle(struct tp_exchange *exchange, const void *module_conf)
         chores_run_errand(exchange, body);
     } else if (conf->what == CHORES_TELL) {
         chores_tell(exchange, body);
+    } else if (conf->what == CHORES_LEASE) {
+        chores_answer_lease(exchange, conf);
     } else {
         chores_answer_told(exchange);
     }
@@ -174,6 +263,28 @@ chores_answer_told(struct tp_exchange *exchange)
                        chores->told, chores->told_len);
 
     tp_exchange_reply_copy(exchange, (struct tp_str){ answer, (size_t) len }, TP_CODEC_JSON);
+}
+
+static void
+chores_answer_lease(struct tp_exchange *exchange, const struct chores_conf *conf)
+{
+    struct tp_sessions *home = tp_exchange_home(exchange);
+    struct chores *chores = tp_home_data_get(home, &tp_module_chores);
+    char answer[CHORES_ANSWER_MAX];
+
+    for (const struct chore *chore = chores->leases; chore != NULL; chore = chore->next) {
+        if (chore->conf != conf) {
+            continue;
+        }
+        int len =
+            snprintf(answer, sizeof(answer), "{\"slot\":%u,\"held\":%s,\"gained\":%u,\"lost\":%u}",
+                     tp_home_slot(home), tp_home_lease_is_held(chore->lease) ? "true" : "false",
+                     chore->gained_count, chore->lost_count);
+
+        tp_exchange_reply_copy(exchange, (struct tp_str){ answer, (size_t) len }, TP_CODEC_JSON);
+        return;
+    }
+    tp_exchange_refuse_result(exchange, TP_NOT_FOUND);
 }
 
 /* Writes when that can be done, and answers when what was written has come out at the other end. */
