@@ -31,8 +31,9 @@ process_objects := $(filter-out $(main_object),$(call objects_of,$(call find_sou
 peer_objects := $(call objects_of,$(call find_sources,src/peer)) $(OBJS)/library.o
 library_objects := $(call objects_of,$(filter-out src/process/% src/cycle/% src/peer/% src/cli/%,\
 	$(call find_sources,src)))
+module_sources = $(filter-out $(MODULE_ABSENT_$(1)),$(wildcard $(MODULE_DIR_$(1))/*.c))
 module_objects = $(foreach name,$(MODULES),$(patsubst $(MODULE_DIR_$(name))/%.c,\
-	$(OBJS)/modules/$(name)/%.o,$(wildcard $(MODULE_DIR_$(name))/*.c)))
+	$(OBJS)/modules/$(name)/%.o,$(call module_sources,$(name))))
 server_objects := $(process_objects) $(peer_objects) $(module_objects) $(OBJS)/modules.o
 
 all: $(program) libteleport tp
@@ -65,7 +66,7 @@ define module_rule
 $(OBJS)/modules/$(1)/%.o: $(MODULE_DIR_$(1))/%.c $(OBJS)/Makefile
 	$$(call say,CC,$$<)
 	@mkdir -p $$(@D)
-	$$(Q)$$(COMPILE) $$(INCLUDE_MODULE) $$<
+	$$(Q)$$(COMPILE) $$(INCLUDE_MODULE) $$(MODULE_FLAGS_$(1)) $$<
 endef
 $(foreach name,$(MODULES),$(eval $(call module_rule,$(name))))
 

@@ -88,6 +88,56 @@ def test_a_module_without_its_library_can_be_left_out(tmp_path):
     assert "filter/gzip" not in listed.stdout
 
 
+def write_module_with_part(folder):
+    """A module with a part that zlib builds."""
+    home = write_module(folder, "whole")
+    (home / "config").write_text('module_parts="packing:zlib"\n')
+    for name in ("packing", "packing_more"):
+        (home / f"{name}.c").write_text(f"int packing_{name};\n")
+    return home
+
+
+def sources_built(objs):
+    listed = run(["make", "-n", "-f", f"{objs}/Makefile", f"{objs}/teleport"])
+    assert listed.returncode == 0, listed.stdout
+    return listed.stdout
+
+
+@pytest.mark.parametrize("arguments, is_built", [([], True), (["--with-packing"], True),
+                                                 (["--without-packing"], False)])
+def test_a_part_of_a_module_is_built_where_its_library_is(tmp_path, arguments, is_built):
+    home = write_module_with_part(tmp_path)
+
+    answer = configure(f"--objs={tmp_path}/objs", f"--add-module={home}", *arguments)
+
+    assert answer.returncode == 0, answer.stdout
+    built = sources_built(tmp_path / "objs")
+    assert ("-DTP_HAVE_PACKING=1" in built) == is_built
+    assert (f"{home}/packing.c" in built) == is_built
+    assert (f"{home}/packing_more.c" in built) == is_built
+    assert f"{home}/whole.c" in built
+    left_out = [line for line in answer.stdout.splitlines() if line.startswith("  left out")]
+    assert any("packing" in line for line in left_out) != is_built
+
+
+def test_a_part_without_its_library_is_left_out_unless_it_is_asked_for(tmp_path):
+    home = write_module_with_part(tmp_path)
+    compiler = write_compiler(tmp_path, 'case "$*" in *-lz*) exit 1 ;; esac')
+    arguments = (f"--objs={tmp_path}/objs", f"--cc={compiler}", f"--add-module={home}",
+                 "--without-gzip")
+
+    answer = configure(*arguments)
+
+    assert answer.returncode == 0, answer.stdout
+    assert f"{home}/packing.c" not in sources_built(tmp_path / "objs")
+
+    answer = configure(*arguments, "--with-packing")
+
+    assert answer.returncode == 1
+    assert '"packing" of module "whole" needs "zlib", which was not found' in answer.stdout
+    assert "--without-packing builds without it." in answer.stdout
+
+
 def test_a_missing_compiler_is_named_with_its_package(tmp_path):
     answer = configure(f"--objs={tmp_path}/objs", "--cc=nobodys-compiler")
 
