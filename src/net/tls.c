@@ -37,6 +37,7 @@ enum {
     RECORD_TYPE_LAST = 24,
     STAGING_BYTES = 64 * 1024, /* as much as a session reads in a turn */
     SUBJECT_BYTES_MAX = 1024,
+    BUSY_AFTER_RECORDS = 16, /* who says little more than hello never keeps buffers */
 };
 
 _Static_assert((int) STAGING_BYTES >= 2 * ((int) RECORD_HEAD_BYTES + (int) RECORD_BODY_MAX),
@@ -51,7 +52,10 @@ struct tp_tls {
     uint8_t state; /* enum tp_tls_state */
     bool has_heard_tls;
     bool has_said_end;
-    char *subject; /* NULL without one, here and below */
+    bool is_busy;         /* one of the desk's */
+    bool was_used;        /* …since the desk last looked */
+    uint8_t record_count; /* since it was last busy, up to BUSY_AFTER_RECORDS */
+    char *subject;        /* NULL without one, here and below */
     char *common_name;
     char *alternative_name;
 };
@@ -73,6 +77,9 @@ static long on_bio_control(BIO *bio, int command, long number, void *pointer);
 static bool tls_measure(struct tp_tls *tls);
 static enum record_outcome record_find(struct tp_str bytes, size_t *len);
 static void tls_use_sink(struct tp_tls *tls, struct tp_tls_sink *sink);
+static void tls_begin_turn(void);
+static void tls_note_use(struct tp_tls *tls);
+static void tls_strike_out(struct tp_tls *tls, size_t at);
 static enum tp_result tls_shake(struct tp_tls *tls);
 static void tls_note_facts(struct tp_tls *tls);
 static char *subject_text(X509 *certificate);
@@ -95,8 +102,25 @@ tp__tls_desk_fini(struct tp_tls_desk *desk)
 {
     free(desk->staging);
     free(desk->gather);
+    free(desk->busy);
     BIO_meth_free(desk->method);
     tp__tls_desk_init(desk, desk->pool);
+}
+
+void
+tp__tls_desk_rest(struct tp_tls_desk *desk)
+{
+    /* From the last one on: who is struck out is replaced by one that was looked at. */
+    for (size_t at = desk->busy_count; at-- > 0;) {
+        struct tp_tls *tls = desk->busy[at];
+
+        if (tls->was_used) {
+            tls->was_used = false;
+        } else if (SSL_free_buffers(tls->ssl) == 1) {
+            SSL_set_mode(tls->ssl, SSL_MODE_RELEASE_BUFFERS);
+            tls_strike_out(tls, at);
+        }
+    }
 }
 
 struct tp_tls *
@@ -133,6 +157,11 @@ tp__tls_free(struct tp_tls **freed)
     if (tls == NULL) {
         return;
     }
+    for (size_t at = 0; tls->is_busy; at++) {
+        if (tls->desk->busy[at] == tls) {
+            tls_strike_out(tls, at);
+        }
+    }
     if (tls->ssl != NULL && tls->state != TP_TLS_FAILED) {
         /* Else OpenSSL forgets its session: whose connection broke is who comes back. */
         SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
@@ -157,6 +186,7 @@ tp__tls_begin(struct tp_tls *tls, struct tp_tls_sink *sink)
 {
     tls->desk->arrived = (struct tp_str){ NULL, 0 };
     tls->desk->whole_len = 0;
+    tls_begin_turn();
     tls_use_sink(tls, sink);
     enum tp_result result = tls_shake(tls);
 
@@ -184,6 +214,7 @@ tp__tls_arrive(struct tp_tls *tls, size_t count)
 {
     tls->desk->arrived.len += count;
     tls->desk->whole_len = 0;
+    tls_begin_turn();
 }
 
 enum tp_result
@@ -473,15 +504,54 @@ record_find(struct tp_str bytes, size_t *len)
     return bytes.len < *len ? RECORD_PARTIAL : RECORD_WHOLE;
 }
 
-/* A program that uses OpenSSL, too, may have left something in the queue of its thread. */
 static void
 tls_use_sink(struct tp_tls *tls, struct tp_tls_sink *sink)
 {
     tls->desk->sink = sink;
     tls->desk->has_lost = false;
+}
+
+/* A program that uses OpenSSL, too, may have left something in the queue of its thread. */
+static void
+tls_begin_turn(void)
+{
     if (ERR_peek_error() != 0) {
         ERR_clear_error();
     }
+}
+
+/* Called for each record.  A busy one keeps its buffers until it is silent. */
+static void
+tls_note_use(struct tp_tls *tls)
+{
+    struct tp_tls_desk *desk = tls->desk;
+
+    tls->was_used = true;
+    if (tls->is_busy || desk->busy_count == TP_TLS_BUSY_MAX) {
+        return;
+    }
+    if (tls->record_count < BUSY_AFTER_RECORDS) {
+        tls->record_count++;
+        return;
+    }
+    if (desk->busy == NULL) {
+        desk->busy = calloc(TP_TLS_BUSY_MAX, sizeof(struct tp_tls *));
+    }
+    if (desk->busy != NULL) {
+        SSL_clear_mode(tls->ssl, SSL_MODE_RELEASE_BUFFERS);
+        tls->is_busy = true;
+        desk->busy[desk->busy_count++] = tls;
+    }
+}
+
+static void
+tls_strike_out(struct tp_tls *tls, size_t at)
+{
+    struct tp_tls_desk *desk = tls->desk;
+
+    tls->is_busy = false;
+    tls->record_count = 0;
+    desk->busy[at] = desk->busy[--desk->busy_count];
 }
 
 static enum tp_result
@@ -539,6 +609,7 @@ tls_read(struct tp_tls *tls, uint8_t *bytes, size_t room, size_t *count)
     if (tls->desk->whole_len == 0 && SSL_has_pending(tls->ssl) == 0) {
         return TP_AGAIN;
     }
+    tls_note_use(tls);
     int returned = SSL_read_ex(tls->ssl, bytes, room, count);
 
     return returned == 1 ? TP_OK : tls_outcome(tls, returned);
@@ -621,6 +692,8 @@ static enum tp_result
 tls_seal_bytes(struct tp_tls *tls, const uint8_t *bytes, size_t len)
 {
     size_t written;
+
+    tls_note_use(tls);
     int returned = SSL_write_ex(tls->ssl, bytes, len, &written);
 
     return returned == 1 ? TP_OK : tls_outcome(tls, returned);

@@ -35,6 +35,7 @@ enum {
     TP_TLS_TICKET_SECRET_BYTES = 32,   /* of each of the two secrets */
     TP_TLS_SESSION_LIFE_S = 24 * 3600, /* how long one may be resumed */
     TP_TLS_FIRST_BYTE = 0x16,          /* of a connection: a handshake */
+    TP_TLS_BUSY_MAX = 256,             /* connections of a desk; each keeps up to 34 KB */
 };
 
 enum tp_tls_role {
@@ -139,8 +140,15 @@ struct tp_tls_sink {
 };
 
 struct bio_method_st;
+struct tp_tls;
 
-/* What connections of a thread take turns with; it takes memory when it is first used. */
+/*
+ * What connections of a thread take turns with; it takes memory when it is first used.
+ *
+ * Those that are busy keep the buffers of OpenSSL between their records; to give them back and to
+ * ask for them again costs a tenth of what a small record does.  Who is beyond TP_TLS_BUSY_MAX, or
+ * has been silent for a while (tp__tls_desk_rest()), has none.
+ */
 struct tp_tls_desk {
     struct tp_buf_pool *pool;
     struct bio_method_st *method; /* how OpenSSL reaches the desk */
@@ -149,6 +157,8 @@ struct tp_tls_desk {
     struct tp_str arrived;        /* of the connection whose turn it is: what it has not read yet */
     size_t whole_len;             /* of those the records that are whole */
     struct tp_tls_sink *sink;
+    struct tp_tls **busy; /* TP_TLS_BUSY_MAX of them */
+    size_t busy_count;
     bool has_lost;            /* the sink could not keep what it was given */
     char why[TP_TLS_WHY_MAX]; /* of the last failure */
 };
@@ -156,14 +166,18 @@ struct tp_tls_desk {
 void tp__tls_desk_init(struct tp_tls_desk *desk, struct tp_buf_pool *pool);
 void tp__tls_desk_fini(struct tp_tls_desk *desk);
 
+/*
+ * Takes the buffers of those busy ones that have been silent since the last call.  To be called
+ * from time to time while there are any (desk->busy_count).
+ */
+void tp__tls_desk_rest(struct tp_tls_desk *desk);
+
 enum tp_tls_state {
     TP_TLS_SHAKING, /* the handshake is under way */
     TP_TLS_OPEN,
     TP_TLS_ENDED, /* the other end has said that nothing more will come */
     TP_TLS_FAILED,
 };
-
-struct tp_tls;
 
 /* An end of a new connection.  NULL when memory is out. */
 struct tp_tls *tp__tls_accept(struct tp_tls_desk *desk,

@@ -90,6 +90,7 @@ struct tp_remote_text {
 struct tp_sealed {
     struct tp_output output;
     struct tp_tls_sink sink;
+    struct tp_timer rest; /* to the desk's next look at who is silent; runs while any is busy */
 };
 
 /* What send queues did with packets of ours that they had no room for, and reading waited for. */

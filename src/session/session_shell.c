@@ -24,7 +24,8 @@
 #include <string.h>
 
 enum {
-    TLS_TELLING_BYTES = 2, /* of the first record, which tell that it is TLS */
+    TLS_TELLING_BYTES = 2,    /* of the first record, which tell that it is TLS */
+    TLS_REST_EVERY_MS = 1000, /* so long, or twice that, a silent connection keeps buffers */
 };
 
 static bool source_trusts(const struct tp_source *source, const struct tp_address *remote);
@@ -42,6 +43,8 @@ static void shell_take_proxy(struct tp_session *session, const struct tp_proxy_h
 static void shell_refuse(struct tp_session *session, enum tp_close_reason reason, const char *why);
 static enum tp_result shell_keep_sealed(struct tp_session *session);
 static bool sealed_take(struct tp_tls_sink *sink, const uint8_t *bytes, size_t len);
+static void sealed_watch_busy(struct tp_sessions *sessions);
+static void sealed_on_rest(struct tp_timer *timer);
 
 void
 tp__shells_init(struct tp_sessions *sessions)
@@ -49,11 +52,13 @@ tp__shells_init(struct tp_sessions *sessions)
     tp__tls_desk_init(&sessions->desk, &sessions->pool);
     tp__output_init(&sessions->sealed.output, &sessions->pool);
     sessions->sealed.sink.take = sealed_take;
+    tp__timer_init(&sessions->sealed.rest, sealed_on_rest);
 }
 
 void
 tp__shells_fini(struct tp_sessions *sessions)
 {
+    tp__loop_stop_timer(sessions->loop, &sessions->sealed.rest);
     tp__tls_desk_fini(&sessions->desk);
     tp__output_fini(&sessions->sealed.output);
 }
@@ -188,6 +193,7 @@ tp__shell_seal(struct tp_session *session, const struct tp_slice *slices, size_t
     enum tp_result result =
         tp__tls_seal(session->shell->tls, &sessions->sealed.sink, slices, count);
 
+    sealed_watch_busy(sessions);
     return result == TP_INVALID ? TP_GONE : result;
 }
 
@@ -379,6 +385,7 @@ shell_open_arrived(struct tp_session *session, size_t *count, bool *has_ended)
     }
     enum tp_result kept = shell_keep_sealed(session);
 
+    sealed_watch_busy(session->sessions);
     *has_ended = result == TP_GONE;
     if (result == TP_NO_MEMORY || kept != TP_OK) {
         return TP_NO_MEMORY;
@@ -527,4 +534,22 @@ sealed_take(struct tp_tls_sink *sink, const uint8_t *bytes, size_t len)
     }
     memcpy(place, bytes, len);
     return tp_output_commit(&sealed->output, len, NULL) == TP_OK;
+}
+
+static void
+sealed_watch_busy(struct tp_sessions *sessions)
+{
+    if (sessions->desk.busy_count > 0 && !sessions->sealed.rest.is_running) {
+        tp__loop_start_timer(sessions->loop, &sessions->sealed.rest, TLS_REST_EVERY_MS);
+    }
+}
+
+static void
+sealed_on_rest(struct tp_timer *timer)
+{
+    struct tp_sealed *sealed = TP_CONTAINER_OF(timer, struct tp_sealed, rest);
+    struct tp_sessions *sessions = TP_CONTAINER_OF(sealed, struct tp_sessions, sealed);
+
+    tp__tls_desk_rest(&sessions->desk);
+    sealed_watch_busy(sessions);
 }
