@@ -63,7 +63,8 @@ routes_build(struct route_list *list, enum tp_context context, const struct tp_s
     const struct tp_block *server = list->server;
     const struct tp_block *peer = tp_block_parent(server);
     bool has_peer = tp_block_context(server) == TP_IN_SERVER;
-    size_t count_max = routes_count(server, context) + tp__conf_modules(server).count
+    struct tp_module_list modules = tp__conf_modules(server);
+    size_t count_max = routes_count(server, context) + tp__routes_own_count(&modules)
                        + (has_peer ? routes_count(peer, context) : 0);
 
     list->routes = tp__arena_new_array(list->arena, const struct tp_route *, count_max + 1);
@@ -108,11 +109,16 @@ routes_add_own(struct route_list *list, const struct tp_exchange_logging *loggin
         const struct tp_module *module = modules.modules[i];
         const void *conf = tp_block_conf(list->server, module);
 
-        if (module->own_route.uri != NULL && module->own_route.is_wanted(conf)) {
-            struct tp_route *route = tp__arena_new(list->arena, struct tp_route);
+        for (size_t at = 0; at < module->own_route_count; at++) {
+            const struct tp_own_route *own = &module->own_routes[at];
 
-            *route = tp__route_of_module(module, conf, tp__cycle_bodies_of(list->server), logging);
-            list->routes[list->count++] = route;
+            if (own->is_wanted(conf)) {
+                struct tp_route *route = tp__arena_new(list->arena, struct tp_route);
+
+                *route = tp__route_of_module(module, own, conf, tp__cycle_bodies_of(list->server),
+                                             logging);
+                list->routes[list->count++] = route;
+            }
         }
     }
 }

@@ -47,6 +47,8 @@ static enum tp_result routes_on(struct tp_peer *peer, struct tp_peer_routes *rou
 static struct peer_route *route_make(const struct tp_peer *peer,
                                      const struct route_request *request);
 static struct peer_route *routes_find_own(const struct tp_peer_routes *routes, struct tp_str uri);
+static enum tp_result routes_add_own(struct tp_peer *peer, struct tp_peer_routes *routes,
+                                     const struct tp_module *module);
 static enum tp_result routes_add(struct tp_peer_routes *routes, struct peer_route *route);
 static enum tp_result routes_grow(struct tp_peer_routes *routes);
 static void route_handle(struct tp_exchange *exchange, const void *conf);
@@ -159,23 +161,9 @@ tp__peer_routes_add_own(struct tp_peer *peer, struct tp_peer_routes *routes)
 {
     for (size_t i = 0; i < tp__library_module_count; i++) {
         const struct tp_module *module = tp__library_modules[i];
-        const void *conf = tp__peer_conf(peer, module);
-
-        if (module->own_route.uri == NULL || !module->own_route.is_wanted(conf)) {
-            continue;
-        }
-        struct peer_route *route = calloc(1, sizeof(*route));
-
-        if (route == NULL) {
-            return TP_NO_MEMORY;
-        }
-        route->is_own = true;
-        route->route =
-            tp__route_of_module(module, conf, peer->server.bodies, &peer->server.logging);
-        enum tp_result result = routes_add(routes, route);
+        enum tp_result result = routes_add_own(peer, routes, module);
 
         if (result != TP_OK) {
-            free(route);
             return result;
         }
     }
@@ -289,6 +277,34 @@ route_make(const struct tp_peer *peer, const struct route_request *request)
         .logging = peer->server.logging,
     };
     return route;
+}
+
+static enum tp_result
+routes_add_own(struct tp_peer *peer, struct tp_peer_routes *routes, const struct tp_module *module)
+{
+    const void *conf = tp__peer_conf(peer, module);
+    enum tp_result result = TP_OK;
+
+    for (size_t i = 0; i < module->own_route_count && result == TP_OK; i++) {
+        const struct tp_own_route *own = &module->own_routes[i];
+        struct peer_route *route;
+
+        if (!own->is_wanted(conf)) {
+            continue;
+        }
+        route = calloc(1, sizeof(*route));
+        if (route == NULL) {
+            return TP_NO_MEMORY;
+        }
+        route->is_own = true;
+        route->route =
+            tp__route_of_module(module, own, conf, peer->server.bodies, &peer->server.logging);
+        result = routes_add(routes, route);
+        if (result != TP_OK) {
+            free(route);
+        }
+    }
+    return result;
 }
 
 static enum tp_result

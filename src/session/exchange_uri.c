@@ -30,7 +30,8 @@ tp__exchange_find_route(struct tp_exchange *exchange)
                 tp_exchange_wants_reply(exchange) ? &server->pulls : &server->pushes;
 
             exchange->route = tp__router_find(router, exchange->path);
-            if (exchange->route != NULL && exchange->route->is_own) {
+            if (exchange->route != NULL && exchange->route->is_own
+                && !exchange->route->is_for_all) {
                 exchange_leave_own_route(exchange, router);
             }
             exchange_note_recent_route(exchange);

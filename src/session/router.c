@@ -27,19 +27,32 @@ static enum tp_result table_add(struct tp_router_table *table, struct tp_str key
 static const struct tp_route *table_find(const struct tp_router_table *table, struct tp_str key,
                                          uint64_t hash);
 
+size_t
+tp__routes_own_count(const struct tp_module_list *modules)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < modules->count; i++) {
+        count += modules->modules[i]->own_route_count;
+    }
+    return count;
+}
+
 struct tp_route
-tp__route_of_module(const struct tp_module *module, const void *conf, struct tp_bodies bodies,
+tp__route_of_module(const struct tp_module *module, const struct tp_own_route *own,
+                    const void *conf, struct tp_bodies bodies,
                     const struct tp_exchange_logging *logging)
 {
     struct tp_route route = {
-        .uri = tp__str(module->own_route.uri),
+        .uri = tp__str(own->uri),
         .handler = module,
         .conf = conf,
         .bodies = bodies,
         .is_own = true,
+        .is_for_all = own->is_for_all,
     };
 
-    if (module->own_route.is_logged(conf)) {
+    if (own->is_logged(conf)) {
         route.logging = *logging;
     }
     return route;

@@ -27,6 +27,7 @@ struct tp_route {
     const struct tp_module *handler;
     const void *conf; /* the handler's */
     bool is_own;      /* a module's, which nobody has configured */
+    bool is_for_all;  /* such a one that is also for those who cannot be asked */
     bool is_ordered;  /* replies leave in the order of the pulls */
     struct tp_bodies bodies;
     struct tp_exchange_logging logging;
@@ -53,9 +54,12 @@ struct tp_router {
     const struct tp_route *any;      /* of the star alone */
 };
 
-/* The own route of a module, which has one: with its conf, and if it wants that with this logging. */
-struct tp_route tp__route_of_module(const struct tp_module *module, const void *conf,
-                                    struct tp_bodies bodies,
+/* How many routes modules bring at most. */
+size_t tp__routes_own_count(const struct tp_module_list *modules);
+
+/* One of a module's own routes: with its conf, and if it wants that with this logging. */
+struct tp_route tp__route_of_module(const struct tp_module *module, const struct tp_own_route *own,
+                                    const void *conf, struct tp_bodies bodies,
                                     const struct tp_exchange_logging *logging);
 
 /*

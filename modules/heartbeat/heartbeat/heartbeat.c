@@ -137,6 +137,14 @@ static const struct tp_directive heartbeat_directives[] = {
     },
 };
 
+static const struct tp_own_route heartbeat_routes[] = {
+    {
+        .uri = TP_HEARTBEAT_URI,
+        .is_wanted = heartbeat_is_wanted,
+        .is_logged = heartbeat_is_logged,
+    },
+};
+
 const struct tp_module tp_module_heartbeat = {
     .name = "heartbeat",
     .brief = "Finds out that nobody is at the other end of a session any more.",
@@ -156,11 +164,7 @@ const struct tp_module tp_module_heartbeat = {
         .save = heartbeat_save,
         .restore = heartbeat_restore,
     },
-    .own_route = {
-        .uri = TP_HEARTBEAT_URI,
-        .is_wanted = heartbeat_is_wanted,
-        .is_logged = heartbeat_is_logged,
-    },
+    TP_OWN_ROUTES(heartbeat_routes),
     .handle = heartbeat_handle,
 };
 

@@ -39,12 +39,16 @@ extern "C" {
  * A uri that is the module's own: in each server whose conf of the module wants it, PULLs and PUSHes
  * to it are given to the module's `handle`, unless a route is configured for exactly that uri.  What
  * guards and limits routes does not stand before it.
+ *
+ * It is for conversations, in which both ends ask; with `is_for_all` also for those that only ask,
+ * as over HTTP.
  */
 struct tp_own_route {
-    const char *uri; /* NULL: the module has none */
+    const char *uri;
     bool (*is_wanted)(const void *conf);
     bool (*is_logged)(
         const void *conf); /* in the access log, and as slow, like what has no route */
+    bool is_for_all;
 };
 
 struct tp_module {
@@ -146,7 +150,8 @@ struct tp_module {
                                  struct tp_chain *saved);
     enum tp_result (*restore_state)(void *state, struct tp_str saved);
 
-    struct tp_own_route own_route;
+    const struct tp_own_route *own_routes;
+    size_t own_route_count;
 
     /* What it finds by names that begin with its word. */
     struct tp_upstream_finder finder;
@@ -163,6 +168,7 @@ struct tp_module {
 #define TP_DIRECTIVES(table) .directives = (table), .directive_count = TP_COUNT_OF(table)
 #define TP_PROTOCOLS(table)  .protocols = (table), .protocol_count = TP_COUNT_OF(table)
 #define TP_LOG_IDS(table)    .log_ids = (table), .log_id_count = TP_COUNT_OF(table)
+#define TP_OWN_ROUTES(table) .own_routes = (table), .own_route_count = TP_COUNT_OF(table)
 #define TP_METERS(table)     .meters = (table), .meter_count = TP_COUNT_OF(table)
 
 /* A list of modules, in the order their hooks run. */
