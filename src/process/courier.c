@@ -54,6 +54,8 @@ static enum tp_result courier_pull(void *owner, const struct tp_remote_packet *p
 static enum tp_result courier_close(void *owner, const struct tp_remote_closing *closing,
                                     tp_remote_fn on_end, void *end_owner);
 
+static enum tp_result courier_find_slot(void *owner, const struct tp_session_name *name,
+                                        unsigned *slot);
 static enum tp_result courier_find(struct tp_courier *courier, const struct tp_session_name *name,
                                    struct tp_directory_entry *entry);
 static struct tp_session *courier_session_at(const struct tp_courier *courier, uint64_t number);
@@ -94,6 +96,7 @@ static void courier_answer(struct tp_courier *courier, unsigned to_slot, uint64_
                            enum tp_result result);
 
 const struct tp_remote_functions tp__courier_functions = {
+    .find = courier_find_slot,
     .push = courier_push,
     .pull = courier_pull,
     .close = courier_close,
@@ -342,6 +345,18 @@ courier_begin(struct tp_courier *courier, const struct tp_session_name *name,
 
     if (result == TP_OK) {
         result = request_make(courier, entry->slot, request);
+    }
+    return result;
+}
+
+static enum tp_result
+courier_find_slot(void *owner, const struct tp_session_name *name, unsigned *slot)
+{
+    struct tp_directory_entry entry;
+    enum tp_result result = courier_find(owner, name, &entry);
+
+    if (result == TP_OK) {
+        *slot = entry.slot;
     }
     return result;
 }

@@ -35,6 +35,14 @@ tp_session_home(const struct tp_session *session)
 }
 
 enum tp_result
+tp_remote_find(struct tp_sessions *home, const struct tp_session_name *name, unsigned *slot)
+{
+    const struct tp_remote_functions *remote = home->callbacks.remote;
+
+    return remote == NULL ? TP_NOT_FOUND : remote->find(home->callbacks.remote_owner, name, slot);
+}
+
+enum tp_result
 tp_remote_push(struct tp_sessions *home, const struct tp_remote_packet *packet, tp_remote_fn on_end,
                void *owner)
 {

@@ -30,6 +30,7 @@ enum {
 
 /* What reaches the sessions of other workers: teleport/remote.h says what each of these does. */
 struct tp_remote_functions {
+    enum tp_result (*find)(void *owner, const struct tp_session_name *name, unsigned *slot);
     enum tp_result (*push)(void *owner, const struct tp_remote_packet *packet, tp_remote_fn on_end,
                            void *end_owner);
     enum tp_result (*pull)(void *owner, const struct tp_remote_packet *packet, tp_remote_fn on_end,

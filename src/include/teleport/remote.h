@@ -51,6 +51,13 @@ struct tp_session_name {
     struct tp_str id;
 };
 
+/*
+ * Is there such a session?  *slot is that of its worker.  Cheap for a number, which needs no lock.
+ * TP_NOT_FOUND; TP_TIMED_OUT: of an id, see above.
+ */
+enum tp_result tp_remote_find(struct tp_sessions *home, const struct tp_session_name *name,
+                              unsigned *slot) TP_MUST_CHECK;
+
 /* `reply` is NULL unless a PULL has ended with TP_OK. */
 typedef void (*tp_remote_fn)(enum tp_result result, const struct tp_reply *reply, void *owner);
 
