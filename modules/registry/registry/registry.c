@@ -1,0 +1,352 @@
+/*
+ * registry.c - services announce themselves, and others find them: directives, and what is made of
+ * them.
+ *
+ * A program announces over a session that it has dialed in with, and is then asked through that
+ * session, by whichever worker; or it says where it listens, and for how long that holds.
+ *
+ * Runs in: worker; the check in whichever process loads a configuration.
+ * Read next: registry.h, which says what the other files do; then requests.c.
+ */
+#include "registry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void registry_validate(const struct tp_block *block, void *module_conf);
+static void registry_validate_rules(const struct tp_block *block, const struct registry_conf *conf);
+static void registry_declare(const struct tp_block *block, struct registry_conf *conf);
+static bool conf_make_use(const struct tp_block *block, struct registry_conf *conf);
+static void registry_release(void *module_conf);
+static enum tp_result registry_start(struct tp_sessions *home, const void *module_conf);
+static void registry_stop(struct tp_sessions *home, const void *module_conf);
+static bool registry_is_wanted(const void *module_conf);
+static bool registry_is_logged(const void *module_conf);
+static bool prefix_is_valid(struct tp_str prefix);
+static bool prefix_has(struct tp_str prefix, struct tp_str uri);
+static bool text_equal(struct tp_str left, struct tp_str right);
+
+static const struct tp_word mode_words[] = {
+    { "off", REGISTRY_OFF },
+    { "on", REGISTRY_ON },
+    { NULL, 0 },
+};
+
+static const struct tp_word who_words[] = {
+    { "nobody", REGISTRY_NOBODY },
+    { "identity", REGISTRY_IDENTITY },
+    { "anybody", REGISTRY_ANYBODY },
+    { NULL, 0 },
+};
+
+static const struct tp_word by_words[] = {
+    { "identity", REGISTRY_IDENTITY },
+    { "anybody", REGISTRY_ANYBODY },
+    { NULL, 0 },
+};
+
+static const struct tp_argument allow_arguments[] = {
+    {
+        .name = "PREFIX", .kind = TP_ARGUMENT_REQUIRED, TP_TEXT(struct registry_rule, prefix),
+        .brief = "What may be announced: a uri such as /math/add, those below one such as /math/*, "
+                 "or * for all.",
+    },
+    {
+        .name = "service", .kind = TP_ARGUMENT_NAMED, TP_TEXT(struct registry_rule, service),
+        .brief = "Only for the service of this name.",
+    },
+    {
+        .name = "id", .kind = TP_ARGUMENT_NAMED, TP_TEXT(struct registry_rule, id),
+        .brief = "Only by who has proved this id.",
+    },
+    {
+        .name = "by", .kind = TP_ARGUMENT_NAMED,
+        TP_WORD(struct registry_rule, by, by_words), .preset = "identity",
+        .brief = "Who may: who has proved who it is, or anybody who reaches the server, which then "
+                 "should be a private one.",
+    },
+};
+
+static const struct tp_directive registry_directives[] = {
+    {
+        .name = "registry", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_WORD(struct registry_conf, mode, mode_words), .preset = "off", .since = "0.1",
+        .brief = "Services announce themselves by PULLs of /registry/register, and proxy_pass "
+                 "registry:NAME finds them; all servers that say so share what was announced.",
+    },
+    {
+        .name = "registry_allow", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_REPEATED(struct registry_conf, rules, struct registry_rule),
+        TP_ARGUMENTS(allow_arguments), .since = "0.1",
+        .brief = "What may be announced, and by whom; without it nothing.",
+    },
+    {
+        .name = "registry_show", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_WORD(struct registry_conf, shown_to, who_words), .preset = "identity", .since = "0.1",
+        .brief = "Who may list and watch what was announced.",
+    },
+    {
+        .name = "registry_members", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_NUMBER(struct registry_conf, members_max),
+        .preset = "1024", .min = "1", .max = "4096", .since = "0.1",
+        .brief = "How many members there may be, of all services; one takes up to 4 KB of shared "
+                 "memory, and 2 KB in each worker.",
+    },
+    {
+        .name = "registry_services", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_NUMBER(struct registry_conf, services_max),
+        .preset = "256", .min = "1", .max = "4096", .since = "0.1",
+        .brief = "How many services there may be.",
+    },
+    {
+        .name = "registry_ttl", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_TIME(struct registry_conf, ttl),
+        .preset = "30s", .min = "100ms", .max = "1d", .since = "0.1",
+        .brief = "How long a member with an address is there without being renewed, unless it says "
+                 "another time.",
+    },
+};
+
+static const struct tp_meter_row registry_meters[] = {
+    { "registry_joined", TP_METER_COUNTER, "members", NULL, "Members that were announced." },
+    { "registry_left", TP_METER_COUNTER, "members", NULL,
+      "Members that went with their session." },
+    { "registry_expired", TP_METER_COUNTER, "members", NULL,
+      "Members whose time was over, or whose worker has died." },
+    { "registry_refused", TP_METER_COUNTER, "announcements", NULL,
+      "Announcements that were not allowed, or for which there was no room." },
+};
+
+enum {
+    METER_JOINED,
+    METER_LEFT,
+    METER_EXPIRED,
+    METER_REFUSED,
+};
+
+static const struct tp_log_id registry_log_ids[] = {
+    { "registry-joined", "Somebody has announced that it serves something." },
+    { "registry-draining", "A member has been taken out: it finishes what it has, and gets nothing "
+                           "new." },
+    { "registry-left", "A member has gone with its session." },
+    { "registry-lost", "A member was taken out because nobody has renewed it, or because its "
+                       "session is gone." },
+    { "registry-refused", "Somebody has announced what no registry_allow lets it." },
+    { "registry-untold", "Other workers could not be told of a change; they find it within a "
+                         "second." },
+    { "registry-unread", "The members could not be read anew; those that were known stay." },
+};
+
+static const struct tp_own_route registry_routes[] = {
+    { "/registry/register", registry_is_wanted, registry_is_logged, true },
+    { "/registry/renew", registry_is_wanted, registry_is_logged, true },
+    { "/registry/deregister", registry_is_wanted, registry_is_logged, true },
+    { "/registry/list", registry_is_wanted, registry_is_logged, true },
+    { "/registry/watch", registry_is_wanted, registry_is_logged, true },
+};
+
+const struct tp_module tp_module_registry = {
+    .name = "registry",
+    .brief = "Services announce themselves, and are found by name or uri.",
+    .conf_size = sizeof(struct registry_conf),
+    TP_DIRECTIVES(registry_directives),
+    TP_LOG_IDS(registry_log_ids),
+    TP_METERS(registry_meters),
+    TP_OWN_ROUTES(registry_routes),
+    .run_after = "auth limit",
+    .validate = registry_validate,
+    .release = registry_release,
+    .start = registry_start,
+    .stop = registry_stop,
+    .on_told = registry_on_told,
+    .session = {
+        .size = sizeof(struct registry_session),
+        .on_time = registry_session_on_time,
+        .on_conf = registry_session_on_conf,
+        .end = registry_session_end,
+        .save = registry_session_save,
+        .restore = registry_session_restore,
+    },
+    .handle = registry_handle,
+};
+
+bool
+registry_may_announce(const struct registry_conf *conf, const struct tp_identity *identity,
+                      struct tp_str service, struct tp_str uri)
+{
+    const struct registry_rule *rules = conf->rules.items;
+
+    for (size_t i = 0; i < conf->rules.count; i++) {
+        const struct registry_rule *rule = &rules[i];
+        bool is_who =
+            rule->by == REGISTRY_ANYBODY || (rule->by == REGISTRY_IDENTITY && identity != NULL);
+
+        if (is_who && prefix_has(rule->prefix, uri)
+            && (rule->service.len == 0 || text_equal(rule->service, service))
+            && (rule->id.len == 0 || (identity != NULL && text_equal(rule->id, identity->id)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+registry_may_look(const struct registry_conf *conf, const struct tp_identity *identity)
+{
+    return conf->shown_to == REGISTRY_ANYBODY
+           || (conf->shown_to == REGISTRY_IDENTITY && identity != NULL);
+}
+
+static void
+registry_validate(const struct tp_block *block, void *module_conf)
+{
+    struct registry_conf *conf = module_conf;
+    unsigned works_in = TP_IN_PEER | TP_IN_SERVER;
+
+    registry_validate_rules(block, conf);
+    if (conf->mode == REGISTRY_OFF || !conf_make_use(block, conf)) {
+        return;
+    }
+    if (((unsigned) tp_block_context(block) & works_in) != 0) {
+        registry_declare(block, conf);
+    }
+}
+
+static void
+registry_validate_rules(const struct tp_block *block, const struct registry_conf *conf)
+{
+    const struct registry_rule *rules = conf->rules.items;
+
+    if (!tp_block_writes(block, "registry_allow")) {
+        return;
+    }
+    for (size_t i = 0; i < conf->rules.count; i++) {
+        if (!prefix_is_valid(rules[i].prefix)) {
+            tp_conf_complain(block, "registry_allow", i,
+                             "it takes a uri such as /math/add, those below one such as /math/*, "
+                             "or *");
+        }
+        if (rules[i].id.len > 0 && rules[i].by == REGISTRY_ANYBODY) {
+            tp_conf_complain(block, "registry_allow", i,
+                             "id= is of who has proved it, not of by=anybody");
+        }
+    }
+}
+
+/* One registry for all: its size is constant, so that reloads never change it. */
+static void
+registry_declare(const struct tp_block *block, struct registry_conf *conf)
+{
+    tp_table_declare(block, "registry", &conf->tables.members, &registry_members_layout,
+                     TP_STR("registry"), REGISTRY_MEMBERS_MAX);
+    tp_table_declare(block, "registry", &conf->tables.changes, &registry_changes_layout,
+                     TP_STR("registry-changes"), REGISTRY_CHANGES_KEPT + 1);
+    tp_table_declare(block, "registry", &conf->tables.workers, &registry_workers_layout,
+                     TP_STR("registry-workers"), 1);
+    tp_meter_declare(block, &conf->joined, &registry_meters[METER_JOINED], TP_STR(""));
+    tp_meter_declare(block, &conf->left, &registry_meters[METER_LEFT], TP_STR(""));
+    tp_meter_declare(block, &conf->expired, &registry_meters[METER_EXPIRED], TP_STR(""));
+    tp_meter_declare(block, &conf->refused, &registry_meters[METER_REFUSED], TP_STR(""));
+}
+
+/* A route, say, uses what the server or peer around it does, which is checked after it. */
+static bool
+conf_make_use(const struct tp_block *block, struct registry_conf *conf)
+{
+    unsigned works_in = TP_IN_PEER | TP_IN_SERVER;
+    struct registry_conf *worker = conf;
+
+    while (block != NULL && ((unsigned) tp_block_context(block) & works_in) == 0) {
+        block = tp_block_parent(block);
+        worker = block == NULL ? NULL : tp_block_conf(block, &tp_module_registry);
+    }
+    if (worker == NULL) {
+        return false;
+    }
+    if (worker->use == NULL) {
+        worker->use = calloc(1, sizeof(*worker->use));
+        worker->owns_use = true;
+    }
+    if (worker->use == NULL) {
+        tp_conf_complain(block, "registry", 0, "memory is out");
+        return false;
+    }
+    conf->use = worker->use;
+    return true;
+}
+
+static void
+registry_release(void *module_conf)
+{
+    struct registry_conf *conf = module_conf;
+
+    if (conf->owns_use) {
+        free(conf->use);
+        conf->use = NULL;
+    }
+}
+
+static enum tp_result
+registry_start(struct tp_sessions *home, const void *module_conf)
+{
+    const struct registry_conf *conf = module_conf;
+
+    if (conf->mode == REGISTRY_OFF) {
+        return TP_OK;
+    }
+    conf->use->conf = conf;
+    return registry_view_start(home, conf->use);
+}
+
+static void
+registry_stop(struct tp_sessions *home, const void *module_conf)
+{
+    const struct registry_conf *conf = module_conf;
+
+    if (conf->mode != REGISTRY_OFF) {
+        registry_view_stop(home, conf->use);
+    }
+}
+
+static bool
+registry_is_wanted(const void *module_conf)
+{
+    const struct registry_conf *conf = module_conf;
+
+    return conf->mode != REGISTRY_OFF;
+}
+
+static bool
+registry_is_logged(const void *module_conf)
+{
+    (void) module_conf;
+    return true;
+}
+
+static bool
+prefix_is_valid(struct tp_str prefix)
+{
+    const char *star = prefix.len > 0 ? memchr(prefix.data, '*', prefix.len) : NULL;
+
+    if (star == NULL) {
+        return prefix.len > 0 && prefix.data[0] == '/';
+    }
+    return star == prefix.data + prefix.len - 1
+           && (prefix.len == 1 || (prefix.data[0] == '/' && star[-1] == '/'));
+}
+
+/* Below "/math/" is whatever begins so, "/math/" and a star included. */
+static bool
+prefix_has(struct tp_str prefix, struct tp_str uri)
+{
+    if (prefix.data[prefix.len - 1] != '*') {
+        return text_equal(prefix, uri);
+    }
+    return uri.len >= prefix.len && memcmp(prefix.data, uri.data, prefix.len - 1) == 0;
+}
+
+static bool
+text_equal(struct tp_str left, struct tp_str right)
+{
+    return left.len == right.len && memcmp(left.data, right.data, left.len) == 0;
+}
