@@ -153,8 +153,8 @@ static void
 hooks_add(struct tp_cycle *cycle, struct tp_hook_set **set, const struct tp_module *module,
           const struct tp_block *block, uint32_t points)
 {
-    enum tp_result result = tp__hooks_add_module(set, module, tp_block_conf(block, module), points,
-                                                 &cycle->arena);
+    enum tp_result result =
+        tp__hooks_add_module(set, module, tp_block_conf(block, module), points, &cycle->arena);
 
     TP_ASSERT(result == TP_OK);
 }

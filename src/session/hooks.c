@@ -146,7 +146,7 @@ tp__hooks_add_module(struct tp_hook_set **set, const struct tp_module *module, c
     }
     for (int point = 0; module->wants_hook_at != NULL && point < TP_HOOK_POINT_COUNT; point++) {
         wanted &= module->wants_hook_at(conf, (enum tp_hook_point) point) ? UINT32_MAX
-                                                                         : ~TP_HOOK_BIT(point);
+                                                                          : ~TP_HOOK_BIT(point);
     }
     return tp__hooks_add(set, &source, wanted, arena);
 }

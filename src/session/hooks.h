@@ -23,7 +23,7 @@ typedef bool (*tp_hook_spares_fn)(const struct tp_exchange *exchange, const void
 struct tp_hook_use {
     tp_hook_fn run;
     const void *conf;
-    const char *owner; /* the module's name: what waits for a hook finds it again by that */
+    const char *owner;        /* the module's name: what waits for a hook finds it again by that */
     tp_hook_spares_fn spares; /* see struct tp_module; NULL: it spares none */
 };
 
