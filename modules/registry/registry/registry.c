@@ -135,6 +135,17 @@ static const struct tp_log_id registry_log_ids[] = {
     { "registry-untold", "Other workers could not be told of a change; they find it within a "
                          "second." },
     { "registry-unread", "The members could not be read anew; those that were known stay." },
+    { "registry-redis-connected", "A connection to the Redis server is there: one for commands, one "
+                                  "that hears of changes." },
+    { "registry-redis-lost", "A connection to the Redis server was lost for the reason given; it is "
+                             "made again." },
+    { "registry-redis-unreachable", "The Redis server could not be reached, or did not let us in, for "
+                                    "the reason given, which is said when it changes; that is tried "
+                                    "again and again." },
+    { "registry-redis-refused", "The Redis server refused a command with this error, which is said "
+                                "when it changes." },
+    { "registry-redis-skipped", "A value in the Redis server below our prefix is larger than any of "
+                                "ours; it is left out." },
 };
 
 static const struct tp_own_route registry_routes[] = {
