@@ -33,9 +33,9 @@ def allow_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS_MAX, DESCRIPTORS_MAX))
 
 
-def run_load(objs, server, row, *options):
+def run_load(objs, server, row, *options, scheme=""):
     """One run of tp bench; what it found, by name."""
-    command = [str(objs / "tp"), "bench", server.address, f"/{row.route}", "--json",
+    command = [str(objs / "tp"), "bench", f"{scheme}{server.address}", f"/{row.route}", "--json",
                "--sessions", str(row.sessions), "--depth", str(row.depth), *options]
     if row.route == "sum":
         command.insert(4, numbers(row.size))
@@ -193,14 +193,15 @@ def measure_memory(objs, server):
     return [(size - sizes[0]) / IDLE_SESSIONS for size in sizes[1:]]
 
 
-def measure_instructions(objs, row, more=""):
+def measure_instructions(objs, row, more="", has_tls=False):
     """Instructions per pull in the worker, and where they went; `more` are directives of its peer.
 
     Starting, accepting and ending cost the same however many pulls follow: the difference
     of two runs is the pulls alone."""
     pulls = CALLGRIND_PULLS[row.depth]
     with tempfile.TemporaryDirectory() as folder:
-        counts = [count_instructions(objs, row, pulls * times, Path(folder) / str(times), more)
+        counts = [count_instructions(objs, row, pulls * times, Path(folder) / str(times), more,
+                                     has_tls)
                   for times in (1, 2)]
         profile = subprocess.run(
             ["callgrind_annotate", "--auto=no", str(Path(folder) / "2/worker")],
@@ -208,17 +209,18 @@ def measure_instructions(objs, row, more=""):
     return (counts[1] - counts[0]) / pulls, top_functions(profile)
 
 
-def count_instructions(objs, row, pulls, folder, more):
+def count_instructions(objs, row, pulls, folder, more, has_tls):
     folder.mkdir()
     wrapper = ("valgrind", "--quiet", "--tool=callgrind",
                f"--callgrind-out-file={folder}/callgrind.%p")
     try:
-        server = Teleport(objs, folder / "server", wrapper, more=more)
+        server = Teleport(objs, folder / "server", wrapper, has_tls=has_tls, more=more)
     except FileNotFoundError:
         raise Unavailable("valgrind is not installed") from None
     with server:
         worker = server.pid
-        run_load(objs, server, row, "--count", str(pulls))
+        run_load(objs, server, row, "--count", str(pulls), *(["--insecure"] if has_tls else []),
+                 scheme="tls://" if has_tls else "")
         server.stop(signal.SIGQUIT)
     output = (folder / f"callgrind.{worker}").rename(folder / "worker")
     return int(re.search(r"^(?:totals|summary): (\d+)", output.read_text(), re.M).group(1))
