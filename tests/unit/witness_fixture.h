@@ -41,6 +41,7 @@ struct tp_test_witness {
     struct tp_test_hooked *fixture;
     const char *name;
     bool is_silent;
+    bool is_wordless; /* it refuses, but does not say why */
     enum tp_verdict says[TP_HOOK_POINT_COUNT];
     bool says_always; /* …or each time */
     const char *uri;

@@ -113,7 +113,7 @@ START_TEST(an_entry_says_all_about_a_directive)
                  "Reads other files as if their text stood here.\n"
                  "\n"
                  "    Syntax: include FILE;\n"
-                 "    May stand in: main, events, peer, server, pull, push, dial\n"
+                 "    May stand in: main, events, peer, server, pull, push, dial, upstream\n"
                  "    Since: 0.1\n"
                  "    On reload: in place.  A reload applies it to everything that runs.\n"
                  "    Arguments:\n"

@@ -56,6 +56,20 @@ START_TEST(a_pull_that_is_refused_is_answered_so)
 }
 END_TEST
 
+START_TEST(who_refuses_without_a_word_says_that_it_is_forbidden)
+{
+    struct tp_test_hooked fixture;
+    struct tp_test_witness witness;
+
+    pulls_open(&fixture, &witness, _i, TP_REFUSE);
+    witness.is_wordless = true;
+    tp__test_hooked_pull(&fixture, 1, "/echo");
+    tp__test_hooked_want_status(&fixture, 1, "/echo", tp_status_of(TP_STATUS_FORBIDDEN));
+    tp__test_hooked_expect(&fixture);
+    tp__test_hooked_close(&fixture);
+}
+END_TEST
+
 START_TEST(a_pull_that_is_postponed_is_overtaken)
 {
     struct tp_test_hooked fixture;
@@ -283,6 +297,7 @@ tp_suite_session_hooks_pull(void)
     int push_count = (int) TP_COUNT_OF(push_points);
 
     tcase_add_loop_test(tcase, a_pull_that_is_refused_is_answered_so, 0, count);
+    tcase_add_loop_test(tcase, who_refuses_without_a_word_says_that_it_is_forbidden, 0, count);
     tcase_add_loop_test(tcase, a_pull_that_is_postponed_is_overtaken, 0, count);
     tcase_add_loop_test(tcase, a_pull_may_be_refused_later, 0, count);
     tcase_add_loop_test(tcase, an_ordered_route_keeps_its_order, 0, count);
