@@ -267,6 +267,13 @@ tp_upstream_declare(const struct tp_block *block, const char *directive,
     if (finder != NULL) {
         ref->finder = &finder->finder;
         ref->finder_conf = tp_block_conf(block, finder);
+        const char *why = finder->finder.check == NULL
+                              ? NULL
+                              : finder->finder.check(ref->finder_conf, ref->found_name);
+
+        if (why != NULL) {
+            tp_conf_complain(block, directive, 0, "%s", why);
+        }
     } else if (name.len > 0 && upstream_find(peer, name) == NULL && !name_is_address(name)) {
         tp_conf_complain(block, directive, 0,
                          "there is no upstream \"%.*s\", and it is no address with a port",

@@ -55,6 +55,8 @@ tp__target_create(struct tp_upstream *upstream, const struct tp_upstream_place *
     tp__list_init(&target->links);
     tp__timer_init(&target->redial, target_on_redial);
     tp__target_use(target, place);
+    /* It is connected at the end of this turn; who comes sooner waits for that. */
+    target->is_hopeful = target->source != NULL && !target->is_exclusive;
     return target;
 }
 

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "net/dialer.h"
 #include "net/target.h"
 
 #include <stdlib.h>
@@ -50,6 +51,7 @@ static enum tp_result members_make(struct tp_upstream *upstream,
 static enum tp_result member_make(struct tp_upstream *upstream,
                                   const struct tp_upstream_member *member,
                                   struct upstream_target **made);
+static const char *member_check_address(const struct tp_dial *dial, struct tp_str address);
 static void member_use_address(struct upstream_target *target, size_t len);
 static void member_use(struct upstream_target *target, const struct tp_upstream_member *member);
 
@@ -190,6 +192,12 @@ tp_upstream_create(struct tp_sessions *home, const struct tp_upstream_ref *like,
         upstream->options.name = upstream->name;
     }
     return upstream;
+}
+
+const char *
+tp_upstream_check_address(const struct tp_upstream_ref *like, struct tp_str address)
+{
+    return member_check_address(like->options->member_dial, address);
 }
 
 enum tp_result
@@ -581,17 +589,11 @@ member_make(struct tp_upstream *upstream, const struct tp_upstream_member *membe
         .max_fails = TP_MAX_FAILS_PRESET,
         .fail_timeout.ms = TP_FAIL_TIMEOUT_PRESET_MS,
     };
-    struct tp_target target = { 0 };
 
     TP_ASSERT(member->key.len <= TP_MEMBER_KEY_MAX && member->weight > 0);
     if (member->session_number == 0) {
-        if (tp__target_parse(member->address, &target) != NULL || target.has_tls) {
-            return TP_INVALID;
-        }
         place.dial = upstream->options.member_dial;
-        if (target.protocol != NULL
-            && tp__server_find_protocol(place.dial->source.server, tp__str(target.protocol))
-                   == NULL) {
+        if (member_check_address(place.dial, member->address) != NULL) {
             return TP_INVALID;
         }
     }
@@ -603,6 +605,26 @@ member_make(struct tp_upstream *upstream, const struct tp_upstream_member *membe
         member_use_address(*made, member->address.len);
     }
     return TP_OK;
+}
+
+static const char *
+member_check_address(const struct tp_dial *dial, struct tp_str address)
+{
+    struct tp_target target = { 0 };
+    char host[TP_TARGET_ADDRESS_MAX];
+    const char *wrong = tp__target_parse(address, &target);
+
+    if (wrong != NULL) {
+        return wrong;
+    }
+    if (target.has_tls) {
+        return "one without TLS";
+    }
+    if (target.protocol != NULL
+        && tp__server_find_protocol(dial->source.server, tp__str(target.protocol)) == NULL) {
+        return "of a protocol that is built in";
+    }
+    return tp__target_address(&target, host) == NULL ? "shorter" : tp__dialer_check(tp__str(host));
 }
 
 /* It has been parsed once: nothing can be wrong with it. */

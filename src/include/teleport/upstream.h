@@ -53,6 +53,12 @@ void tp_upstream_declare(const struct tp_block *block, const char *directive,
 struct tp_upstream_finder {
     const char *word; /* "registry"; NULL: it finds nothing */
 
+    /*
+     * For a configuration that is loaded: NULL, or why `name` cannot be found with this conf, whose
+     * values are in and not yet validated.
+     */
+    const char *(*check)(const void *conf, struct tp_str name);
+
     /* NULL: there is none now.  `exchange` is NULL where nothing was asked by a session. */
     struct tp_upstream *(*find)(struct tp_sessions *home, const void *conf, struct tp_str name,
                                 const struct tp_exchange *exchange);
@@ -131,6 +137,9 @@ enum tp_balance {
     TP_BALANCE_TABLE(TP_BALANCE_ENUM_ROW)
 #undef TP_BALANCE_ENUM_ROW
 };
+
+/* NULL, or what an address would have to be that a member has; `like` as for tp_upstream_create(). */
+const char *tp_upstream_check_address(const struct tp_upstream_ref *like, struct tp_str address);
 
 /* A place of an upstream whose places come and go. */
 struct tp_upstream_member {
