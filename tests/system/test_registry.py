@@ -8,7 +8,7 @@ import pytest
 
 from harness.http import Browser
 from harness.wait import PATIENCE_SECONDS, wait_until
-from harness.wire25 import PUSH, Caller, Packet
+from harness.wire25 import PUSH, REPLY, Caller, Packet
 from test_auth import line
 
 WORKERS = [1, 3]
@@ -50,7 +50,7 @@ class Member(Caller):
         self.seq += 1
         self.send(Packet(uri=f"/registry/{action}", seq=self.seq,
                          body=json.dumps(members).encode()))
-        while (packet := self.receive()).type == PUSH or packet.seq != self.seq:
+        while (packet := self.receive()).type != REPLY or packet.seq != self.seq:
             self.pushes.append(packet)
         return packet
 

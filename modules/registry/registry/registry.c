@@ -45,6 +45,12 @@ static const struct tp_word by_words[] = {
     { NULL, 0 },
 };
 
+static const struct tp_word balance_words[] = {
+    { "round_robin", TP_BALANCE_ROUND_ROBIN },
+    { "least_pending", TP_BALANCE_LEAST_PENDING },
+    { NULL, 0 },
+};
+
 static const struct tp_argument allow_arguments[] = {
     {
         .name = "PREFIX", .kind = TP_ARGUMENT_REQUIRED, TP_TEXT(struct registry_rule, prefix),
@@ -99,6 +105,13 @@ static const struct tp_directive registry_directives[] = {
         .brief = "How many services there may be.",
     },
     {
+        .name = "registry_balance", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_WORD(struct registry_conf, balance, balance_words), .preset = "round_robin",
+        .since = "0.1",
+        .brief = "Which of several members is next: each in its turn, or who has the fewest "
+                 "unanswered PULLs; weights count in both.",
+    },
+    {
         .name = "registry_ttl", .where = TP_IN_PEER | TP_IN_SERVER,
         TP_TIME(struct registry_conf, ttl),
         .preset = "30s", .min = "100ms", .max = "1d", .since = "0.1",
@@ -132,6 +145,8 @@ static const struct tp_log_id registry_log_ids[] = {
     { "registry-lost", "A member was taken out because nobody has renewed it, or because its "
                        "session is gone." },
     { "registry-refused", "Somebody has announced what no registry_allow lets it." },
+    { "registry-unusable", "The members of a service could not be taken over as they are, for want of "
+                           "memory; PULLs go to those that were known." },
     { "registry-untold", "Other workers could not be told of a change; they find it within a "
                          "second." },
     { "registry-unread", "The members could not be read anew; those that were known stay." },
@@ -179,6 +194,7 @@ const struct tp_module tp_module_registry = {
         .restore = registry_session_restore,
     },
     .handle = registry_handle,
+    .finder = { .word = "registry", .check = registry_find_check, .find = registry_find },
 };
 
 bool
@@ -254,6 +270,7 @@ registry_declare(const struct tp_block *block, struct registry_conf *conf)
                      TP_STR("registry-changes"), REGISTRY_CHANGES_KEPT + 1);
     tp_table_declare(block, "registry", &conf->tables.workers, &registry_workers_layout,
                      TP_STR("registry-workers"), 1);
+    tp_upstream_declare(block, "registry", &conf->like, TP_STR(""));
     tp_meter_declare(block, &conf->joined, &registry_meters[METER_JOINED], TP_STR(""));
     tp_meter_declare(block, &conf->left, &registry_meters[METER_LEFT], TP_STR(""));
     tp_meter_declare(block, &conf->expired, &registry_meters[METER_EXPIRED], TP_STR(""));

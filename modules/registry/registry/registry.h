@@ -59,7 +59,9 @@ struct registry_conf {
     int64_t members_max;
     int64_t services_max;
     struct tp_msec ttl;
+    int balance; /* enum tp_balance */
     struct registry_tables tables;
+    const struct tp_upstream_ref *like; /* how members with an address are dialed */
     struct tp_meter joined;
     struct tp_meter left;
     struct tp_meter expired;
@@ -75,7 +77,7 @@ struct registry_use {
     struct registry_use *next;  /* of the view */
     struct registry_view *view; /* NULL: it has not begun */
     const struct registry_conf *conf;
-    struct registry_place *places[REGISTRY_PLACE_BUCKETS];
+    struct registry_place *places[REGISTRY_PLACE_BUCKETS]; /* found so far */
 };
 
 /* Members of one service, or of one uri. */
@@ -230,5 +232,18 @@ struct registry_group *registry_group_find(const struct registry_view *view, cha
 struct registry_group *registry_group_of_path(const struct registry_view *view, struct tp_str path);
 size_t registry_view_service_count(struct registry_view *view);
 bool registry_view_has_service(struct registry_view *view, struct tp_str service);
+
+/* find.c: for proxy_pass registry:NAME, and registry. */
+struct tp_upstream *registry_find(struct tp_sessions *home, const void *module_conf,
+                                  struct tp_str name, const struct tp_exchange *exchange);
+const char *registry_find_check(const void *module_conf, struct tp_str name);
+
+/* Lets upstreams that were found have the members that there are now; and lets go of them. */
+void registry_places_update(struct registry_view *view);
+void registry_places_free(struct registry_use *use);
+
+/* Is there an upstream of this worker where the member has failed lately? */
+bool registry_member_is_failing(const struct registry_view *view,
+                                const struct registry_entry *entry);
 
 #endif

@@ -165,7 +165,13 @@ register_may(struct tp_exchange *exchange, const struct asker *asker, struct reg
         }
     }
     if (entry->has_address) {
-        return true;
+        const char *wanted =
+            tp_upstream_check_address(asker->conf->like, registry_entry_key(entry));
+
+        if (wanted != NULL) {
+            refuse(exchange, TP_STATUS_BAD_REQUEST, "\"address\" has to be %s", wanted);
+        }
+        return wanted == NULL;
     }
     if (asker->session == 0) {
         refuse(exchange, TP_STATUS_BAD_REQUEST,
@@ -378,7 +384,6 @@ list_write(struct registry_view *view, const char *service)
 
     if (view->member_count > 1) {
         qsort(view->members, view->member_count, sizeof(struct registry_entry *), list_compare);
-        view->groups_are_old = true;
     }
     is_whole = is_whole && services != NULL;
     for (size_t i = 0; i < view->member_count && is_whole; i++) {

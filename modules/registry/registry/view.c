@@ -88,6 +88,7 @@ registry_view_stop(struct tp_sessions *home, struct registry_use *use)
     if (view->uses == use && use->next == NULL) {
         view_end_work(view);
     }
+    registry_places_free(use);
     *at = use->next;
     use->view = NULL;
     registry_view_release(&view);
@@ -407,9 +408,9 @@ view_settle(struct registry_view *view)
     if (tables == NULL) {
         return;
     }
+    registry_places_update(view);
     registry_store_note_worker(tables, tp_home_slot(view->home), view->revision,
                                tp_home_now_ms(view->home));
-    registry_groups_refresh(view);
     registry_answers_look(view);
 }
 

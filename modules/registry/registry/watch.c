@@ -165,9 +165,12 @@ registry_member_show(const struct registry_view *view, const struct registry_ent
 {
     int64_t age_ms = tp_home_now_ms(view->home) - entry->since_ms;
     cJSON *shown = registry_entry_write(entry);
+    const char *state = entry->is_draining                        ? "draining"
+                        : registry_member_is_failing(view, entry) ? "failing"
+                                                                  : "up";
     bool is_whole =
         shown != NULL && cJSON_AddStringToObject(shown, "key", entry->key) != NULL
-        && cJSON_AddStringToObject(shown, "state", entry->is_draining ? "draining" : "up") != NULL
+        && cJSON_AddStringToObject(shown, "state", state) != NULL
         && cJSON_AddNumberToObject(shown, "age", (double) age_ms / MS_PER_SECOND) != NULL;
 
     if (is_whole && !entry->has_address) {
