@@ -12,6 +12,8 @@
         "A connection could not be accepted; the listener pauses for half a second.") \
     ROW("access-line-lost", \
         "Memory ran out for the buffer of an access log; a line of it was not written.") \
+    ROW("announcement-refused", \
+        "A registry has not taken a service that a program announces; the status says why.") \
     ROW("answer-refused", \
         "A worker could not answer whether it still turns: its queue to the asking worker " \
         "is full.") \

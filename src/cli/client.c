@@ -365,7 +365,12 @@ client_take_signal(struct tp_client *client)
         if (client->is_draining) {
             client->is_done = true;
         }
-        tp__client_drain(client);
+        if (client->on_interrupt != NULL && !client->is_interrupted) {
+            client->is_interrupted = true;
+            client->on_interrupt(client);
+        } else {
+            tp__client_drain(client);
+        }
     }
 }
 

@@ -28,6 +28,9 @@ struct tp_client {
     struct tp_log_sink sink;
     struct tp_log log;
     int signals; /* -1: they do what they always do */
+    /* What a command does first when it is interrupted; it drains then.  NULL: nothing. */
+    void (*on_interrupt)(struct tp_client *client);
+    bool is_interrupted;
     bool is_draining;
     bool is_done;
     uint64_t drain_until_ns;

@@ -110,6 +110,12 @@ const struct tp_option tp__options[] = {
       .offset = AT(queue), .preset = "1000", .min = 0, .max = 1000000,
       .groups = TP_OPTIONS_SERVE,
       .brief = "How many PULLs wait for --exec; one more is answered with 503." },
+    { .name = "register", .value = "SERVICE", .kind = TP_OPTION_TEXT,
+      .offset = AT(service), .groups = TP_OPTIONS_SERVE,
+      .brief = "Announces the URIs to the registry of ADDRESS, each time that it is connected." },
+    { .name = "weight", .value = "NUMBER", .kind = TP_OPTION_INTEGER,
+      .offset = AT(weight), .preset = "1", .min = 1, .max = 1000000, .groups = TP_OPTIONS_SERVE,
+      .brief = "With --register: its share of the PULLs, compared with that of others." },
 
     /* Several times. */
     { .name = "count", .letter = 'n', .value = "NUMBER", .kind = TP_OPTION_INTEGER,

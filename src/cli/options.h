@@ -74,6 +74,8 @@ struct tp_settings {
     bool does_echo;
     int64_t jobs;
     int64_t queue;
+    const char *service; /* that is announced; NULL: none */
+    int64_t weight;
 
     /* TP_OPTIONS_BENCH */
     int64_t sessions;

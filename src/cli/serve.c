@@ -47,11 +47,16 @@ struct serve {
     size_t waiting_count;
     struct tp_waitable *waitables; /* for the client, and for each job that may run */
     int64_t left;                  /* PULLs that are still answered */
+    enum tp_exit_code refused;     /* TP_EXIT_DONE: it was not, or not asked to be registered */
 };
 
 static enum tp_exit_code serve_run(const struct tp_settings *settings);
 static void serve_adjust(struct tp_peer_options *options, const struct tp_settings *settings);
 static enum tp_exit_code serve_register(struct serve *serve);
+static enum tp_exit_code serve_announce(struct serve *serve);
+static void serve_leave(struct tp_client *client);
+static void serve_on_left(const struct tp_reply *reply, void *owner);
+static void serve_on_announced(const struct tp_reply *reply, void *owner);
 static enum tp_exit_code serve_wait(struct serve *serve);
 static size_t serve_fill_waitables(struct serve *serve);
 static int64_t serve_next_deadline_ns(const struct serve *serve);
@@ -88,6 +93,9 @@ const struct tp_command tp__command_serve = {
         "than --timeout is killed, and the answer is 504.  Its environment tells "
         "TELEPORT_URI, TELEPORT_PATH, TELEPORT_QUERY, TELEPORT_CODEC, TELEPORT_SESSION, "
         "TELEPORT_ID and TELEPORT_REMOTE.  They come from the network: quote them.\n\n"
+        "With --register it is a member of that service in the registry of ADDRESS, and is asked "
+        "what its URIs say for whoever asks there; a refusal ends it.  An interrupt lets it finish "
+        "what it has.\n\n"
         "A line for each exchange is printed, unless --quiet; with --json it is an object.",
     .groups = TP_OPTIONS_CONNECT | TP_OPTIONS_LISTEN | TP_OPTIONS_SEND | TP_OPTIONS_SERVE
               | TP_OPTIONS_JSON | TP_OPTIONS_COUNT | TP_OPTIONS_ID,
@@ -99,6 +107,8 @@ const struct tp_command tp__command_serve = {
         { "tp serve --listen 9191 /math/add --exec 'jq add'", "a backend at port 9191" },
         { "tp serve --listen 9191 '*' --echo", "whatever is asked comes back" },
         { "tp serve --listen 9191 /config --file config.json", "a file, as it is at that moment" },
+        { "tp serve gateway:9090 '/math/*' --exec ./math --register math",
+          "connects, and is a member of the service math, without a port of its own" },
         { "tp serve gateway:9090 '/jobs/*' --exec './work \"$TELEPORT_PATH\"' --jobs 2",
           "connects, and works for whoever asks through that connection" },
     },
@@ -122,6 +132,9 @@ serve_run(const struct tp_settings *settings)
     }
     if (code == TP_EXIT_DONE) {
         code = tp__client_start(&serve.client);
+    }
+    if (code == TP_EXIT_DONE && settings->service != NULL) {
+        code = serve_announce(&serve);
     }
     if (code == TP_EXIT_DONE) {
         code = serve_wait(&serve);
@@ -167,6 +180,57 @@ serve_register(struct serve *serve)
 }
 
 static enum tp_exit_code
+serve_announce(struct serve *serve)
+{
+    struct tp_client *client = &serve->client;
+    const struct tp_settings *settings = client->settings;
+    struct tp_session *session = tp__client_session(client);
+    struct tp_service service = TP_SERVICE;
+
+    service.name = settings->service;
+    service.uris = settings->uris;
+    service.uri_count = settings->uri_count;
+    service.weight = (uint32_t) settings->weight;
+    service.on_reply = serve_on_announced;
+    service.owner = serve;
+    if (session == NULL) {
+        tp__client_say(client, "--register needs an ADDRESS to connect to");
+        return TP_EXIT_USAGE;
+    }
+    enum tp_result result = tp_session_announce(session, &service);
+
+    client->on_interrupt = serve_leave;
+    if (result != TP_OK) {
+        tp__client_say(client, "--register: %s", tp_peer_last_error(client->peer));
+        return TP_EXIT_LOCAL;
+    }
+    return TP_EXIT_DONE;
+}
+
+/* What is refused for now is tried again; else there is nothing to wait for. */
+static void
+serve_on_announced(const struct tp_reply *reply, void *owner)
+{
+    struct serve *serve = owner;
+    const struct tp_status *status = tp_reply_status(reply);
+
+    if (status->code == TP_STATUS_OK) {
+        tp__client_tell(&serve->client, "registered as %s", serve->client.settings->service);
+        return;
+    }
+    if (status->code == TP_STATUS_CONNECTION_CLOSED) {
+        return; /* It is announced with the next connection. */
+    }
+    tp__client_say(&serve->client, "%s was not registered: %d %.*s",
+                   serve->client.settings->service, (int) status->code, TP_STR_ARG(status->text));
+    if (status->code != TP_STATUS_SERVICE_UNAVAILABLE
+        && status->code != TP_STATUS_GATEWAY_TIMEOUT) {
+        serve->refused = tp__client_exit_of_status(status->code);
+        tp__client_drain(&serve->client);
+    }
+}
+
+static enum tp_exit_code
 serve_wait(struct serve *serve)
 {
     struct tp_client *client = &serve->client;
@@ -181,7 +245,7 @@ serve_wait(struct serve *serve)
             return TP_EXIT_LOST;
         }
     }
-    return TP_EXIT_DONE;
+    return serve->refused;
 }
 
 static size_t
@@ -252,8 +316,28 @@ serve_on_pull(struct tp_exchange *exchange, void *owner)
         serve_exec(serve, exchange);
     }
     if (serve->left == 0) {
-        tp__client_drain(&serve->client);
+        serve_leave(&serve->client);
     }
+}
+
+/* A member says first that it leaves: what comes until that is answered is served. */
+static void
+serve_leave(struct tp_client *client)
+{
+    const struct tp_settings *settings = client->settings;
+    struct tp_session *session = tp__client_session(client);
+
+    if (settings->service == NULL || session == NULL
+        || tp_session_withdraw(session, settings->service, serve_on_left, client) != TP_OK) {
+        tp__client_drain(client);
+    }
+}
+
+static void
+serve_on_left(const struct tp_reply *reply, void *owner)
+{
+    (void) reply;
+    tp__client_drain(owner);
 }
 
 static void

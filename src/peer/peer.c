@@ -218,6 +218,7 @@ peer_open(struct tp_peer *peer)
     peer->magic = TP_PEER_MAGIC;
     peer->thread = tp__thread_this();
     tp__list_init(&peer->groups);
+    tp__list_init(&peer->services);
     tp__list_init(&peer->listens);
     tp__counted_init(&peer->configuration, peer_on_unused);
     if (!tp__peer_server_init(peer)) {

@@ -79,6 +79,7 @@ struct tp_peer {
     struct tp_peer_routes pulls;
     struct tp_peer_routes pushes;
     struct tp_list_node groups;
+    struct tp_list_node services; /* that are announced on dialed sessions */
     struct tp_arena hooks_arena;
     const struct tp_hook_set *route_hooks; /* of routes in no group */
     struct tp_list_node listens;
@@ -174,6 +175,9 @@ void tp__peer_listens_fini(struct tp_peer *peer);
 void tp__peer_timers_fini(struct tp_peer *peer);
 
 void tp__peer_sessions_init(struct tp_peer *peer);
+
+/* What becomes of a dialed session, for what is announced on it; `owner` is the peer. */
+void tp__peer_on_dial_change(struct tp_session *session, enum tp_dial_change change, void *owner);
 
 /*
  * Whether a session, or an address to listen on, may be added now.  TP_GONE: the peer is being

@@ -71,6 +71,7 @@ tp_peer_dial(struct tp_peer *peer, const char *address, const struct tp_dial_opt
             .file = options.credentials_file,
             .uri = options.auth_uri,
         },
+        .watch = { tp__peer_on_dial_change, peer },
     };
 
     result = tp__peer_may_begin(peer);

@@ -263,6 +263,60 @@ void tp_peer_drain(struct tp_peer *peer, void (*on_drained)(struct tp_peer *peer
  */
 void tp_peer_close_all(struct tp_peer *peer);
 
+/* ---- Services: what a registry tells others that this end serves ---- */
+
+struct tp_service {
+    size_t size;             /* of this struct as the program knows it */
+    const char *name;        /* "math" */
+    const char *const *uris; /* at least one: "/math/add", "/math/...*", or "*" */
+    size_t uri_count;
+    uint32_t weight;    /* its share of the PULLs, compared with others' [1] */
+    uint32_t max_pulls; /* that may wait for an answer of it [any number] */
+    const char *meta;   /* JSON, for whoever looks [none] */
+
+    /* Where it listens, and for how long that holds without a sign of life [this session, as long as
+     * it is connected; what the registry says]. */
+    const char *address;
+    struct tp_msec ttl;
+
+    /* Told each time what the registry answers [nobody; a refusal is logged]. */
+    tp_reply_fn on_reply;
+    void *owner;
+};
+
+/* clang-format off */
+#ifdef __cplusplus
+static inline struct tp_service
+tp_service_begin(void)
+{
+    struct tp_service service = tp_service();
+
+    service.size = sizeof(service);
+    return service;
+}
+#define TP_SERVICE tp_service_begin()
+#else
+#define TP_SERVICE { .size = sizeof(struct tp_service) }
+#endif
+/* clang-format on */
+
+/*
+ * From here on a dialed session announces the service: now, and each time that it is connected
+ * again; where the registry has no room or time, again after 5 s.  One of the same name is
+ * replaced; all is copied.  TP_INVALID: it has no name or no uri, or the session was not dialed;
+ * TP_NO_MEMORY.
+ */
+enum tp_result tp_session_announce(struct tp_session *session,
+                                   const struct tp_service *service) TP_MUST_CHECK;
+
+/*
+ * Announces it no more, and takes it out: nothing new comes once `on_reply` was told that, and what
+ * is in flight is to be finished.  TP_NOT_FOUND: it is not announced; else as
+ * tp_session_pull_async() says, and then it is taken out when the connection ends.
+ */
+enum tp_result tp_session_withdraw(struct tp_session *session, const char *name,
+                                   tp_reply_fn on_reply, void *owner) TP_MUST_CHECK;
+
 /* ---- Waiting ---- */
 
 /*
