@@ -173,12 +173,16 @@ tp_session_identify(struct tp_session *session, const struct tp_identity *identi
     }
     enum tp_result result = tp__identity_make(identity, &made);
 
-    if (result == TP_OK) {
-        free(notes->identity);
-        notes->identity = made;
-        tp__session_arm_deadline(session);
+    if (result != TP_OK) {
+        return result;
     }
-    return result;
+    bool was_ending = session->is_ending;
+
+    free(notes->identity);
+    notes->identity = made;
+    tp__session_arm_deadline(session);
+    tp__session_parts_identified(session);
+    return session->is_ending && !was_ending ? TP_DENIED : TP_OK;
 }
 
 const struct tp_identity *

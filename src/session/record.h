@@ -564,6 +564,10 @@ enum tp_result tp__session_restore_parts(struct tp_session *session,
 
 /* The session has another configuration: tells the modules that keep something of sessions. */
 void tp__session_parts_rebind(struct tp_session *session);
+
+/* It is somebody else from here on; it has come from another process: tells them. */
+void tp__session_parts_identified(struct tp_session *session);
+void tp__session_parts_restored(struct tp_session *session);
 void tp__session_parts_free(struct tp_session *session);
 
 /* Frees the id and the variables. */

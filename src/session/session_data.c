@@ -211,6 +211,31 @@ tp__session_parts_rebind(struct tp_session *session)
 }
 
 void
+tp__session_parts_identified(struct tp_session *session)
+{
+    const struct tp_server *server = session->source->server;
+
+    for (size_t i = 0; i < server->keeping_count; i++) {
+        const struct tp_keeping_use *use = &server->keepings[i];
+
+        if (use->module->session.on_identity != NULL) {
+            use->module->session.on_identity(session, use->conf);
+        }
+    }
+}
+
+void
+tp__session_parts_restored(struct tp_session *session)
+{
+    for (struct tp_session_part *part = session->parts; part != NULL; part = part->next) {
+        if (part->module->session.on_restored != NULL) {
+            part->module->session.on_restored(session, part->data,
+                                              module_use(session, part->module)->conf);
+        }
+    }
+}
+
+void
 tp__session_parts_free(struct tp_session *session)
 {
     while (session->parts != NULL) {

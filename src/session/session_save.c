@@ -418,7 +418,11 @@ restoring_fill(const struct restoring *restoring, struct tp_session *session)
     session->is_ending = tp__saved_has(saved, TP_SAVED_END_REASON);
     session->end_reason = restoring->end_reason;
     session->waits_for_exchanges = tp__saved_get_number(saved, TP_SAVED_END_WAITS) != 0;
-    return restoring_fill_exchanges(restoring, session);
+    result = restoring_fill_exchanges(restoring, session);
+    if (result == TP_OK) {
+        tp__session_parts_restored(session);
+    }
+    return result;
 }
 
 /* Where somebody else has the id, or the directory has no room, the session goes on without. */

@@ -27,6 +27,7 @@
     ROW(ID_TAKEN,  "id-taken",  409, "another session has this id")                                \
     ROW(LONG_ID,   "long-id",   403, "the id or the claims are too long for a session")            \
     ROW(RENEWING,  "renewing",  409, "the session is not to be renewed")                           \
+    ROW(TOO_MANY,  "too-many",  429, "there are too many sessions of this id")                     \
     ROW(LIMITED,   "limited",   429, "too many wrong attempts")                                    \
     ROW(BUSY,      "busy",      503, "busy")
 /* clang-format on */

@@ -59,11 +59,13 @@ gate_on_accept(struct tp_hook_call *call, const void *module_conf)
 
     if (conf->satisfy == AUTH_ANY
         && certificate_identify(conf->certificate, call->session, &identity)) {
-        if (tp_session_identify(call->session, &identity) == TP_OK) {
-            tp_meter_add(&conf->outcomes[AUTH_GOOD], 1);
-            return TP_PASS;
-        }
-    } else if (tp_session_set_guard(call->session, &guard) == TP_OK) {
+        enum auth_outcome outcome = outcome_of(tp_session_identify(call->session, &identity));
+
+        tp_meter_add(&conf->outcomes[outcome], 1);
+        call->refusal = auth_outcome_status(outcome);
+        return outcome == AUTH_GOOD ? TP_PASS : TP_REFUSE;
+    }
+    if (tp_session_set_guard(call->session, &guard) == TP_OK) {
         return TP_LATER;
     }
     call->refusal = tp_status_of(TP_STATUS_SERVICE_UNAVAILABLE);
@@ -405,6 +407,7 @@ outcome_of(enum tp_result result)
     return result == TP_OK          ? AUTH_GOOD
            : result == TP_EXISTS    ? AUTH_ID_TAKEN
            : result == TP_TOO_LARGE ? AUTH_LONG_ID
+           : result == TP_DENIED    ? AUTH_TOO_MANY
                                     : AUTH_BUSY;
 }
 

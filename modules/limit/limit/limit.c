@@ -19,7 +19,7 @@ enum {
 
 static enum tp_result limit_start(struct tp_sessions *home, const void *module_conf);
 static void limit_stop(struct tp_sessions *home, const void *module_conf);
-static bool limit_wants_hooks(const void *module_conf);
+static bool limit_wants_hook_at(const void *module_conf, enum tp_hook_point point);
 static void limit_validate(const struct tp_block *block, void *module_conf);
 static void limit_validate_conns(const struct tp_block *block, const char *directive,
                                  const struct tp_items *conns);
@@ -187,8 +187,9 @@ const struct tp_module tp_module_limit = {
     .stop = limit_stop,
     .session = {
         .size = sizeof(struct limit_session),
-        .on_time = limit_conn_on_time,
         .on_conf = limit_conn_on_conf,
+        .on_identity = limit_conn_on_identity,
+        .on_restored = limit_conn_on_restored,
         .save = limit_save,
         .restore = limit_restore,
     },
@@ -200,7 +201,7 @@ const struct tp_module tp_module_limit = {
             [TP_HOOK_POST_READ_PUSH_HEADER] = limit_rate_on_header,
         },
     },
-    .wants_hooks = limit_wants_hooks,
+    .wants_hook_at = limit_wants_hook_at,
 };
 
 uint32_t
@@ -248,12 +249,14 @@ limit_stop(struct tp_sessions *home, const void *module_conf)
     limit_rate_stop(module_conf);
 }
 
+/* Who bounds sessions only has nothing to do with packets. */
 static bool
-limit_wants_hooks(const void *module_conf)
+limit_wants_hook_at(const void *module_conf, enum tp_hook_point point)
 {
     const struct limit_conf *conf = module_conf;
+    bool is_of_sessions = point == TP_HOOK_POST_ACCEPT || point == TP_HOOK_POST_DISCONNECT;
 
-    return conf->conns.count + conf->totals.count + conf->rates.count > 0;
+    return (is_of_sessions ? conf->conns.count + conf->totals.count : conf->rates.count) > 0;
 }
 
 static void
@@ -478,6 +481,5 @@ limit_restore(void *data, struct tp_str saved)
     session->conf = NULL;
     memset(session->charges, 0, sizeof(session->charges));
     session->id_len = 0;
-    session->is_uncounted = true;
     return TP_OK;
 }

@@ -13,7 +13,6 @@ enum {
     LIMIT_SLOTS = 256,     /* the largest worker_processes */
     LIMIT_ID_MAX = 64,     /* bytes of an id; of a longer one a hash */
     LIMIT_LOG_PAUSE_MS = 1000,
-    LIMIT_IDENTITY_LOOK_MS = 500,
 };
 
 /* The longest time that a bucket remembers: times may be added to one another without care. */
@@ -85,7 +84,6 @@ struct limit_session {
     const struct limit_conf *conf;       /* of the charges, the session's; NULL: it has none yet */
     uint32_t charges[LIMIT_CHARGES_MAX]; /* rules that count it; 0: free */
     struct limit_bucket buckets[LIMIT_BUCKETS_MAX];
-    bool is_uncounted; /* it came from another process, and has sent nothing since */
     uint32_t id_len;
     char id[LIMIT_ID_MAX]; /* that it is counted by */
 };
@@ -102,15 +100,10 @@ void limit_log(const struct limit_rule *rule, const struct tp_session *session, 
 extern const struct tp_table_layout limit_conn_layout;
 enum tp_verdict limit_conn_on_accept(struct tp_hook_call *call, const void *module_conf);
 enum tp_verdict limit_conn_on_disconnect(struct tp_hook_call *call, const void *module_conf);
-void limit_conn_on_time(struct tp_session *session, void *data, const void *module_conf);
+void limit_conn_on_identity(struct tp_session *session, const void *module_conf);
+void limit_conn_on_restored(struct tp_session *session, void *kept, const void *module_conf);
 void limit_conn_on_conf(struct tp_session *session, const void *module_conf);
 void limit_conn_start(struct tp_sessions *home, const struct limit_conf *conf);
-
-/*
- * Counts a session by its id, once it has one, and one that came from elsewhere; false: there
- * are too many of the id, and it ends.
- */
-bool limit_conn_check(struct tp_session *session, const struct limit_conf *conf);
 
 /* limit_rate.c */
 extern const struct tp_table_layout limit_rate_layout;

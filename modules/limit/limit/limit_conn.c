@@ -7,8 +7,7 @@
  * there each session is counted when it gets its new conf, as it leaves the old one's; so it does
  * where that has not the rule any more.
  *
- * By address a session is counted when it is accepted; by id when it has proved that: with its
- * first packet after that, or half a second later if none comes.
+ * By address a session is counted when it is accepted; by id when it has proved that.
  */
 #include "limit.h"
 
@@ -31,6 +30,8 @@ static bool conn_charge(struct tp_session *session, struct limit_session *data,
                         const struct limit_conn *conn, bool is_dry_run);
 static bool conn_charge_all(struct tp_session *session, struct limit_session *data,
                             const struct limit_conf *conf, bool is_dry_run);
+static bool conn_charge_id(struct tp_session *session, struct limit_session *data,
+                           const struct limit_conf *conf, bool is_dry_run);
 static bool conn_refuse(const struct tp_session *session, const struct limit_conn *conn,
                         bool is_dry_run, const char *what);
 static void conn_uncharge(struct tp_session *session, struct limit_session *data,
@@ -47,7 +48,6 @@ static struct tp_str conn_key(const struct tp_session *session, const struct lim
                               const struct limit_conn *conn, char *text);
 static uint32_t *session_charge_at(struct limit_session *data, uint32_t tag);
 static bool session_learn_id(const struct tp_session *session, struct limit_session *data);
-static bool conns_want_id(const struct limit_conf *conf);
 static void conn_recount(struct tp_sessions *home, const struct limit_conn *conn);
 static bool conn_clear_slot(struct tp_str key, void *value, void *owner);
 static void conn_count_session(struct tp_session *session, void *owner);
@@ -78,10 +78,6 @@ limit_conn_on_accept(struct tp_hook_call *call, const void *module_conf)
         tp_session_end(call->session, TP_CLOSE_LIMIT_REACHED);
         return TP_REFUSE;
     }
-    if (conns_want_id(conf)) {
-        tp_session_wake(call->session, &tp_module_limit,
-                        (struct tp_msec){ LIMIT_IDENTITY_LOOK_MS });
-    }
     return TP_PASS;
 }
 
@@ -97,15 +93,24 @@ limit_conn_on_disconnect(struct tp_hook_call *call, const void *module_conf)
     return TP_PASS;
 }
 
+/* Only sessions that were counted when they came, and by the id that they have proved first. */
 void
-limit_conn_on_time(struct tp_session *session, void *data, const void *module_conf)
+limit_conn_on_identity(struct tp_session *session, const void *module_conf)
 {
-    (void) data;
-    if (tp_session_is_guarded(session)) {
-        tp_session_wake(session, &tp_module_limit, (struct tp_msec){ LIMIT_IDENTITY_LOOK_MS });
-    } else if (!limit_conn_check(session, module_conf)) {
+    const struct limit_conf *conf = module_conf;
+    struct limit_session *data = tp_session_data_get(session, &tp_module_limit);
+
+    if (data != NULL && !conn_charge_id(session, data, conf, conf->is_dry_run)) {
         tp_session_end(session, TP_CLOSE_LIMIT_REACHED);
     }
+}
+
+/* Whoever is there already stays, however many there are. */
+void
+limit_conn_on_restored(struct tp_session *session, void *kept, const void *module_conf)
+{
+    conn_charge_all(session, kept, module_conf, true);
+    conn_charge_id(session, kept, module_conf, true);
 }
 
 /* The old conf is still there. */
@@ -128,29 +133,6 @@ limit_conn_on_conf(struct tp_session *session, const void *module_conf)
         }
     }
     data->conf = module_conf;
-}
-
-bool
-limit_conn_check(struct tp_session *session, const struct limit_conf *conf)
-{
-    struct limit_session *data = tp_session_data_get(session, &tp_module_limit);
-    const struct limit_conn *conns = conf->conns.items;
-
-    if (data != NULL && data->is_uncounted) {
-        /* Whoever is there already stays, however many there are. */
-        data->is_uncounted = false;
-        conn_charge_all(session, data, conf, true);
-    }
-    if (data == NULL || data->id_len > 0 || !session_learn_id(session, data)) {
-        return true;
-    }
-    for (size_t i = 0; i < conf->conns.count; i++) {
-        if (conns[i].by == LIMIT_BY_ID
-            && !conn_charge(session, data, &conns[i], conf->is_dry_run)) {
-            return false;
-        }
-    }
-    return true;
 }
 
 void
@@ -249,6 +231,24 @@ conn_charge_all(struct tp_session *session, struct limit_session *data,
             if (conns[i].by != LIMIT_BY_ID && !conn_charge(session, data, &conns[i], is_dry_run)) {
                 return false;
             }
+        }
+    }
+    return true;
+}
+
+/* By the id, once there is one; false: there are too many of it. */
+static bool
+conn_charge_id(struct tp_session *session, struct limit_session *data,
+               const struct limit_conf *conf, bool is_dry_run)
+{
+    const struct limit_conn *conns = conf->conns.items;
+
+    if (data->id_len > 0 || !session_learn_id(session, data)) {
+        return true;
+    }
+    for (size_t i = 0; i < conf->conns.count; i++) {
+        if (conns[i].by == LIMIT_BY_ID && !conn_charge(session, data, &conns[i], is_dry_run)) {
+            return false;
         }
     }
     return true;
@@ -423,19 +423,6 @@ session_learn_id(const struct tp_session *session, struct limit_session *data)
         data->id_len = LIMIT_ID_MAX;
     }
     return true;
-}
-
-static bool
-conns_want_id(const struct limit_conf *conf)
-{
-    const struct limit_conn *conns = conf->conns.items;
-
-    for (size_t i = 0; i < conf->conns.count; i++) {
-        if (conns[i].by == LIMIT_BY_ID) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Makes what this slot has counted what is true of it. */

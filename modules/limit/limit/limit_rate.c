@@ -62,11 +62,6 @@ limit_rate_on_header(struct tp_hook_call *call, const void *module_conf)
     const struct limit_rate *slowest = NULL;
     int64_t wait_ns = 0;
 
-    if (!limit_conn_check(call->session, conf)) {
-        call->refusal = tp_status_of(TP_STATUS_TOO_MANY_REQUESTS);
-        tp_session_end(call->session, TP_CLOSE_LIMIT_REACHED);
-        return TP_REFUSE;
-    }
     for (size_t i = 0; i < conf->rates.count; i++) {
         struct rate_answer answer = rate_ask(call, &rates[i]);
 

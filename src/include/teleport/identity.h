@@ -43,7 +43,8 @@ struct tp_identity {
 /*
  * From here on the session is this one, whoever it was before; NULL: nobody.  A guard is lifted
  * by tp_session_resume() of the hook that has set it.  TP_TOO_LARGE: a text is longer than above;
- * TP_NO_MEMORY.  The session is as it was then.
+ * TP_NO_MEMORY: the session is as it was then.  TP_DENIED: it is this one, and a module that was
+ * told of it (see `on_identity` in teleport/session_data.h) has ended it.
  */
 enum tp_result tp_session_identify(struct tp_session *session,
                                    const struct tp_identity *identity) TP_MUST_CHECK;

@@ -33,6 +33,20 @@ struct tp_session_keeping {
      */
     void (*on_conf)(struct tp_session *session, const void *conf);
 
+    /*
+     * Who the session is has just changed: tp_session_identity() says it.  Comes from within
+     * tp_session_identify(), whether the module keeps anything of the session or not, and not for
+     * identities of exchanges.  Whom the module does not want it ends, with tp_session_end(); who
+     * has identified it is told so.  NULL: that is no matter.
+     */
+    void (*on_identity)(struct tp_session *session, const void *conf);
+
+    /*
+     * It has come from another process, with its identity and what `restore` has read; NULL: that
+     * is no matter.
+     */
+    void (*on_restored)(struct tp_session *session, void *data, const void *conf);
+
     /* Lets go of what the struct holds besides; NULL: nothing. */
     void (*end)(void *data);
 

@@ -45,9 +45,12 @@ struct fixture {
 struct kept {
     uint32_t count;
     uint32_t woken;
+    uint32_t restored;
 };
 
 static unsigned kept_ended;
+static const char *unwanted_id; /* whom the module ends; NULL: nobody */
+static unsigned identified_count;
 
 Suite *tp_suite_session_identity(void);
 
@@ -55,6 +58,8 @@ static enum tp_result kept_save(const void *data, struct tp_buf_pool *pool, stru
 static enum tp_result kept_restore(void *data, struct tp_str saved);
 static void kept_on_time(struct tp_session *session, void *data, const void *conf);
 static void kept_end(void *data);
+static void kept_on_identity(struct tp_session *session, const void *conf);
+static void kept_on_restored(struct tp_session *session, void *data, const void *conf);
 
 static const struct tp_module keeper = {
     .name = "keeper",
@@ -62,6 +67,8 @@ static const struct tp_module keeper = {
     .session = {
         .size = sizeof(struct kept),
         .on_time = kept_on_time,
+        .on_identity = kept_on_identity,
+        .on_restored = kept_on_restored,
         .end = kept_end,
         .save = kept_save,
         .restore = kept_restore,
@@ -393,6 +400,31 @@ START_TEST(an_identity_is_as_long_as_it_may_be)
 }
 END_TEST
 
+START_TEST(modules_are_told_of_identities_and_may_end_who_has_one)
+{
+    const struct tp_identity other = { .id = TP_STR("lamp-8") };
+    struct fixture fixture;
+
+    identified_count = 0;
+    fixture_open(&fixture);
+    get_in(&fixture);
+    struct tp_session *session = fixture.client.session;
+
+    ck_assert_uint_eq(1, identified_count);
+    ck_assert_ptr_null(tp_session_data_get(session, &keeper));
+    ck_assert_int_eq(TP_OK, tp_session_identify(session, NULL));
+    ck_assert_uint_eq(2, identified_count);
+    unwanted_id = "lamp-8";
+    ck_assert_int_eq(TP_DENIED, tp_session_identify(session, &other));
+    ck_assert(tp__str_equal(other.id, tp_session_identity(session)->id));
+    /* It ends already, whoever it is now. */
+    ck_assert_int_eq(TP_OK, tp_session_identify(session, &other));
+    unwanted_id = NULL;
+    tp__test_client_expect_end(&fixture.client, &fixture.bench);
+    fixture_close(&fixture);
+}
+END_TEST
+
 START_TEST(a_module_keeps_what_it_likes_and_is_woken)
 {
     struct fixture fixture;
@@ -494,6 +526,7 @@ START_TEST(identity_and_what_is_kept_move)
     ck_assert_ptr_nonnull(kept);
     ck_assert_uint_eq(42, kept->count);
     ck_assert_uint_eq(0, kept->woken);
+    ck_assert_uint_eq(1, kept->restored);
     tp__test_bench_run(&there.bench, 2 * GUARD_TIMEOUT_MS);
     ck_assert_uint_eq(1, kept->woken);
     ck_assert(!tp_session_is_guarded(there.client.session));
@@ -577,6 +610,29 @@ kept_end(void *data)
     kept_ended++;
 }
 
+static void
+kept_on_identity(struct tp_session *session, const void *conf)
+{
+    const struct tp_identity *identity = tp_session_identity(session);
+
+    ck_assert_ptr_null(conf);
+    identified_count++;
+    if (identity != NULL && unwanted_id != NULL
+        && tp__str_equal(identity->id, tp__str(unwanted_id))) {
+        tp_session_end(session, TP_CLOSE_LIMIT_REACHED);
+    }
+}
+
+static void
+kept_on_restored(struct tp_session *session, void *data, const void *conf)
+{
+    struct kept *kept = data;
+
+    ck_assert_ptr_null(conf);
+    ck_assert(tp_session_identity(session) != NULL);
+    kept->restored++;
+}
+
 Suite *
 tp_suite_session_identity(void)
 {
@@ -591,6 +647,7 @@ tp_suite_session_identity(void)
     tcase_add_test(tests, who_leaves_without_a_proof_is_gone);
     tcase_add_test(tests, an_identity_ends_when_it_expires);
     tcase_add_test(tests, an_identity_is_as_long_as_it_may_be);
+    tcase_add_test(tests, modules_are_told_of_identities_and_may_end_who_has_one);
     tcase_add_test(tests, a_module_keeps_what_it_likes_and_is_woken);
     tcase_add_test(tests, identity_and_what_is_kept_move);
     tcase_add_test(tests, a_guarded_session_is_guarded_where_it_goes);
