@@ -263,6 +263,27 @@ tp__value_write_uri(struct tp_value_writer *writer, struct tp_str uri)
     writer->next = write_uri(writer, writer->next, uri);
 }
 
+bool
+tp_template_is_of_session(const struct tp_template *source)
+{
+    for (size_t i = 0; i < source->count; i++) {
+        switch (source->parts[i].variable) {
+        case VARIABLE_NONE:
+        case VARIABLE_session_number:
+        case VARIABLE_auth_id:
+        case VARIABLE_auth_method:
+        case VARIABLE_remote:
+        case VARIABLE_remote_addr:
+        case VARIABLE_remote_port:
+        case VARIABLE_connection_addr:
+            break;
+        default:
+            return false;
+        }
+    }
+    return true;
+}
+
 enum tp_result
 tp_template_expand(const struct tp_template *source, struct tp_exchange *exchange,
                    struct tp_slice *text)

@@ -210,6 +210,49 @@ tp_table_find(struct tp_table *table, struct tp_str bytes, void **value)
     return TP_OK;
 }
 
+struct tp_table_spot
+tp_table_note(const struct tp_table *table, const void *value)
+{
+    const struct table_cell *cell = TP_CONTAINER_OF(value, struct table_cell, value);
+    size_t offset = (size_t) ((const unsigned char *) cell - table->zone.cells);
+
+    return (struct tp_table_spot){
+        .hash = cell->hash,
+        .place = (uint32_t) (offset / table->zone.cell_size),
+    };
+}
+
+/* Two keys with one hash of 64 bits, whose secret nobody has, are not reckoned with. */
+enum tp_result
+tp_table_return(struct tp_table *table, const struct tp_table_spot *spot, int64_t now_ms,
+                void **value)
+{
+    struct tp_zone *zone = &table->zone;
+
+    *value = NULL;
+    if (spot->place == 0 || spot->place >= zone->cell_count) {
+        return TP_NOT_FOUND;
+    }
+    uint32_t index = tp__zone_shard_of(zone, spot->place);
+    enum tp_result result = tp__zone_lock(zone, index);
+
+    if (result != TP_OK) {
+        return result;
+    }
+    struct table_shard shard = shard_at(zone, index);
+    uint32_t place = spot->place - shard.first;
+    struct table_cell *cell = place == 0 ? NULL : shard_cell(&shard, place);
+
+    if (cell == NULL || cell_state(cell) != TABLE_CELL_TAKEN || cell->hash != spot->hash) {
+        tp__zone_unlock(zone, index);
+        return TP_NOT_FOUND;
+    }
+    shard.head->held = place;
+    cell->used_ms = now_ms;
+    *value = cell->value;
+    return TP_OK;
+}
+
 void
 tp_table_leave(struct tp_table *table, void **value)
 {

@@ -314,6 +314,7 @@ limit_validate_rates(const struct tp_block *block, const struct tp_items *rates)
 
         rule_validate(block, "limit_rate", i, rule);
         rate_validate_burst(block, i, &items[i]);
+        items[i].is_of_session = tp_template_is_of_session(&items[i].key);
         if (rule->zone.len > 0 && items[i].key.count > 0) {
             tp_table_declare(block, "limit_rate", &rule->table, &limit_rate_layout, rule->zone,
                              (uint32_t) rule->entries);
@@ -338,7 +339,9 @@ rate_validate_burst(const struct tp_block *block, size_t item, struct limit_rate
     if (rate->burst.bytes == 0) {
         rate->burst.bytes = 1;
     }
-    if (limit_speed_time_ns(&rate->speed, rate->burst.bytes) == LIMIT_TIME_MAX_NS
+    rate->unit_ns = limit_speed_time_ns(&rate->speed, 1);
+    rate->burst_ns = limit_speed_time_ns(&rate->speed, rate->burst.bytes);
+    if (rate->burst_ns == LIMIT_TIME_MAX_NS
         && tp_block_writes(block, "limit_rate")) {
         tp_conf_complain(block, "limit_rate", item,
                          "at this rate the burst takes more than 73 years");
@@ -361,6 +364,7 @@ rule_validate(const struct tp_block *block, const char *directive, size_t item,
                          TP_TABLE_NAME_MAX);
         return;
     }
+    rule->zone_hash = limit_zone_hash(rule->zone);
     if (rule->state == NULL) {
         rule->state = calloc(1, sizeof(*rule->state));
     }
@@ -480,6 +484,7 @@ limit_restore(void *data, struct tp_str saved)
     /* It was counted where it came from. */
     session->conf = NULL;
     memset(session->charges, 0, sizeof(session->charges));
+    limit_rate_forget_places(session);
     session->id_len = 0;
     return TP_OK;
 }

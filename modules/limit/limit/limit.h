@@ -36,6 +36,7 @@ struct limit_state {
 /* What any rule has. */
 struct limit_rule {
     struct tp_str zone; /* names its table, and it in logs and counters */
+    uint32_t zone_hash;
     int64_t entries;
     struct tp_table *table; /* NULL: it keeps its count with each session */
     struct tp_meter refused;
@@ -64,6 +65,11 @@ struct limit_rate {
     struct tp_template key; /* empty: each session has its own */
     struct tp_size burst;   /* packets or bytes; 0: what comes in a second */
     struct tp_msec delay;   /* as long may one wait; 0: it is refused at once */
+
+    /* Filled when the configuration is checked. */
+    bool is_of_session; /* the key stays the same */
+    int64_t unit_ns;    /* what a packet costs, or a byte; 0: less than a nanosecond */
+    int64_t burst_ns;
 };
 
 struct limit_conf {
@@ -73,10 +79,17 @@ struct limit_conf {
     bool is_dry_run;
 };
 
-/* A count of a rule that is the session's own; named by the rule's zone. */
+/*
+ * What a session has of a rule, which is named by its zone: a count of its own, or where in the
+ * rule's table that of its key is.
+ */
 struct limit_bucket {
-    uint32_t zone; /* see limit_zone_hash(); 0: free */
-    int64_t full_ns;
+    uint32_t zone;  /* see limit_zone_hash(); 0: free */
+    uint32_t place; /* in the table; 0: the count is its own */
+    union {
+        int64_t full_ns;
+        uint64_t hash; /* with a place */
+    };
 };
 
 /* What is kept of a session. */
@@ -108,6 +121,9 @@ void limit_conn_start(struct tp_sessions *home, const struct limit_conf *conf);
 /* limit_rate.c */
 extern const struct tp_table_layout limit_rate_layout;
 enum tp_verdict limit_rate_on_header(struct tp_hook_call *call, const void *module_conf);
+
+/* Where its counts are in tables is not known any more: its key may be another one. */
+void limit_rate_forget_places(struct limit_session *data);
 
 /* For the end of a configuration: nothing of it waits any more but what the worker's end cuts off. */
 void limit_rate_stop(const struct limit_conf *conf);

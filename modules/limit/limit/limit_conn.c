@@ -100,7 +100,11 @@ limit_conn_on_identity(struct tp_session *session, const void *module_conf)
     const struct limit_conf *conf = module_conf;
     struct limit_session *data = tp_session_data_get(session, &tp_module_limit);
 
-    if (data != NULL && !conn_charge_id(session, data, conf, conf->is_dry_run)) {
+    if (data == NULL) {
+        return;
+    }
+    limit_rate_forget_places(data);
+    if (!conn_charge_id(session, data, conf, conf->is_dry_run)) {
         tp_session_end(session, TP_CLOSE_LIMIT_REACHED);
     }
 }

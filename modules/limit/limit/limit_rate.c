@@ -37,9 +37,17 @@ static struct rate_answer rate_take(const struct limit_rate *rate, int64_t *full
 static struct rate_answer rate_ask_session(const struct tp_hook_call *call,
                                            const struct limit_rate *rate);
 static struct rate_answer rate_ask_table(const struct tp_hook_call *call,
-                                         const struct limit_rate *rate, struct tp_str key);
+                                         const struct limit_rate *rate, struct tp_str key,
+                                         struct limit_bucket *bucket);
+static bool rate_ask_place(const struct tp_hook_call *call, const struct limit_rate *rate,
+                           struct limit_bucket *bucket, struct rate_answer *answer);
 static void rate_give_back(const struct tp_hook_call *call, const struct limit_rate *rate);
-static int64_t *session_bucket(struct limit_session *data, uint32_t zone, int64_t now_ns);
+static int64_t *session_count(struct limit_session *data, uint32_t zone, int64_t now_ns);
+static struct limit_bucket *session_place(const struct tp_hook_call *call,
+                                          const struct limit_rate *rate);
+static struct limit_bucket *session_bucket(struct limit_session *data, uint32_t zone,
+                                           int64_t now_ns);
+static int64_t rate_cost_ns(const struct limit_rate *rate, uint64_t cost);
 static uint64_t rate_cost(const struct tp_hook_call *call, const struct limit_rate *rate);
 static enum tp_verdict rate_refuse(struct tp_hook_call *call, const struct limit_conf *conf,
                                    size_t refused_by);
@@ -88,6 +96,16 @@ limit_rate_stop(const struct limit_conf *conf)
     }
 }
 
+void
+limit_rate_forget_places(struct limit_session *data)
+{
+    for (size_t i = 0; i < LIMIT_BUCKETS_MAX; i++) {
+        if (data->buckets[i].place != 0) {
+            data->buckets[i] = (struct limit_bucket){ .zone = 0 };
+        }
+    }
+}
+
 int64_t
 limit_speed_time_ns(const struct limit_speed *speed, uint64_t count)
 {
@@ -111,12 +129,18 @@ rate_ask(const struct tp_hook_call *call, const struct limit_rate *rate)
     if (rate->key.count == 0) {
         return rate_ask_session(call, rate);
     }
+    struct limit_bucket *bucket = session_place(call, rate);
+
+    if (bucket != NULL && bucket->place != 0 && rate_ask_place(call, rate, bucket, &answer)) {
+        return answer;
+    }
     if (tp_template_expand(&rate->key, call->exchange, &key) != TP_OK) {
         tp_meter_add(&rate->rule.uncounted, 1);
         return answer;
     }
     if (key.len > 0) {
-        answer = rate_ask_table(call, rate, (struct tp_str){ (const char *) key.data, key.len });
+        answer =
+            rate_ask_table(call, rate, (struct tp_str){ (const char *) key.data, key.len }, bucket);
     }
     tp_buf_release(key.buf);
     return answer;
@@ -126,10 +150,9 @@ rate_ask(const struct tp_hook_call *call, const struct limit_rate *rate)
 static struct rate_answer
 rate_take(const struct limit_rate *rate, int64_t *full_ns, int64_t now_ns, uint64_t cost)
 {
-    int64_t cost_ns = limit_speed_time_ns(&rate->speed, cost);
-    int64_t burst_ns = limit_speed_time_ns(&rate->speed, rate->burst.bytes);
+    int64_t cost_ns = rate_cost_ns(rate, cost);
     int64_t begin_ns = *full_ns > now_ns ? *full_ns : now_ns;
-    int64_t over_ns = begin_ns > now_ns ? begin_ns + cost_ns - now_ns - burst_ns : 0;
+    int64_t over_ns = begin_ns > now_ns ? begin_ns + cost_ns - now_ns - rate->burst_ns : 0;
     struct rate_answer answer = { .is_refused = over_ns > rate->delay.ms * NS_PER_MS };
 
     if (!answer.is_refused) {
@@ -146,7 +169,7 @@ rate_ask_session(const struct tp_hook_call *call, const struct limit_rate *rate)
     struct limit_session *data = tp_session_data_make(call->session, &tp_module_limit);
     int64_t now_ns = tp_session_now_ms(call->session) * NS_PER_MS;
     int64_t *full_ns =
-        data == NULL ? NULL : session_bucket(data, limit_zone_hash(rate->rule.zone), now_ns);
+        data == NULL ? NULL : session_count(data, rate->rule.zone_hash, now_ns);
 
     if (full_ns == NULL) {
         tp_meter_add(&rate->rule.uncounted, 1);
@@ -156,7 +179,8 @@ rate_ask_session(const struct tp_hook_call *call, const struct limit_rate *rate)
 }
 
 static struct rate_answer
-rate_ask_table(const struct tp_hook_call *call, const struct limit_rate *rate, struct tp_str key)
+rate_ask_table(const struct tp_hook_call *call, const struct limit_rate *rate, struct tp_str key,
+               struct limit_bucket *bucket)
 {
     struct rate_answer answer = { .is_refused = false };
     int64_t now_ms = tp_session_now_ms(call->session);
@@ -168,21 +192,46 @@ rate_ask_table(const struct tp_hook_call *call, const struct limit_rate *rate, s
         return answer;
     }
     answer = rate_take(rate, value, now_ms * NS_PER_MS, rate_cost(call, rate));
+    if (bucket != NULL) {
+        struct tp_table_spot spot = tp_table_note(rate->rule.table, value);
+
+        bucket->place = spot.place;
+        bucket->hash = spot.hash;
+    }
     tp_table_leave(rate->rule.table, &value);
     return answer;
+}
+
+/* Where the count was when the session asked last; false: it is not there, or cannot be had. */
+static bool
+rate_ask_place(const struct tp_hook_call *call, const struct limit_rate *rate,
+               struct limit_bucket *bucket, struct rate_answer *answer)
+{
+    const struct tp_table_spot spot = { .hash = bucket->hash, .place = bucket->place };
+    int64_t now_ms = tp_session_now_ms(call->session);
+    void *value;
+
+    if (tp_table_return(rate->rule.table, &spot, now_ms, &value) != TP_OK) {
+        bucket->place = 0;
+        bucket->hash = 0;
+        return false;
+    }
+    *answer = rate_take(rate, value, now_ms * NS_PER_MS, rate_cost(call, rate));
+    tp_table_leave(rate->rule.table, &value);
+    return true;
 }
 
 static void
 rate_give_back(const struct tp_hook_call *call, const struct limit_rate *rate)
 {
-    int64_t cost_ns = limit_speed_time_ns(&rate->speed, rate_cost(call, rate));
+    int64_t cost_ns = rate_cost_ns(rate, rate_cost(call, rate));
     struct tp_slice key;
     void *value;
 
     if (rate->key.count == 0) {
         struct limit_session *data = tp_session_data_get(call->session, &tp_module_limit);
         int64_t *full_ns =
-            data == NULL ? NULL : session_bucket(data, limit_zone_hash(rate->rule.zone), 0);
+            data == NULL ? NULL : session_count(data, rate->rule.zone_hash, 0);
 
         if (full_ns != NULL) {
             *full_ns -= cost_ns;
@@ -202,8 +251,41 @@ rate_give_back(const struct tp_hook_call *call, const struct limit_rate *rate)
     tp_buf_release(key.buf);
 }
 
-/* The session's own bucket of a zone; one that is full is as good as none.  NULL: no room. */
+/* The session's own count of a zone; NULL: no room. */
 static int64_t *
+session_count(struct limit_session *data, uint32_t zone, int64_t now_ns)
+{
+    struct limit_bucket *bucket = session_bucket(data, zone, now_ns);
+
+    if (bucket == NULL) {
+        return NULL;
+    }
+    if (bucket->place != 0) {
+        /* Before a reload the rule had a key. */
+        *bucket = (struct limit_bucket){ .zone = zone };
+    }
+    return &bucket->full_ns;
+}
+
+/* For a key that stays the same: where the session's place is noted; NULL: nowhere. */
+static struct limit_bucket *
+session_place(const struct tp_hook_call *call, const struct limit_rate *rate)
+{
+    bool has_own_identity =
+        tp_exchange_identity(call->exchange) != tp_session_identity(call->session);
+
+    if (!rate->is_of_session || has_own_identity || tp_session_is_dialed(call->session)) {
+        return NULL;
+    }
+    struct limit_session *data = tp_session_data_make(call->session, &tp_module_limit);
+
+    return data == NULL ? NULL
+                        : session_bucket(data, rate->rule.zone_hash,
+                                         tp_session_now_ms(call->session) * NS_PER_MS);
+}
+
+/* What the session has of a zone; one that is full is as good as none.  NULL: no room. */
+static struct limit_bucket *
 session_bucket(struct limit_session *data, uint32_t zone, int64_t now_ns)
 {
     struct limit_bucket *free_bucket = NULL;
@@ -212,9 +294,9 @@ session_bucket(struct limit_session *data, uint32_t zone, int64_t now_ns)
         struct limit_bucket *bucket = &data->buckets[i];
 
         if (bucket->zone == zone) {
-            return &bucket->full_ns;
+            return bucket;
         }
-        if (bucket->zone == 0 || bucket->full_ns <= now_ns) {
+        if (bucket->zone == 0 || bucket->place != 0 || bucket->full_ns <= now_ns) {
             free_bucket = bucket;
         }
     }
@@ -222,13 +304,20 @@ session_bucket(struct limit_session *data, uint32_t zone, int64_t now_ns)
         return NULL;
     }
     *free_bucket = (struct limit_bucket){ .zone = zone };
-    return &free_bucket->full_ns;
+    return free_bucket;
 }
 
 static uint64_t
 rate_cost(const struct tp_hook_call *call, const struct limit_rate *rate)
 {
     return rate->speed.is_of_bytes ? tp_exchange_request(call->exchange)->wire_bytes : 1;
+}
+
+/* A packet's is known. */
+static int64_t
+rate_cost_ns(const struct limit_rate *rate, uint64_t cost)
+{
+    return cost == 1 ? rate->unit_ns : limit_speed_time_ns(&rate->speed, cost);
 }
 
 static enum tp_verdict

@@ -83,6 +83,12 @@ enum tp_result tp_template_expand(const struct tp_template *source, struct tp_ex
                                   struct tp_slice *text) TP_MUST_CHECK;
 
 /*
+ * True where it says the same for all exchanges of an accepted session as long as that has one
+ * identity, but for exchanges with an identity of their own.
+ */
+bool tp_template_is_of_session(const struct tp_template *source);
+
+/*
  * Says that the answer comes later: the handler's on_time is called after `delay`, in
  * whatever process the session is then.  An exchange whose session ends meanwhile ends
  * with it, uncalled.

@@ -67,6 +67,24 @@ enum tp_result tp_table_enter(struct tp_table *table, struct tp_str key, int64_t
 /* The same where it is there: TP_NOT_FOUND. */
 enum tp_result tp_table_find(struct tp_table *table, struct tp_str key, void **value) TP_MUST_CHECK;
 
+/*
+ * Where an entry was found, for who asks for the same again and again: all zeros is nowhere yet.
+ * A plain struct, which means nothing in another process or for another table.
+ */
+struct tp_table_spot {
+    uint64_t hash;
+    uint32_t place;
+};
+
+/*
+ * The same without the key, which is neither made nor hashed: while the caller has an entry
+ * tp_table_note() says where it is, and tp_table_return() enters it there again.  TP_NOT_FOUND: it
+ * is somewhere else now, or gone; TP_TIMED_OUT: as above.
+ */
+struct tp_table_spot tp_table_note(const struct tp_table *table, const void *value);
+enum tp_result tp_table_return(struct tp_table *table, const struct tp_table_spot *spot,
+                               int64_t now_ms, void **value) TP_MUST_CHECK;
+
 /* Lets go of it, and sets *value NULL; and takes it out of the table before that. */
 void tp_table_leave(struct tp_table *table, void **value);
 void tp_table_remove(struct tp_table *table, void **value);
