@@ -118,7 +118,12 @@ chores_start(struct tp_sessions *home, const void *module_conf)
         return TP_NO_MEMORY;
     }
     chores->start_count++;
-    return conf->lease.len == 0 ? TP_OK : chores_add_lease(home, chores, conf);
+    enum tp_result result = conf->lease.len == 0 ? TP_OK : chores_add_lease(home, chores, conf);
+
+    if (result != TP_OK) {
+        chores_stop(home, conf);
+    }
+    return result;
 }
 
 static void
