@@ -16,6 +16,8 @@
 
 #include <teleport/number.h>
 
+#include <hiredis/sds.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
