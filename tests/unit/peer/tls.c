@@ -4,6 +4,7 @@
 #include <teleport/teleport.h>
 
 #include "base/str.h"
+#include "peer/peer.h"
 #include "session/session_save.h"
 
 #include "peer_fixture.h"
@@ -18,6 +19,7 @@
 enum {
     PATH_MAX_BYTES = 2 * TP_SCRATCH_PATH_MAX,
     BIG_BYTES = 700 * 1000,
+    MANY = 20, /* PULLs, which make a session busy */
 };
 
 /* Files of an authority and of whom it vouches for, and two peers that may use them. */
@@ -129,6 +131,41 @@ START_TEST(listens_and_dials)
     ck_assert_str_eq("TLSv1.3", tp_session_tls_version(accepted));
     ck_assert_str_eq(tp_session_tls_cipher(fixture.peers.session), tp_session_tls_cipher(accepted));
     ck_assert_uint_eq(0, tp_session_tls_subject(accepted).len);
+    fixture_close(&fixture);
+}
+END_TEST
+
+/* As if its time had come. */
+static void
+look_who_is_silent(struct tp_sessions *sessions)
+{
+    ck_assert(sessions->sealed.rest.is_running);
+    tp__loop_stop_timer(sessions->loop, &sessions->sealed.rest);
+    sessions->sealed.rest.on_expire(&sessions->sealed.rest);
+}
+
+START_TEST(who_is_silent_keeps_no_buffers)
+{
+    struct fixture fixture;
+    struct tp_test_reply reply;
+
+    fixture_open(&fixture);
+    fixture_listen(&fixture);
+    ck_assert_int_eq(TP_OK, dial(&fixture, NULL));
+    for (int i = 0; i < MANY; i++) {
+        ck_assert_int_eq(200,
+                         tp__test_pull(&fixture.peers, fixture.peers.session, "/echo", &reply));
+    }
+    struct tp_sessions *sessions = &fixture.peers.server->sessions;
+
+    ck_assert_uint_eq(1, sessions->desk.busy_count);
+    look_who_is_silent(sessions);
+    ck_assert_uint_eq(1, sessions->desk.busy_count);
+    look_who_is_silent(sessions);
+    ck_assert_uint_eq(0, sessions->desk.busy_count);
+    ck_assert(!sessions->sealed.rest.is_running);
+    ck_assert_int_eq(200, tp__test_pull(&fixture.peers, fixture.peers.session, "/echo", &reply));
+    ck_assert_uint_eq(0, sessions->desk.busy_count);
     fixture_close(&fixture);
 }
 END_TEST
@@ -293,6 +330,7 @@ tp_suite_peer_tls(void)
 
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, listens_and_dials);
+    tcase_add_test(tests, who_is_silent_keeps_no_buffers);
     tcase_add_test(tests, carries_large_bodies);
     tcase_add_test(tests, reaches_nobody_else);
     tcase_add_test(tests, asks_who_connects);
