@@ -19,12 +19,15 @@ def on_free_ports(text):
     return text
 
 
+def shipped(name):
+    """An example, ready for a test: its own logs and pid file would hide the harness's."""
+    text = on_free_ports((ROOT / "conf/examples" / name).read_text())
+    return re.sub(r"^(error_log|pid)\s[^;]*;", "", text, flags=re.MULTILINE)
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_a_shipped_configuration_serves(start_server, path):
-    text = on_free_ports(path.read_text())
-    # Its own logs and pid file would hide those that the harness looks after.
-    text = re.sub(r"^(error_log|pid)\s[^;]*;", "", text, flags=re.MULTILINE)
-    server = start_server(text)
+    server = start_server(shipped(path))
     reply = Caller(server).pull("/echo", b'"here"')
     assert (reply.status_code, reply.body) == (200, b'"here"')
 

@@ -5,6 +5,7 @@ import pytest
 
 from harness.wait import PATIENCE_SECONDS, wait_until
 from harness.wire25 import Caller
+from test_examples import shipped
 from test_registry import Member
 from test_registry_routing import Load, conf
 
@@ -25,6 +26,13 @@ def test_tp_makes_a_member_in_one_line(start_server, tp):
     assert [shown[0]["uris"], shown[0]["weight"]] == [["/math/*", "/sum"], 3]
     for uri in ("/math/add", "/sum"):
         assert Caller(server).pull(uri, b"[7]").body == b"[7]"
+
+
+def test_the_shipped_configuration_takes_members(start_server, tp):
+    server = start_server(shipped("registry.conf"))
+    tp.start("serve", at(server), "/math/*", "--exec", "tr 1 2", "--register", "math")
+    wait_until(lambda: members(server), "it is registered")
+    assert Caller(server).pull("/math/add", b"111").body == b"222"
 
 
 def test_it_is_a_member_again_after_the_server_was_there_no_more(start_server, tp):
