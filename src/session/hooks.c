@@ -4,9 +4,9 @@
  * Runs in: worker; a program's thread with the library; the loading process, for post_reg.
  * Read next: exchange_hooks.c and session_hooks.c, which know what a verdict does.
  */
-#include <teleport/module.h>
-
 #include "session/hooks.h"
+
+#include <teleport/module.h>
 
 #include "base/str.h"
 #include "session/record.h"

@@ -5,13 +5,14 @@
  * Runs in: worker.  Owns: the targets.
  * Read next: balance.c (which is next), target.c (a place), pass.c (what is passed on).
  */
-#include "upstream/record.h"
+#include "upstream/upstream.h"
 
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "net/dialer.h"
 #include "net/target.h"
+#include "upstream/record.h"
 
 #include <stdlib.h>
 #include <string.h>

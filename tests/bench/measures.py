@@ -140,6 +140,27 @@ def measure_schemes(objs, server, row, schemes, rate, seconds, rounds):
     return {scheme: median(costs) for scheme, costs in runs.items()}
 
 
+def measure_proxy(objs, folder, rows, rates, rounds):
+    """
+    row -> (processor time per PULL of echo, of a front that passes on to it), at one rate of PULLs.
+    """
+    found = {}
+    large = "packet_limit 16m;"
+    with Teleport(objs, folder / "back", more=large) as back, \
+            Teleport(objs, folder / "front", more=large,
+                     echo=f"proxy_pass {back.address}") as front:
+        for row, rate in zip(rows, rates):
+            costs = {server: [] for server in (back, front)}
+            for _ in range(rounds):
+                for server, runs in costs.items():
+                    wait_until_idle([back, front])
+                    runs.append(run_load(
+                        objs, server, row, "--rate", str(rate), "--duration", "1s",
+                        "--server-pid", str(server.pid))["server_cpu_us_per_pull"])
+            found[row] = tuple(median(runs) for runs in costs.values())
+    return found
+
+
 def measure_calls(objs, server, row):
     """System calls per pull: twice as many pulls less as many, so that accepting cancels out."""
     pulls = max(2000, 20 * row.sessions * row.depth)
@@ -193,15 +214,16 @@ def measure_memory(objs, server):
     return [(size - sizes[0]) / IDLE_SESSIONS for size in sizes[1:]]
 
 
-def measure_instructions(objs, row, more="", has_tls=False):
-    """Instructions per pull in the worker, and where they went; `more` are directives of its peer.
+def measure_instructions(objs, row, more="", has_tls=False, echo="echo"):
+    """Instructions per pull in the worker, and where they went; `more` are directives of its peer,
+    and `echo` is what answers /echo.
 
     Starting, accepting and ending cost the same however many pulls follow: the difference
     of two runs is the pulls alone."""
     pulls = CALLGRIND_PULLS[row.depth]
     with tempfile.TemporaryDirectory() as folder:
         counts = [count_instructions(objs, row, pulls * times, Path(folder) / str(times), more,
-                                     has_tls)
+                                     has_tls, echo)
                   for times in (1, 2)]
         profile = subprocess.run(
             ["callgrind_annotate", "--auto=no", str(Path(folder) / "2/worker")],
@@ -209,12 +231,13 @@ def measure_instructions(objs, row, more="", has_tls=False):
     return (counts[1] - counts[0]) / pulls, top_functions(profile)
 
 
-def count_instructions(objs, row, pulls, folder, more, has_tls):
+def count_instructions(objs, row, pulls, folder, more, has_tls, echo):
     folder.mkdir()
     wrapper = ("valgrind", "--quiet", "--tool=callgrind",
                f"--callgrind-out-file={folder}/callgrind.%p")
     try:
-        server = Teleport(objs, folder / "server", wrapper, has_tls=has_tls, more=more)
+        server = Teleport(objs, folder / "server", wrapper, has_tls=has_tls, more=more,
+                          echo=echo)
     except FileNotFoundError:
         raise Unavailable("valgrind is not installed") from None
     with server:

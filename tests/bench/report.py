@@ -119,6 +119,24 @@ def tls_text(row, rows):
     return "".join(lines)
 
 
+def proxy_text(found):
+    """`found`: row -> (processor time of echo, of a front that passes on to it)."""
+    lines = ["\n## Passing on\n\n",
+             "The worker's processor time per PULL of a server that answers, and of one in front of "
+             "it that passes on (`proxy_pass`), both with an access log, at the same rates.\n\n",
+             "| body | sessions | depth | echo: CPU µs/pull | proxy_pass: CPU µs/pull | ratio |\n"
+             "|--:|--:|--:|--:|--:|--:|\n"]
+    for row, (echo, passed_on) in found.items():
+        lines.append(f"| {row.size:,} | {row.sessions:,} | {row.depth} | {echo:.2f} | "
+                     f"{passed_on:.2f} | {passed_on / echo:.2f} |\n")
+    return "".join(lines)
+
+
+def proxy_instructions_text(row, echo, passed_on):
+    return (f"\nA PULL that is passed on costs {passed_on:,.0f} at depth {row.depth}: "
+            f"{passed_on / echo:.2f} of one that is answered.\n")
+
+
 def memory_text(sessions, idle, pulled):
     return (f"\n## Memory\n\n{sessions:,} sessions, resident bytes of the worker for each: "
             f"**{idle:,.0f}** when opened and silent, **{pulled:,.0f}** after each has pulled once "

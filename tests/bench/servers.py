@@ -19,7 +19,7 @@ peer {{
     {more}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
-        pull /echo {{ echo; }}
+        pull /echo {{ {echo}; }}
         pull /sum  {{ sum; }}
     }}
 }}
@@ -85,8 +85,9 @@ class Teleport(Server):
 
     name = "teleport"
 
-    def __init__(self, objs, folder, wrapper=(), has_tls=False, more=""):
-        """With `has_tls` its port takes both, TLS and none; `more` are directives of the peer."""
+    def __init__(self, objs, folder, wrapper=(), has_tls=False, more="", echo="echo"):
+        """With `has_tls` its port takes both, TLS and none; `more` are directives of the peer, and
+        `echo` is what answers /echo."""
         super().__init__()
         self.program = str(objs / "teleport")
         self.has_access_log = has_directive(self.program, "access_log")
@@ -95,7 +96,8 @@ class Teleport(Server):
         (folder / "conf/teleport.conf").write_text(CONF.format(
             port=self.port,
             access_log="access_log logs/access.log;" if self.has_access_log else "",
-            tls=make_certificate(folder / "conf") if has_tls else "", more=more))
+            tls=make_certificate(folder / "conf") if has_tls else "", more=more,
+            echo=echo))
         if "auth " in more:
             self.credentials = make_token(objs, folder / "conf/tokens")
         self.start(*wrapper, self.program, "-p", f"{folder}/", "-c", "conf/teleport.conf",

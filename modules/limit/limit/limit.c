@@ -341,8 +341,7 @@ rate_validate_burst(const struct tp_block *block, size_t item, struct limit_rate
     }
     rate->unit_ns = limit_speed_time_ns(&rate->speed, 1);
     rate->burst_ns = limit_speed_time_ns(&rate->speed, rate->burst.bytes);
-    if (rate->burst_ns == LIMIT_TIME_MAX_NS
-        && tp_block_writes(block, "limit_rate")) {
+    if (rate->burst_ns == LIMIT_TIME_MAX_NS && tp_block_writes(block, "limit_rate")) {
         tp_conf_complain(block, "limit_rate", item,
                          "at this rate the burst takes more than 73 years");
     }

@@ -168,8 +168,7 @@ rate_ask_session(const struct tp_hook_call *call, const struct limit_rate *rate)
     struct rate_answer answer = { .is_refused = false };
     struct limit_session *data = tp_session_data_make(call->session, &tp_module_limit);
     int64_t now_ns = tp_session_now_ms(call->session) * NS_PER_MS;
-    int64_t *full_ns =
-        data == NULL ? NULL : session_count(data, rate->rule.zone_hash, now_ns);
+    int64_t *full_ns = data == NULL ? NULL : session_count(data, rate->rule.zone_hash, now_ns);
 
     if (full_ns == NULL) {
         tp_meter_add(&rate->rule.uncounted, 1);
@@ -230,8 +229,7 @@ rate_give_back(const struct tp_hook_call *call, const struct limit_rate *rate)
 
     if (rate->key.count == 0) {
         struct limit_session *data = tp_session_data_get(call->session, &tp_module_limit);
-        int64_t *full_ns =
-            data == NULL ? NULL : session_count(data, rate->rule.zone_hash, 0);
+        int64_t *full_ns = data == NULL ? NULL : session_count(data, rate->rule.zone_hash, 0);
 
         if (full_ns != NULL) {
             *full_ns -= cost_ns;
