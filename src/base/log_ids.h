@@ -98,6 +98,12 @@
         "What the configuration wants dialed could not be begun, for the reason named.") \
     ROW("upstream-down", \
         "So many PULLs to a server of an upstream have failed that it is left alone for a while.") \
+    ROW("upstream-ill", \
+        "A server of an upstream has failed its health checks, and is left alone.") \
+    ROW("upstream-not-told", \
+        "What a worker has found out about a server of an upstream could not be told to others.") \
+    ROW("upstream-well", \
+        "A server of an upstream passes its health checks again.") \
     ROW("upstream-no-memory", \
         "Memory was used up while an upstream got other servers: hash finds none for now.") \
     ROW("upstream-up", \

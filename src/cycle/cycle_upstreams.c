@@ -160,6 +160,13 @@ upstream_build(const struct upstream_building *building, struct tp_upstream_opti
         .session_count = conf->sessions,
         .waiting_max = conf->queue,
         .keepalive = conf->keepalive,
+        .check = {
+            .uri = conf->check_uri,
+            .interval = conf->check_interval,
+            .timeout = conf->check_timeout,
+            .fails = conf->check_fails,
+            .passes = conf->check_passes,
+        },
         .places = places,
     };
     if (tp_block_context(building->block) != TP_IN_UPSTREAM) {

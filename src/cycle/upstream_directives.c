@@ -131,6 +131,36 @@ static const struct tp_argument hash_arguments[] = {
     },
 };
 
+static const struct tp_argument check_arguments[] = {
+    {
+        .name = "pull", .kind = TP_ARGUMENT_NAMED,
+        TP_TEXT(struct tp_upstream_conf, check_uri), .preset = "",
+        .brief = "The uri that is pulled; a server that answers 200 is well.",
+    },
+    {
+        .name = "interval", .kind = TP_ARGUMENT_NAMED,
+        TP_TIME(struct tp_upstream_conf, check_interval),
+        .preset = "5s", .min = "10ms", .max = "1h",
+        .brief = "The time from one check to the next.",
+    },
+    {
+        .name = "timeout", .kind = TP_ARGUMENT_NAMED,
+        TP_TIME(struct tp_upstream_conf, check_timeout),
+        .preset = "2s", .min = "1ms", .max = "1h",
+        .brief = "How long the answer may take.",
+    },
+    {
+        .name = "fails", .kind = TP_ARGUMENT_NAMED,
+        TP_NUMBER(struct tp_upstream_conf, check_fails), .preset = "3", .min = "1", .max = "1000",
+        .brief = "So many checks that fail in a row, and the server is left alone.",
+    },
+    {
+        .name = "passes", .kind = TP_ARGUMENT_NAMED,
+        TP_NUMBER(struct tp_upstream_conf, check_passes), .preset = "2", .min = "1", .max = "1000",
+        .brief = "So many that pass in a row, and it is used again.",
+    },
+};
+
 #define IN_ROUTES (TP_IN_PEER | TP_IN_SERVER | TP_IN_ROUTE)
 
 static const struct tp_argument next_arguments[] = {
@@ -208,6 +238,12 @@ static const struct tp_directive upstream_directives[] = {
         .preset = "1024", .min = "0", .max = "1000000", .since = "0.2",
         .brief = "How many PULLs of a worker may wait until a server can take one; more are "
                  "answered with 503.",
+    },
+    {
+        .name = "health_check", .where = TP_IN_UPSTREAM, TP_ARGUMENTS(check_arguments),
+        .since = "0.2",
+        .brief = "One worker for all asks each server again and again whether it is well; without "
+                 "it, only what becomes of PULLs tells.",
     },
     {
         .name = "proxy_timeout", .where = IN_ROUTES,
@@ -294,6 +330,10 @@ upstream_validate(const struct tp_block *block, void *conf)
     }
     upstream_validate_name(block, upstream);
     upstream_validate_servers(block, upstream);
+    if (tp_block_writes(block, "health_check")
+        && (upstream->check_uri.len == 0 || upstream->check_uri.data[0] != '/')) {
+        tp_conf_complain(block, "health_check", 0, "what is asked is a uri: pull=/health, say");
+    }
     if (tp_block_writes(block, "least_pending") && tp_block_writes(block, "hash")) {
         tp_conf_complain(block, "hash", 0,
                          "the next server is chosen by least_pending or by hash, not by both");

@@ -44,6 +44,11 @@ struct upstream_target {
     int64_t first_fail_ms;
     int64_t down_until_ms; /* it is left alone until then */
     bool is_ill;           /* its health check says so */
+    struct tp_timer check; /* to the next one, in the worker that asks */
+    struct upstream_link *check_link;
+    bool is_being_checked;
+    int64_t passes_in_row; /* of checks */
+    int64_t fails_in_row;
     struct tp_list_node links;
     size_t link_count;
     struct tp_timer redial; /* after a session to it has ended for good */
@@ -142,6 +147,19 @@ void tp__target_end(struct upstream_target *target, struct upstream_link *link);
 /* What has become of one, as far as it says something of the place. */
 void tp__target_failed(struct upstream_target *target, const char *why);
 void tp__target_worked(struct upstream_target *target);
+
+/* The place of that key; NULL: there is none. */
+struct upstream_target *tp__upstream_find_target(const struct tp_upstream *upstream,
+                                                 struct tp_str key);
+
+/* Begins and ends what workers know together; which places are asked has changed. */
+void tp__health_init(struct tp_upstreams *upstreams);
+void tp__health_fini(struct tp_upstreams *upstreams);
+void tp__health_apply(struct tp_upstreams *upstreams);
+void tp__check_on_timer(struct tp_timer *timer);
+
+/* The other workers leave it alone, too. */
+void tp__target_tell_down(const struct upstream_target *target);
 
 void tp__targets_stop(struct tp_upstream *upstream);
 

@@ -54,6 +54,7 @@ tp__target_create(struct tp_upstream *upstream, const struct tp_upstream_place *
     target->upstream = upstream;
     tp__list_init(&target->links);
     tp__timer_init(&target->redial, target_on_redial);
+    tp__timer_init(&target->check, tp__check_on_timer);
     tp__target_use(target, place);
     /* It is connected at the end of this turn; who comes sooner waits for that. */
     target->is_hopeful = target->source != NULL && !target->is_exclusive;
@@ -94,6 +95,7 @@ tp__target_retire(struct upstream_target *target)
 {
     target->upstream = NULL;
     tp__loop_stop_timer(target->upstreams->home->loop, &target->redial);
+    tp__loop_stop_timer(target->upstreams->home->loop, &target->check);
     target->pending++;
     TP_LIST_EACH (node, &target->links) {
         struct upstream_link *link = TP_CONTAINER_OF(node, struct upstream_link, node);
@@ -180,6 +182,7 @@ tp__target_failed(struct upstream_target *target, const char *why)
         tp_log_warn(target_log(target), "upstream-down", "upstream=%s server=%.*s why=%s ms=%lld",
                     target->upstream == NULL ? "" : target->upstream->name, (int) place->key.len,
                     place->key.data, why, (long long) place->fail_timeout.ms);
+        tp__target_tell_down(target);
     }
 }
 
@@ -205,6 +208,7 @@ tp__targets_stop(struct tp_upstream *upstream)
         struct upstream_target *target = upstream->targets[i];
 
         tp__loop_stop_timer(upstream->upstreams->home->loop, &target->redial);
+        tp__loop_stop_timer(upstream->upstreams->home->loop, &target->check);
         target->is_draining = true;
         TP_LIST_EACH (node, &target->links) {
             struct upstream_link *link = TP_CONTAINER_OF(node, struct upstream_link, node);

@@ -35,8 +35,6 @@ static void upstream_configure(struct tp_upstream *upstream,
 static void upstream_retire(struct tp_upstream *upstream);
 static void upstream_free_if_unused(struct tp_upstream *upstream);
 static enum tp_result upstream_make_room(struct tp_upstream *upstream, size_t count);
-static struct upstream_target *upstream_find_target(const struct tp_upstream *upstream,
-                                                    struct tp_str key);
 static void upstream_add_target(struct tp_upstream *upstream, struct upstream_target *target);
 static void upstream_drop_unwanted(struct tp_upstream *upstream);
 static void upstream_settle_places(struct tp_upstream *upstream);
@@ -72,6 +70,7 @@ tp__upstreams_create(struct tp_sessions *home, uint64_t (*next_number)(void *own
     tp__list_init(&upstreams->members);
     tp__list_init(&upstreams->free_passes);
     home->upstreams = upstreams;
+    tp__health_init(upstreams);
     return TP_OK;
 }
 
@@ -86,6 +85,7 @@ tp__upstreams_destroy(struct tp_upstreams **destroyed)
         return;
     }
     tp__upstreams_apply(upstreams, NULL, 0);
+    tp__health_fini(upstreams);
     TP_ASSERT(tp__list_is_empty(&upstreams->members));
     while ((node = tp__list_take_first(&upstreams->free_passes)) != NULL) {
         tp__pass_free(TP_CONTAINER_OF(node, struct upstream_pass, node));
@@ -154,6 +154,7 @@ tp__upstreams_stop(struct tp_upstreams *upstreams)
         return;
     }
     upstreams->is_stopped = true;
+    tp__health_apply(upstreams);
     TP_LIST_EACH (node, &upstreams->members) {
         struct tp_upstream *upstream = TP_CONTAINER_OF(node, struct tp_upstream, node);
 
@@ -230,7 +231,7 @@ tp_upstream_set_members(struct tp_upstream *upstream, const struct tp_upstream_m
             if (target != NULL) {
                 upstream_add_target(upstream, target);
             } else {
-                target = upstream_find_target(upstream, members[i].key);
+                target = tp__upstream_find_target(upstream, members[i].key);
             }
             member_use(target, &members[i]);
             target->is_wanted = true;
@@ -248,7 +249,7 @@ bool
 tp_upstream_member_state(const struct tp_upstream *upstream, struct tp_str key,
                          struct tp_upstream_member_state *state)
 {
-    const struct upstream_target *target = upstream_find_target(upstream, key);
+    const struct upstream_target *target = tp__upstream_find_target(upstream, key);
 
     if (target == NULL) {
         return false;
@@ -382,7 +383,7 @@ upstream_configure(struct tp_upstream *upstream, const struct tp_upstream_option
     }
     for (size_t i = 0; i < options->place_count; i++) {
         const struct tp_upstream_place *place = &options->places[i];
-        struct upstream_target *target = upstream_find_target(upstream, place->key);
+        struct upstream_target *target = tp__upstream_find_target(upstream, place->key);
 
         if (target != NULL) {
             tp__target_use(target, place);
@@ -448,8 +449,8 @@ upstream_make_room(struct tp_upstream *upstream, size_t count)
     return TP_OK;
 }
 
-static struct upstream_target *
-upstream_find_target(const struct tp_upstream *upstream, struct tp_str key)
+struct upstream_target *
+tp__upstream_find_target(const struct tp_upstream *upstream, struct tp_str key)
 {
     for (size_t i = 0; i < upstream->balancer.count; i++) {
         if (tp__str_equal(upstream->targets[i]->place.key, key)) {
@@ -506,6 +507,7 @@ upstream_settle_places(struct tp_upstream *upstream)
     }
     upstream->is_connecting_due = true;
     tp__upstream_serve_soon(upstream);
+    tp__health_apply(upstream->upstreams);
 }
 
 static void
@@ -573,7 +575,7 @@ members_make(struct tp_upstream *upstream, const struct tp_upstream_member *memb
     enum tp_result result = TP_OK;
 
     for (size_t i = 0; i < count && result == TP_OK; i++) {
-        if (upstream_find_target(upstream, members[i].key) == NULL) {
+        if (tp__upstream_find_target(upstream, members[i].key) == NULL) {
             result = member_make(upstream, &members[i], &made[i]);
         }
     }

@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "base/text.h"
 #include "event/loop.h"
+#include "session/home.h"
 #include "session/server.h"
 
 enum {
@@ -75,8 +76,10 @@ struct tp_upstreams {
     uint64_t (*next_number)(void *owner); /* of a session */
     void *owner;
     bool is_stopped;
-    size_t link_count;      /* sessions to places */
-    struct tp_text scratch; /* what a packet has to say besides */
+    size_t link_count;            /* sessions to places */
+    struct tp_text scratch;       /* what a packet has to say besides */
+    struct tp_home_ear ear;       /* hears what other workers find out about places */
+    struct tp_home_lease *checks; /* whoever holds it asks places whether they are well; or NULL */
     struct tp_list_node free_passes;
     size_t free_pass_count;
 };

@@ -420,6 +420,48 @@ def test_metadata_passes_where_both_sides_have_it(upstream):
         assert (reply.meta, reply.body) == ("a=b", b"[2]")
 
 
+def test_who_fails_its_checks_is_left_alone_until_it_passes_them(upstream):
+    text = BACK.replace("listen 127.0.0.1:$PORT;",
+                        "listen 127.0.0.1:$PORT; pull /health { return CODE; }")
+    for i in range(2):
+        upstream.backs.append(upstream.make_server(
+            text.replace("NAME", f"b{i}").replace("CODE", "200")).start())
+    front = upstream.front(workers=2, in_upstream="health_check pull=/health interval=20ms "
+                                                  "timeout=1s fails=2 passes=2;")
+    callers = [Caller(front) for _ in range(6)]
+    sick = upstream.backs[0]
+    well = sick.conf_path.read_text()
+
+    wait_until(lambda: all(len(counts_of(caller, 8)) == 2 for caller in callers), "both answer")
+    sick.write_conf(well.replace("/health { return 200", "/health { return 500"), preamble="")
+    assert sick.ask("reload")[0] == "ok"
+    wait_until(lambda: all(set(counts_of(caller, 8)) == {"b1"} for caller in callers),
+               "all workers leave it alone")
+    sick.write_conf(well, preamble="")
+    assert sick.ask("reload")[0] == "ok"
+    wait_until(lambda: all(len(counts_of(caller, 8)) == 2 for caller in callers),
+               "all workers use it again")
+    assert {line["pid"] for line in front.log_lines("upstream-ill")} == {
+        line["pid"] for line in front.log_lines("upstream-well")}
+
+
+def test_checks_go_on_when_their_worker_dies(upstream):
+    upstream.backs.append(upstream.make_server(BACK.replace(
+        "listen 127.0.0.1:$PORT;", "listen 127.0.0.1:$PORT; pull /health { return 200; }")).start())
+    front = upstream.front(workers=2, in_upstream="health_check pull=/health interval=20ms;")
+    log = upstream.backs[0].prefix / "logs/access.log"
+
+    def checks():
+        return log.read_text().count("/health ") if log.exists() else 0
+
+    wait_until(lambda: checks() > 3, "it is checked")
+    for worker in front.status()["workers"]:
+        front.signal(signal.SIGKILL, pid=worker["pid"])
+        wait_until(front.is_serving, "there is another worker")
+        before = checks()
+        wait_until(lambda before=before: checks() > before + 3, "it is still checked")
+
+
 class Paced:
     """Asks at a steady rate over one session, and keeps what came back."""
 
@@ -487,6 +529,8 @@ WRONG = [
     ("upstream u { server 127.0.0.1:1; least_pending; hash $uri; }", "not by both"),
     ("upstream u { server 127.0.0.1:1; hash; }", "hash"),
     ("upstream u { server 127.0.0.1:1; sessions 0; }", "sessions"),
+    ("upstream u { server 127.0.0.1:1; health_check interval=1s; }", "what is asked is a uri"),
+    ("upstream u { server 127.0.0.1:1; health_check pull=/h fails=0; }", "fails"),
     ("upstream u { server 127.0.0.1:1; queue many; }", "queue"),
     ("upstream u { server 127.0.0.1:1; keepalive 0; }", "keepalive"),
     ("upstream u { server 127.0.0.1:1; ssl_verify off; }", "no server here speaks TLS"),
