@@ -206,7 +206,7 @@ static const struct tp_argument next_arguments[] = {
 static const struct tp_directive upstream_directives[] = {
     {
         .name = "upstream", .where = TP_IN_PEER, TP_OPENS(TP_IN_UPSTREAM), .may_repeat = true,
-        TP_ARGUMENTS(upstream_arguments), .since = "0.2",
+        TP_ARGUMENTS(upstream_arguments), .since = "0.1",
         .brief = "Servers that PULLs and PUSHes are passed on to, by sessions that each worker "
                  "keeps to them. The other end of these sessions is served by the peer's own "
                  "routes.",
@@ -214,58 +214,58 @@ static const struct tp_directive upstream_directives[] = {
     {
         .name = "server", .where = TP_IN_UPSTREAM,
         TP_REPEATED(struct tp_upstream_conf, servers, struct tp_upstream_server_conf),
-        TP_ARGUMENTS(server_arguments), .since = "0.2",
+        TP_ARGUMENTS(server_arguments), .since = "0.1",
         .brief = "One of the servers of an upstream.",
     },
     {
-        .name = "least_pending", .where = TP_IN_UPSTREAM, .takes_nothing = true, .since = "0.2",
+        .name = "least_pending", .where = TP_IN_UPSTREAM, .takes_nothing = true, .since = "0.1",
         .brief = "The server with the fewest unanswered PULLs of this worker, for its weight, is "
                  "next; without it and hash, each in its turn.",
     },
     {
-        .name = "hash", .where = TP_IN_UPSTREAM, TP_ARGUMENTS(hash_arguments), .since = "0.2",
+        .name = "hash", .where = TP_IN_UPSTREAM, TP_ARGUMENTS(hash_arguments), .since = "0.1",
         .brief = "What has the same key goes to the same server, as long as that is there.",
     },
     {
         .name = "sessions", .where = TP_IN_UPSTREAM,
         TP_NUMBER(struct tp_upstream_conf, sessions), .words = word_auto,
-        .preset = "auto", .min = "1", .max = "10000", .since = "0.2",
+        .preset = "auto", .min = "1", .max = "10000", .since = "0.1",
         .brief = "How many sessions a worker has to each server: auto is one, for many PULLs at "
                  "once, and up to 32 where each can have only one at a time, as over HTTP.",
     },
     {
         .name = "queue", .where = TP_IN_UPSTREAM, TP_NUMBER(struct tp_upstream_conf, queue),
-        .preset = "1024", .min = "0", .max = "1000000", .since = "0.2",
+        .preset = "1024", .min = "0", .max = "1000000", .since = "0.1",
         .brief = "How many PULLs of a worker may wait until a server can take one; more are "
                  "answered with 503.",
     },
     {
         .name = "health_check", .where = TP_IN_UPSTREAM, TP_ARGUMENTS(check_arguments),
-        .since = "0.2",
+        .since = "0.1",
         .brief = "One worker for all asks each server again and again whether it is well; without "
                  "it, only what becomes of PULLs tells.",
     },
     {
         .name = "proxy_timeout", .where = IN_ROUTES,
         TP_TIME(struct tp_upstream_conf, pass_timeout),
-        .preset = "60s", .min = "1ms", .max = "1h", .since = "0.2",
+        .preset = "60s", .min = "1ms", .max = "1h", .since = "0.1",
         .brief = "How long an answer may take that a route passes on; then 504.",
     },
     {
         .name = "proxy_next_upstream", .where = IN_ROUTES, TP_ARGUMENTS(next_arguments),
-        .since = "0.2",
+        .since = "0.1",
         .brief = "When a PULL is passed on to another server, as long as it has not been sent, or "
                  "is idempotent.",
     },
     {
         .name = "idempotent", .where = IN_ROUTES, TP_FLAG(struct tp_upstream_conf, idempotent),
-        .preset = "off", .since = "0.2",
+        .preset = "off", .since = "0.1",
         .brief = "Whether it does no harm to do a PULL again that may have been done already.",
     },
     {
         .name = "proxy_customer", .where = IN_ROUTES,
         TP_WORD(struct tp_upstream_conf, customer, customer_words),
-        .preset = "metadata", .since = "0.2",
+        .preset = "metadata", .since = "0.1",
         .brief = "How a server is told who has asked, as X-Real-IP and X-Session-Id: in the "
                  "metadata, where its protocol has any; query: else as arguments of the uri; off: "
                  "not at all. What customers send under these names is taken out.",
@@ -273,7 +273,7 @@ static const struct tp_directive upstream_directives[] = {
     {
         .name = "keepalive", .where = TP_IN_UPSTREAM,
         TP_TIME(struct tp_upstream_conf, keepalive),
-        .preset = "4s", .min = "1ms", .max = "1h", .since = "0.2",
+        .preset = "4s", .min = "1ms", .max = "1h", .since = "0.1",
         .brief = "How long a session that can have only one PULL at a time stays without one; "
                  "shorter than the other end's own patience, or PULLs meet closed connections.",
     },

@@ -568,6 +568,8 @@ worker_on_beat(struct tp_timer *timer)
     tp__roster_beat(&worker->cycle->shared.roster, tp__loop_now_ms(worker->loop));
     tp__counter_set(counters, TP_COUNTER_TIMERS, tp__loop_timer_count(worker->loop));
     tp__counter_raise(counters, TP_COUNTER_LOOP_TURN_MAX_US, (uint64_t) loop->turn_max_us);
+    tp__worker_count_since(worker, TP_COUNTER_BYTES_COPIED, worker->sessions.pool.bytes_copied,
+                           &worker->seen.bytes_copied);
     tp__worker_count_since(worker, TP_COUNTER_LOOP_TURNS, loop->turns, &worker->seen.turns);
     tp__worker_count_since(worker, TP_COUNTER_BUS_SENT, bus->sent, &worker->seen.bus_sent);
     tp__worker_count_since(worker, TP_COUNTER_BUS_RECEIVED, bus->received,

@@ -38,6 +38,7 @@ enum tp_worker_state {
 struct tp_worker_seen {
     uint64_t turns;
     uint64_t sessions_closed;
+    uint64_t bytes_copied;
     uint64_t bus_sent;
     uint64_t bus_received;
     uint64_t bus_refused;

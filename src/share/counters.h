@@ -37,6 +37,8 @@
     ROW(ACCEPTS_DEFERRED,  "accepts_deferred",  COUNTER, "times",                                  \
         "Times that a worker left connections to a less loaded one.")                              \
     ROW(BYTES_RECEIVED,    "bytes_received",    COUNTER, "bytes",        "Bytes read from peers.") \
+    ROW(BYTES_COPIED,      "bytes_copied",      COUNTER, "bytes",                                  \
+        "Bytes of packets that were copied, because they had to be in one piece or be kept.")      \
     ROW(LOOP_TURNS,        "loop_turns",        COUNTER, "turns",        "Turns of the loop.")     \
     ROW(LOOP_TURN_MAX_US,  "loop_turn_max_us",  PEAK,    "microseconds",                           \
         "The longest turn of the loop, from waking up to waiting again.")                          \

@@ -213,6 +213,22 @@ def test_bodies_of_all_sizes(upstream, size):
     assert (caller.pull("/echo", body, codec=b"s").body or b"") == body
 
 
+def test_a_large_body_is_copied_at_most_once(upstream):
+    upstream.add_backs(1)
+    front = upstream.front()
+    caller = Caller(front)
+    size, count = 1000000, 5
+
+    caller.pull("/who")
+    for _ in range(count):
+        assert len(caller.pull("/echo", b"x" * size, codec=b"s").body) == size
+    received = front.total("bytes_received")
+    assert received > 2 * count * size
+    turns = front.total("loop_turns")
+    wait_until(lambda: front.total("loop_turns") > turns, "the worker has counted since")
+    assert front.total("bytes_copied") <= count * size
+
+
 def test_statuses_pass(upstream):
     upstream.add_backs(1)
     caller = Caller(upstream.front())

@@ -21,7 +21,7 @@ static void proxy_handle(struct tp_exchange *exchange, const void *module_conf);
 static const struct tp_directive proxy_directives[] = {
     {
         .name = "proxy_pass", .where = TP_IN_ROUTE, TP_TEXT(struct proxy_conf, name),
-        .since = "0.2",
+        .since = "0.1",
         .brief = "Passes what comes on to an upstream: the name of an upstream block, an address "
                  "such as 127.0.0.1:9191 or raw://10.0.0.7:9191, or registry:SERVICE, or registry "
                  "for whichever service has announced the uri.",
