@@ -65,7 +65,7 @@ tp__exchange_begin(struct tp_session *session, struct tp_packet *request, int64_
     exchange->is_secret = is_auth;
     if (session->is_greeting || session->on_expected != NULL) {
         tp__session_meet(session, exchange);
-    } else if (exchange->server->hooks == NULL || !tp__exchange_begin_hooks(exchange)) {
+    } else if (tp__exchange_is_spared(exchange) || !tp__exchange_begin_hooks(exchange)) {
         exchange_run_route(exchange);
     }
 }
@@ -356,7 +356,7 @@ tp_exchange_state(struct tp_exchange *exchange)
 void
 tp__exchange_run(struct tp_exchange *exchange)
 {
-    if (exchange->server->hooks == NULL || !tp__exchange_begin_hooks(exchange)) {
+    if (tp__exchange_is_spared(exchange) || !tp__exchange_begin_hooks(exchange)) {
         exchange_run_route(exchange);
     }
 }

@@ -14,7 +14,8 @@
 
 #include "base/clock.h"
 
-static inline bool hook_spares(const struct tp_hook_use *use, const struct tp_exchange *exchange);
+static inline enum tp_verdict exchange_pass_points(struct tp_exchange *exchange,
+                                                   struct tp_status *refusal);
 static enum tp_verdict exchange_ask_chain(struct tp_exchange *exchange,
                                           const struct tp_hook_chain *chain,
                                           struct tp_status *refusal);
@@ -42,22 +43,13 @@ tp__exchange_begin_hooks(struct tp_exchange *exchange)
     enum tp_hook_point point = tp_exchange_wants_reply(exchange) ? TP_HOOK_POST_READ_PULL_HEADER
                                                                  : TP_HOOK_POST_READ_PUSH_HEADER;
 
-    const struct tp_hook_chain *chain = tp__hooks_at(exchange->server->hooks, point);
-    size_t spared = 0;
-
-    if (chain == NULL) {
-        return false;
-    }
-    while (spared < chain->count && hook_spares(&chain->uses[spared], exchange)) {
-        spared++;
-    }
     /* A uri that is none passes no hook: its outcome is known. */
-    if (spared == chain->count || tp__exchange_read_uri(exchange) != TP_OK) {
+    if (tp__exchange_is_spared(exchange) || tp__exchange_read_uri(exchange) != TP_OK) {
         return false;
     }
     exchange->is_unrouted = true;
     exchange->hook_point = (uint8_t) point;
-    exchange->hook_at = (uint16_t) spared;
+    exchange->hook_at = 0;
     tp__exchange_go_on(exchange);
     return true;
 }
@@ -68,19 +60,18 @@ tp__exchange_go_on(struct tp_exchange *exchange)
     struct tp_status refusal;
     enum tp_verdict verdict;
 
-    while ((verdict = tp__exchange_ask_hooks(exchange, &refusal)) == TP_PASS) {
-        if (exchange->is_unrouted) {
+    if (exchange->is_unrouted) {
+        verdict = tp__exchange_ask_hooks(exchange, &refusal);
+        if (verdict == TP_PASS) {
             exchange->is_unrouted = false;
             tp__exchange_run_route(exchange);
             return;
         }
-        if (exchange->route == NULL
-            || exchange->hook_point == (uint8_t) exchange_last_point(exchange)) {
+    } else {
+        verdict = exchange_pass_points(exchange, &refusal);
+        if (verdict == TP_PASS) {
             tp__exchange_handle(exchange);
-            break;
         }
-        exchange->hook_point++;
-        exchange->hook_at = 0;
     }
     if (verdict == TP_REFUSE) {
         exchange_refuse(exchange, &refusal);
@@ -193,10 +184,24 @@ tp_exchange_resume(struct tp_exchange *exchange, enum tp_verdict verdict,
     }
 }
 
-static inline bool
-hook_spares(const struct tp_hook_use *use, const struct tp_exchange *exchange)
+/* Behind its route: from the point where it is to the last; who has no route has the first only. */
+static inline enum tp_verdict
+exchange_pass_points(struct tp_exchange *exchange, struct tp_status *refusal)
 {
-    return use->spares != NULL && use->spares(exchange, use->conf);
+    const struct tp_hook_set *hooks = tp__exchange_hooks(exchange);
+    uint8_t last =
+        exchange->route == NULL ? exchange->hook_point : (uint8_t) exchange_last_point(exchange);
+
+    for (;; exchange->hook_point++, exchange->hook_at = 0) {
+        const struct tp_hook_chain *chain =
+            tp__hooks_at(hooks, (enum tp_hook_point) exchange->hook_point);
+        enum tp_verdict verdict =
+            chain == NULL ? TP_PASS : exchange_ask_chain(exchange, chain, refusal);
+
+        if (verdict != TP_PASS || exchange->hook_point == last) {
+            return verdict;
+        }
+    }
 }
 
 /* From where it is in the chain of its point. */

@@ -275,6 +275,25 @@ tp__exchange_hooks(const struct tp_exchange *exchange)
     return exchange->route != NULL ? exchange->route->hooks : exchange->server->unrouted_hooks;
 }
 
+/* Before its route is looked for: has no hook of the server anything to say of it? */
+static inline bool
+tp__exchange_is_spared(const struct tp_exchange *exchange)
+{
+    const struct tp_hook_chain *chain =
+        tp__hooks_at(exchange->server->hooks, exchange->request.type == TP_PACKET_PUSH
+                                                  ? TP_HOOK_POST_READ_PUSH_HEADER
+                                                  : TP_HOOK_POST_READ_PULL_HEADER);
+
+    for (size_t i = 0; chain != NULL && i < chain->count; i++) {
+        const struct tp_hook_use *use = &chain->uses[i];
+
+        if (use->spares == NULL || !use->spares(exchange, use->conf)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The uri as it came, whatever hooks have made of it. */
 static inline struct tp_str
 tp__exchange_wire_uri(const struct tp_exchange *exchange)

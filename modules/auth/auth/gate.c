@@ -105,17 +105,16 @@ gate_spares(const struct tp_exchange *exchange, const void *module_conf)
 {
     const struct auth_conf *conf = module_conf;
     const struct tp_session *session = tp_exchange_session(exchange);
-    int32_t type = tp_exchange_type(exchange);
 
-    if (tp_session_is_dialed(session)) {
-        return true;
+    if (tp_session_identity(session) == NULL) {
+        return tp_session_is_dialed(session);
     }
-    if (tp_session_identity(session) == NULL || tp_session_proves_each(session)
+    if (tp_session_proves_each(session)
         || (conf->certificate != NULL && conf->sets_id && tp_session_id(session).len == 0)) {
         return false;
     }
-    return type == TP_PACKET_PUSH
-           || (type == TP_PACKET_PULL && !uri_may_lead_to(tp_exchange_uri(exchange), conf->uri));
+    return tp_exchange_type(exchange) != TP_PACKET_AUTH_CALL
+           && !uri_may_lead_to(tp_exchange_uri(exchange), conf->uri);
 }
 
 enum tp_result

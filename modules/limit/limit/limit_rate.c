@@ -294,7 +294,8 @@ session_bucket(struct limit_session *data, uint32_t zone, int64_t now_ns)
         if (bucket->zone == zone) {
             return bucket;
         }
-        if (bucket->zone == 0 || bucket->place != 0 || bucket->full_ns <= now_ns) {
+        if (free_bucket == NULL
+            && (bucket->zone == 0 || bucket->place != 0 || bucket->full_ns <= now_ns)) {
             free_bucket = bucket;
         }
     }
