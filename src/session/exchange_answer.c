@@ -395,8 +395,11 @@ exchange_queue(struct tp_exchange *exchange)
         reply->filter_count = request->filter_count;
         int level = tp__exchange_reply_level(exchange);
 
-        /* The filters are its request's, come what may. */
+        /* The filters are its request's, come what may; they deflate what is not yet. */
         reply->reply_gzip = level != 0 ? level : request->reply_gzip;
+        if (reply->gzip_level != 0) {
+            tp__exchange_fit_reply(exchange);
+        }
     } else if ((request->reply_gzip | reply->gzip_level) != 0) {
         tp__exchange_fit_reply(exchange);
     }

@@ -13,6 +13,10 @@
 
 #include <string.h>
 
+enum {
+    FORWARD_GZIP_LEVEL = 5, /* where a filter does not say how much it has deflated */
+};
+
 static enum tp_result forward_finish_copy(struct tp_exchange *exchange,
                                           const struct tp_reply *reply,
                                           const struct tp_status *status);
@@ -98,7 +102,7 @@ forward_fill(const struct tp_session *session, struct tp_exchange *exchange,
     const struct tp_packet *request = &exchange->request;
 
     *packet = (struct tp_packet){
-        .type = request->type,
+        .type = forwarding->is_pull ? TP_PACKET_PULL : request->type,
         .header_codec = session->source->server->header_codec,
         .body_codec = request->body_codec,
         .has_body_codec = request->has_body_codec,
@@ -126,12 +130,12 @@ forward_take_texts(const struct tp_session *session, const struct tp_exchange *e
 {
     const struct tp_packet *request = &exchange->request;
     bool is_as_it_came =
-        forwarding->uri.len == 0 && forwarding->metadata.len == 0 && exchange->set_uri == NULL;
+        forwarding->uri.len == 0 && !forwarding->has_metadata && exchange->set_uri == NULL;
 
     if (!is_as_it_came || request->head == NULL) {
         return tp__own_packet_take_texts(
             session, forwarding->uri.len > 0 ? forwarding->uri : request->uri,
-            forwarding->metadata.len > 0 ? forwarding->metadata : request->metadata, packet);
+            forwarding->has_metadata ? forwarding->metadata : request->metadata, packet);
     }
     packet->uri = request->uri;
     packet->metadata = request->metadata;
@@ -153,8 +157,13 @@ forward_take_filters(const struct tp_session *session, const struct tp_packet *r
     if ((abilities & TP_PROTOCOL_FILTERS) != 0) {
         memcpy(packet->filters, request->filters, sizeof(packet->filters));
         packet->filter_count = request->filter_count;
-    } else if (was_filtered && (abilities & TP_PROTOCOL_BODY_GZIP) != 0
-               && request->reply_gzip != 0) {
-        tp__sessions_deflate(session->sessions, (int) request->reply_gzip, packet);
+        if (request->gzip_level != 0 && (abilities & TP_PROTOCOL_BODY_GZIP) == 0
+            && packet->filter_count == 0) {
+            packet->filters[packet->filter_count++] = TP_FILTER_GZIP;
+        }
+    } else if (was_filtered && (abilities & TP_PROTOCOL_BODY_GZIP) != 0) {
+        int level = request->reply_gzip != 0 ? (int) request->reply_gzip : FORWARD_GZIP_LEVEL;
+
+        tp__sessions_deflate(session->sessions, level, packet);
     }
 }

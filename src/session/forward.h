@@ -12,7 +12,9 @@
 /* How it is passed on. */
 struct tp_forwarding {
     struct tp_str uri;      /* instead of its own; empty: that */
-    struct tp_str metadata; /* the same */
+    struct tp_str metadata; /* the same, with has_metadata */
+    bool has_metadata;
+    bool is_pull; /* a PUSH goes as a PULL: the protocol has nothing else */
     struct tp_asking asking;
 };
 

@@ -2,7 +2,9 @@
  * customer.c - what a place is told of whoever has asked: X-Real-IP and X-Session-Id, in the
  * packet's metadata, or as arguments of its uri where the protocol has none.
  *
- * What a customer says of itself under these names is taken out, or everybody could be anybody.
+ * What a customer says of itself under these names is taken out, or everybody could be anybody.  So
+ * is its Authorization where this end has credentials of its own for the place, since there can be
+ * only one, and it is this end that is known there.
  *
  * Runs in: worker.  Owns: nothing; texts lie in the worker's scratch until the next packet.
  * Read next: pass.c.
@@ -13,14 +15,23 @@
 
 #include <string.h>
 
-#define REAL_IP    "X-Real-IP"
-#define SESSION_ID "X-Session-Id"
+#define REAL_IP       "X-Real-IP"
+#define SESSION_ID    "X-Session-Id"
+#define AUTHORIZATION "Authorization"
 
+enum {
+    CUSTOMER_NAME_MAX = sizeof(AUTHORIZATION) - 1, /* the longest of the three */
+};
+
+static bool customer_meets_credentials(const struct upstream_pass *pass,
+                                       const struct tp_session *session);
 static void customer_write(struct tp_text *text, const struct tp_exchange *exchange, char before);
 static void customer_write_pair(struct tp_text *text, const char *name, struct tp_str value,
                                 char *before);
-static void customer_write_others(struct tp_text *text, struct tp_str pairs, char *before);
-static bool customer_owns(struct tp_str name);
+static void customer_write_others(struct tp_text *text, struct tp_str pairs, bool has_credentials,
+                                  char *before);
+static bool customer_may_say(struct tp_str name, bool has_credentials);
+static bool customer_name_is(struct tp_str plain, const char *name);
 
 enum tp_result
 tp__customer_add(struct upstream_pass *pass, const struct tp_session *session,
@@ -30,24 +41,42 @@ tp__customer_add(struct upstream_pass *pass, const struct tp_session *session,
     struct tp_text *text = &pass->upstream->upstreams->scratch;
     bool has_metadata =
         session == NULL || (tp_session_abilities(session) & TP_PROTOCOL_METADATA) != 0;
+    bool has_credentials = customer_meets_credentials(pass, session);
+    enum tp_pass_customer how = pass->options.customer;
     char before = '\0';
 
+    if (how == TP_PASS_CUSTOMER_OFF && !has_credentials) {
+        return TP_OK;
+    }
     tp__text_clear(text);
     if (has_metadata) {
-        customer_write_others(text, request->metadata, &before);
-        customer_write(text, pass->exchange, before);
+        customer_write_others(text, request->metadata, has_credentials, &before);
+        if (how != TP_PASS_CUSTOMER_OFF) {
+            customer_write(text, pass->exchange, before);
+        }
         forwarding->metadata = tp__text_get(text);
-    } else if (pass->options.customer == TP_PASS_CUSTOMER_QUERY) {
+        forwarding->has_metadata = true;
+    } else if (how == TP_PASS_CUSTOMER_QUERY) {
         struct tp_str uri = forwarding->uri.len > 0 ? forwarding->uri : request->uri;
         struct tp_str query;
 
         tp__text_append(text, tp__str_cut(uri, '?', &query));
         before = '?';
-        customer_write_others(text, query, &before);
+        customer_write_others(text, query, false, &before);
         customer_write(text, pass->exchange, before);
         forwarding->uri = tp__text_get(text);
     }
     return tp__text_is_whole(text) ? TP_OK : TP_NO_MEMORY;
+}
+
+/* Does each request there say who asks, and has this end something to say? */
+static bool
+customer_meets_credentials(const struct upstream_pass *pass, const struct tp_session *session)
+{
+    const struct tp_source *source = pass->target->source;
+
+    return session != NULL && (tp_session_abilities(session) & TP_PROTOCOL_PROVES_EACH) != 0
+           && source != NULL && tp__credentials_are_there(&source->credentials);
 }
 
 static void
@@ -90,7 +119,7 @@ customer_write_pair(struct tp_text *text, const char *name, struct tp_str value,
 
 /* As they are written. */
 static void
-customer_write_others(struct tp_text *text, struct tp_str pairs, char *before)
+customer_write_others(struct tp_text *text, struct tp_str pairs, bool has_credentials, char *before)
 {
     while (pairs.len > 0) {
         struct tp_str rest;
@@ -98,7 +127,7 @@ customer_write_others(struct tp_text *text, struct tp_str pairs, char *before)
         struct tp_str value;
 
         pairs = rest;
-        if (pair.len == 0 || customer_owns(tp__str_cut(pair, '=', &value))) {
+        if (pair.len == 0 || !customer_may_say(tp__str_cut(pair, '=', &value), has_credentials)) {
             continue;
         }
         if (*before != '\0') {
@@ -109,26 +138,28 @@ customer_write_others(struct tp_text *text, struct tp_str pairs, char *before)
     }
 }
 
-/* Whatever the case of its letters, and however they are written. */
 static bool
-customer_owns(struct tp_str name)
+customer_may_say(struct tp_str name, bool has_credentials)
 {
-    static const char *const owned[] = { REAL_IP, SESSION_ID };
-    char plain[sizeof(SESSION_ID) + 1];
-    size_t len = tp_query_read(name, plain, sizeof(plain));
+    char bytes[CUSTOMER_NAME_MAX + 1];
+    struct tp_str plain = { bytes, tp_query_read(name, bytes, sizeof(bytes)) };
 
-    for (size_t i = 0; i < TP_COUNT_OF(owned); i++) {
-        size_t j = 0;
+    return plain.len > CUSTOMER_NAME_MAX
+           || (!customer_name_is(plain, REAL_IP) && !customer_name_is(plain, SESSION_ID)
+               && (!has_credentials || !customer_name_is(plain, AUTHORIZATION)));
+}
 
-        while (j < len && len == strlen(owned[i])
-               && (tp__ascii_to_lower((unsigned char) plain[j])
-                       == tp__ascii_to_lower((unsigned char) owned[i][j])
-                   || (plain[j] == '_' && owned[i][j] == '-'))) {
-            j++;
-        }
-        if (j > 0 && j == len) {
-            return true;
-        }
+/* Whatever the case of its letters, and with '_' for '-'. */
+static bool
+customer_name_is(struct tp_str plain, const char *name)
+{
+    size_t i = 0;
+
+    while (i < plain.len && name[i] != '\0'
+           && (tp__ascii_to_lower((unsigned char) plain.data[i])
+                   == tp__ascii_to_lower((unsigned char) name[i])
+               || (plain.data[i] == '_' && name[i] == '-'))) {
+        i++;
     }
-    return false;
+    return i == plain.len && name[i] == '\0';
 }

@@ -29,6 +29,7 @@ static void pass_try(struct upstream_pass *pass);
 static enum tp_result pass_give(struct upstream_pass *pass, struct upstream_target *target);
 static enum tp_result pass_send(struct upstream_pass *pass, struct tp_session *session,
                                 bool waits_for_connection);
+static bool pass_is_told_only(const struct upstream_pass *pass, const struct tp_session *session);
 static enum tp_result pass_send_question(struct upstream_pass *pass, struct tp_session *session);
 static enum tp_result pass_send_away(struct upstream_pass *pass, uint64_t session_number);
 static void pass_on_reply(const struct tp_reply *reply, void *owner);
@@ -260,7 +261,7 @@ pass_give(struct upstream_pass *pass, struct upstream_target *target)
         return result;
     }
     pass->try_count++;
-    if (pass->exchange != NULL && !tp_exchange_wants_reply(pass->exchange)) {
+    if (pass_is_told_only(pass, session)) {
         pass_leave_place(pass);
         pass_end(pass, NULL);
     }
@@ -272,6 +273,7 @@ pass_send(struct upstream_pass *pass, struct tp_session *session, bool waits_for
 {
     struct tp_forwarding forwarding = {
         .uri = pass->options.uri,
+        .is_pull = !pass_is_told_only(pass, session),
         .asking = {
             .on_reply = pass_on_reply,
             .owner = pass,
@@ -280,11 +282,21 @@ pass_send(struct upstream_pass *pass, struct tp_session *session, bool waits_for
         },
     };
 
-    if (pass->options.customer != TP_PASS_CUSTOMER_OFF
-        && tp__customer_add(pass, session, &forwarding) != TP_OK) {
+    if (tp__customer_add(pass, session, &forwarding) != TP_OK) {
         return TP_NO_MEMORY;
     }
     return tp__session_forward(session, pass->exchange, &forwarding);
+}
+
+/* A PUSH, where one can be sent: nobody answers it.  `session` is NULL for one elsewhere. */
+static bool
+pass_is_told_only(const struct upstream_pass *pass, const struct tp_session *session)
+{
+    if (pass->exchange == NULL || tp_exchange_wants_reply(pass->exchange)) {
+        return false;
+    }
+    return session == NULL || !tp_session_is_dialed(session)
+           || (tp_session_abilities(session) & TP_PROTOCOL_PUSHES_UP) != 0;
 }
 
 static enum tp_result
@@ -325,14 +337,14 @@ pass_send_away(struct upstream_pass *pass, uint64_t session_number)
     struct tp_forwarding forwarding = { .uri = pass->options.uri };
     enum tp_result result = tp_exchange_read_body(exchange, &packet.body);
 
-    if (result == TP_OK && pass->options.customer != TP_PASS_CUSTOMER_OFF) {
+    if (result == TP_OK) {
         result = tp__customer_add(pass, NULL, &forwarding);
     }
     if (result != TP_OK) {
         return result;
     }
     packet.uri = forwarding.uri.len > 0 ? forwarding.uri : request->uri;
-    options.metadata = forwarding.metadata.len > 0 ? forwarding.metadata : request->metadata;
+    options.metadata = forwarding.has_metadata ? forwarding.metadata : request->metadata;
     options.body_codec = request->body_codec;
     options.accept_codec = request->accept_codec;
     if (!tp_exchange_wants_reply(exchange)) {
@@ -380,6 +392,10 @@ pass_on_reply(const struct tp_reply *reply, void *owner)
     if (pass->tried_count < PASS_TRIED_MAX) {
         pass->tried[pass->tried_count++] = target;
     }
+    if (pass->link != NULL && !reply->is_answered
+        && reply->status.code == TP_STATUS_GATEWAY_TIMEOUT) {
+        tp__link_give_up(pass->link);
+    }
     pass_leave_place(pass);
     if (pass_goes_on(pass, reply)) {
         pass_try(pass);
@@ -390,7 +406,7 @@ pass_on_reply(const struct tp_reply *reply, void *owner)
     }
 }
 
-/* Is it tried elsewhere? */
+/* Is it tried elsewhere?  An answer that says no is better than none. */
 static bool
 pass_goes_on(struct upstream_pass *pass, const struct tp_reply *reply)
 {
@@ -400,7 +416,8 @@ pass_goes_on(struct upstream_pass *pass, const struct tp_reply *reply)
 
     return (pass_reason(reply) & options->next_on) != 0 && is_safe
            && pass->try_count < options->tries_max
-           && (options->tries_timeout.ms == 0 || age_ms < options->tries_timeout.ms);
+           && (options->tries_timeout.ms == 0 || age_ms < options->tries_timeout.ms)
+           && (!reply->is_answered || tp__upstream_has_another(pass->upstream, pass));
 }
 
 /* Why it might be tried elsewhere, TP_PASS_ON_…; 0: it has been answered. */

@@ -99,6 +99,9 @@ struct upstream_pass {
 struct upstream_target *tp__upstream_choose(struct tp_upstream *upstream,
                                             const struct upstream_pass *pass);
 
+/* Is there one that it has not tried? */
+bool tp__upstream_has_another(struct tp_upstream *upstream, const struct upstream_pass *pass);
+
 /* Whoever holds it lets go; it is freed with the last of them, unless it is configured. */
 void tp__upstream_let_go(struct tp_upstream **held);
 
@@ -143,6 +146,9 @@ struct upstream_link *tp__target_link(struct upstream_target *target) TP_MUST_CH
 /* A PULL has been given to it, or has ended there. */
 void tp__target_begin(struct upstream_target *target, struct upstream_link *link);
 void tp__target_end(struct upstream_target *target, struct upstream_link *link);
+
+/* It has no answer in time: where answers come in order, that one stands before all others. */
+void tp__link_give_up(struct upstream_link *link);
 
 /* What has become of one, as far as it says something of the place. */
 void tp__target_failed(struct upstream_target *target, const char *why);

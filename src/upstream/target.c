@@ -163,6 +163,15 @@ tp__target_end(struct upstream_target *target, struct upstream_link *link)
 }
 
 void
+tp__link_give_up(struct upstream_link *link)
+{
+    if (link->target->is_exclusive) {
+        link->is_open = false;
+        tp_session_cut(link->session, TP_CLOSE_CLOSED);
+    }
+}
+
+void
 tp__target_failed(struct upstream_target *target, const char *why)
 {
     const struct tp_upstream_place *place = &target->place;

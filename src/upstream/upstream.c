@@ -310,6 +310,12 @@ tp__upstream_choose(struct tp_upstream *upstream, const struct upstream_pass *pa
 }
 
 bool
+tp__upstream_has_another(struct tp_upstream *upstream, const struct upstream_pass *pass)
+{
+    return upstream_offer(upstream, pass, RESORT_ANY) > 0;
+}
+
+bool
 tp__upstream_is_hopeful(const struct tp_upstream *upstream)
 {
     for (size_t i = 0; i < upstream->balancer.count; i++) {

@@ -250,6 +250,13 @@ class Teleport:
             self.connections.pop().close()
         wait_until(lambda: self.total("sessions") == 0, "all sessions end")
 
+    def disconnect(self):
+        """A reload takes all upstreams away, and with them the sessions to them."""
+        if self.process is not None and self.process.poll() is None:
+            head = self.conf_path.read_text().partition("peer")[0]
+            self.write_conf(head + "peer { server { listen 127.0.0.1:$PORT; } }", preamble="")
+            assert self.ask("reload")[0] == "ok"
+
     # Logs and output
 
     def log(self, name="logs/error.log"):
