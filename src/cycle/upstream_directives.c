@@ -24,6 +24,11 @@ static const struct tp_block *peer_of(const struct tp_block *block);
 static const struct tp_module *finder_of(const struct tp_block *block, struct tp_str name,
                                          struct tp_str *found_name);
 static bool name_is_address(struct tp_str name);
+static bool url_take_scheme(struct tp_str url, struct tp_str *rest, bool *has_tls);
+static void url_check_path(const struct tp_block *block, const char *directive, struct tp_str path);
+static void url_check_servers(const struct tp_block *block, const char *directive,
+                              const struct tp_upstream_conf *upstream, bool has_tls);
+static bool server_speaks_http(const struct tp_upstream_server_conf *server, bool *has_tls);
 static const char *server_target_parse(struct tp_str text, void *field);
 static const char *name_parse(struct tp_str text, void *field);
 
@@ -319,6 +324,42 @@ tp_upstream_declare(const struct tp_block *block, const char *directive,
     conf->refs = ref;
 }
 
+void
+tp_upstream_declare_url(const struct tp_block *block, const char *directive,
+                        const struct tp_upstream_ref **declared, struct tp_str url,
+                        struct tp_str *path)
+{
+    struct tp_str rest;
+    bool has_tls;
+
+    if (!url_take_scheme(url, &rest, &has_tls)) {
+        tp_conf_complain(block, directive, 0, "a URL begins with http:// or https://");
+        return;
+    }
+    struct tp_str host = tp__str_cut(rest, '/', path);
+    const struct tp_block *upstream = upstream_find(peer_of(block), host);
+
+    *path = tp__str_skip(rest, host.len);
+    while (path->len > 0 && path->data[path->len - 1] == '/') {
+        path->len--;
+    }
+    url_check_path(block, directive, *path);
+    if (upstream != NULL) {
+        url_check_servers(block, directive, tp_block_conf(upstream, &tp__module_upstream), has_tls);
+    } else if (has_tls) {
+        tp_conf_complain(block, directive, 0,
+                         "https:// needs the name of an upstream block, which says whom to trust");
+        return;
+    } else {
+        /* What stands in a configuration ends with a zero. */
+        size_t len = (size_t) (host.data - url.data) + host.len;
+        char *address = tp__conf_new(block, len + 1);
+
+        host = (struct tp_str){ memcpy(address, url.data, len), len };
+    }
+    tp_upstream_declare(block, directive, declared, host);
+}
+
 static void
 upstream_validate(const struct tp_block *block, void *conf)
 {
@@ -445,6 +486,67 @@ name_is_address(struct tp_str name)
     struct tp_str target;
 
     return server_target_parse(name, &target) == NULL;
+}
+
+static bool
+url_take_scheme(struct tp_str url, struct tp_str *rest, bool *has_tls)
+{
+    struct tp_str scheme = TP_STR("http://");
+
+    *has_tls = tp__str_starts_with(url, TP_STR("https://"));
+    if (*has_tls) {
+        scheme = TP_STR("https://");
+    }
+    *rest = tp__str_skip(url, scheme.len);
+    return tp__str_starts_with(url, scheme);
+}
+
+/* The uri of what is passed on follows it. */
+static void
+url_check_path(const struct tp_block *block, const char *directive, struct tp_str path)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        if (path.data[i] <= ' ' || path.data[i] == 0x7f || path.data[i] == '?'
+            || path.data[i] == '#') {
+            tp_conf_complain(block, directive, 0,
+                             "a path stands behind the host, without query, fragment or space");
+            return;
+        }
+    }
+}
+
+static void
+url_check_servers(const struct tp_block *block, const char *directive,
+                  const struct tp_upstream_conf *upstream, bool has_tls)
+{
+    const struct tp_upstream_server_conf *servers = upstream->servers.items;
+
+    for (size_t i = 0; i < upstream->servers.count; i++) {
+        bool server_has_tls = false;
+
+        if (!server_speaks_http(&servers[i], &server_has_tls)) {
+            tp_conf_complain(block, directive, 0,
+                             "server %s of the upstream speaks no HTTP; write http:// before it",
+                             servers[i].target.data);
+        } else if (server_has_tls != has_tls) {
+            tp_conf_complain(block, directive, 0, "server %s of the upstream speaks %s, the URL %s",
+                             servers[i].target.data, server_has_tls ? "TLS" : "no TLS",
+                             has_tls ? "does" : "does not");
+        }
+    }
+}
+
+static bool
+server_speaks_http(const struct tp_upstream_server_conf *server, bool *has_tls)
+{
+    struct tp_target target = { 0 };
+
+    if (tp__target_parse(server->target, &target) != NULL) {
+        return true; /* which is complained of where it stands */
+    }
+    *has_tls = server->ssl || target.has_tls;
+    return tp__str_equal(server->protocol, TP_STR("http"))
+           || (target.protocol != NULL && strcmp(target.protocol, "http") == 0);
 }
 
 static const char *

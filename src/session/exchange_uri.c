@@ -110,6 +110,14 @@ tp_exchange_query(const struct tp_exchange *exchange)
 }
 
 struct tp_str
+tp_exchange_target(const struct tp_exchange *exchange)
+{
+    struct tp_str uri = exchange->request.uri;
+
+    return uri.len > 0 && uri.data[0] != '/' ? uri_without_host(uri) : uri;
+}
+
+struct tp_str
 tp_exchange_uri(const struct tp_exchange *exchange)
 {
     return exchange->request.uri;
@@ -167,14 +175,10 @@ tp__exchange_read_uri(struct tp_exchange *exchange)
 static enum tp_result
 exchange_parse_uri(struct tp_exchange *exchange)
 {
-    struct tp_str uri = exchange->request.uri;
+    struct tp_str uri = tp_exchange_target(exchange);
     bool has_escapes = false;
     size_t path_len = uri.len;
 
-    if (uri.len > 0 && uri.data[0] != '/') {
-        uri = uri_without_host(uri);
-        path_len = uri.len;
-    }
     for (size_t i = 0; i < uri.len; i++) {
         uint8_t byte = (uint8_t) uri.data[i];
 

@@ -48,6 +48,9 @@ struct tp_str tp_exchange_uri(const struct tp_exchange *exchange);
 struct tp_str tp_exchange_path(const struct tp_exchange *exchange);
 struct tp_str tp_exchange_query(const struct tp_exchange *exchange);
 
+/* The uri from its path on, as it is written: without a scheme and a host.  Borrowed. */
+struct tp_str tp_exchange_target(const struct tp_exchange *exchange);
+
 /* The session it came by; NULL once that has ended. */
 struct tp_session *tp_exchange_session(const struct tp_exchange *exchange);
 

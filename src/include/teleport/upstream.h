@@ -46,6 +46,15 @@ void tp_upstream_declare(const struct tp_block *block, const char *directive,
                          const struct tp_upstream_ref **ref, struct tp_str name);
 
 /*
+ * The same for a URL, where HTTP is spoken: http://HOST:PORT/PATH, or http://NAME/PATH and
+ * https://NAME/PATH of an `upstream` block whose servers all speak it, with TLS as the scheme says.
+ * *path is what stands behind the host, without '/' at its end.
+ */
+void tp_upstream_declare_url(const struct tp_block *block, const char *directive,
+                             const struct tp_upstream_ref **ref, struct tp_str url,
+                             struct tp_str *path);
+
+/*
  * A part of a module's descriptor: what it finds by names that begin with its word.  `conf` is the
  * module's conf of the block that was given to tp_upstream_declare(), and `name` what stands behind
  * the ':'; empty where there is none, and then the exchange's uri says it.
@@ -103,7 +112,8 @@ const struct tp_pass_options *tp_pass_options_of(const struct tp_block *block);
 
 /*
  * Passes the exchange on and answers it, later or now: with what comes back; with 502 when no place
- * could do it, and 504 when none has in time, at once and whatever dies.  For handlers.
+ * could do it, and 504 when none has in time, at once and whatever dies.  A PUSH goes as a PULL
+ * where the other protocol has none, and what is answered ends it.  For handlers.
  */
 void tp_upstream_pass(struct tp_upstream *upstream, struct tp_exchange *exchange,
                       const struct tp_pass_options *options);
