@@ -194,7 +194,8 @@ tp__own_exchange_on_sent(struct tp_exchange *exchange)
 void
 tp__session_take_reply(struct tp_session *session, struct tp_packet *reply)
 {
-    struct tp_exchange *exchange = ask_find(session, reply->seq);
+    struct tp_exchange *exchange =
+        tp__session_take_signal_reply(session, reply) ? NULL : ask_find(session, reply->seq);
 
     if (exchange == NULL) {
         tp_packet_clear(reply);

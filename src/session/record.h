@@ -113,6 +113,8 @@ struct tp_session {
     uint16_t hook_at;
     enum tp_close_reason end_reason;
     uint32_t rtt_us;                /* smoothed; 0: nobody has measured it */
+    uint32_t signal_seq;            /* of the last PULL that was a signal: see signal.c */
+    uint32_t signal_at_us;          /* when that left, odd; 0: nothing is awaited */
     struct tp_session_notes *notes; /* id and variables; NULL without any */
     struct tp_dialed *dialed;       /* NULL for an accepted one */
     struct tp_shell *shell;         /* NULL where packets come as they are */
@@ -644,6 +646,13 @@ enum tp_result tp__own_packet_take_texts(const struct tp_session *session, struc
  */
 enum tp_result tp__own_packet_check(struct tp_session *session,
                                     struct tp_packet *packet) TP_MUST_CHECK;
+
+/* Encodes the packet and writes it, where nothing waits to be sent.  TP_GONE: the connection broke. */
+enum tp_result tp__session_write_packet(struct tp_session *session,
+                                        const struct tp_packet *packet) TP_MUST_CHECK;
+
+/* Is this the REPLY to a signal?  Then its time was noted. */
+bool tp__session_take_signal_reply(struct tp_session *session, const struct tp_packet *reply);
 
 /* The REPLY to a PULL of ours, which is taken; one that nobody waits for is dropped. */
 void tp__session_take_reply(struct tp_session *session, struct tp_packet *reply);

@@ -305,6 +305,7 @@ session_disconnect(struct tp_session *session, enum tp_close_reason reason, bool
     session->packet_begun_ms = 0;
     session->stuck_since_ms = 0;
     session->has_failed = false;
+    session->signal_at_us = 0;
     session->is_behind = false;
     session->must_linger = false;
     session->has_heard_last = false;

@@ -60,6 +60,30 @@ tp__session_encode_all(struct tp_session *session)
     return result;
 }
 
+enum tp_result
+tp__session_write_packet(struct tp_session *session, const struct tp_packet *packet)
+{
+    struct tp_output *output = &session->sessions->output;
+    enum tp_result result = tp__session_settle_protocol(session);
+
+    if (result != TP_OK) {
+        return result;
+    }
+    struct tp_wire wire = tp__session_wire(session);
+
+    tp__output_reset(output);
+    result = session->protocol->protocol->encode(&wire, packet, output);
+    if (result != TP_OK) {
+        return result;
+    }
+    session->sent_count++;
+    result = session_write_output(session);
+    if (session->unsent.len > 0) {
+        tp__session_want_turn_end(session);
+    }
+    return result;
+}
+
 static enum tp_result
 session_write_unsent(struct tp_session *session)
 {

@@ -38,10 +38,11 @@ enum {
 
 /* What is kept of a session. */
 struct heartbeat_data {
-    int64_t beaten_ms;  /* when we last sent one; 0: not yet, on this connection */
-    int64_t theirs_ms;  /* so often the other end sends them; 0: it has sent none */
-    int64_t asked_us;   /* when the PULL that is under way was sent; 0: none is */
-    bool has_announced; /* the other end counts on ours */
+    int64_t beaten_ms;    /* when we last sent one; 0: not yet, on this connection */
+    int64_t theirs_ms;    /* so often the other end sends them; 0: it has sent none */
+    int64_t asked_us;     /* when the PULL that is under way was sent; 0: none is, or a signal */
+    int64_t signalled_ms; /* when the last signal was, that is to be answered */
+    bool has_announced;   /* the other end counts on ours */
 };
 
 /* How often the other end of a heartbeat says that it sends them. */
@@ -72,6 +73,8 @@ static void heartbeat_beat(struct tp_session *session, struct heartbeat_data *da
                            const struct tp_heartbeat *conf);
 static enum tp_result heartbeat_send(struct tp_session *session, struct heartbeat_data *data,
                                      const struct tp_heartbeat *conf);
+static bool heartbeat_is_asked(const struct tp_session *session, const struct heartbeat_data *data,
+                               const struct tp_heartbeat *conf);
 static size_t heartbeat_write_seconds(const struct tp_heartbeat *conf, char *text);
 static void heartbeat_on_reply(const struct tp_reply *reply, void *owner);
 static void heartbeat_handle(struct tp_exchange *exchange, const void *module_conf);
@@ -381,14 +384,33 @@ heartbeat_send(struct tp_session *session, struct heartbeat_data *data,
         options.metadata = (struct tp_str){ text + uri_len + 1, len - uri_len - 1 };
         uri.len = uri_len;
     }
-    if (conf->mode == TP_HEARTBEAT_PUSH || data->asked_us != 0) {
+    bool is_push = conf->mode == TP_HEARTBEAT_PUSH || heartbeat_is_asked(session, data, conf);
+    enum tp_result result = tp_session_signal(session, is_push ? TP_PACKET_PUSH : TP_PACKET_PULL,
+                                              uri, options.metadata);
+
+    if (result == TP_OK && !is_push) {
+        data->signalled_ms = tp_session_now_ms(session);
+    }
+    if (result != TP_AGAIN) {
+        return result;
+    }
+    if (is_push) {
         return tp_session_push(session, uri, TP_STR(""), &options);
     }
-    enum tp_result result =
-        tp_session_pull_async(session, uri, TP_STR(""), &options, heartbeat_on_reply, session);
+    result = tp_session_pull_async(session, uri, TP_STR(""), &options, heartbeat_on_reply, session);
 
     data->asked_us = result == TP_OK ? tp_session_now_us(session) : 0;
     return result;
+}
+
+/* Has it been asked, and can still answer? */
+static bool
+heartbeat_is_asked(const struct tp_session *session, const struct heartbeat_data *data,
+                   const struct tp_heartbeat *conf)
+{
+    bool is_in_time = tp_session_now_ms(session) - data->signalled_ms < heartbeat_timeout_ms(conf);
+
+    return data->asked_us != 0 || (tp_session_awaits_signal(session) && is_in_time);
 }
 
 /* Whole ones, no fewer than there are. */

@@ -101,6 +101,18 @@ void tp_session_note_rtt(struct tp_session *session, int64_t rtt_us);
  */
 enum tp_result tp_session_ping(struct tp_session *session) TP_MUST_CHECK;
 
+/*
+ * The same by a PULL or PUSH (`type`: TP_PACKET_…) of `uri` without a body, for protocols that have no
+ * way of their own: it leaves at once, as bytes, and the REPLY to the PULL is waited for by nobody but
+ * tp_session_rtt_us().  TP_AGAIN: it has to go the way of other packets, since some wait, or hooks or a
+ * log want to see it; TP_GONE, TP_UNSUPPORTED, TP_NO_MEMORY as there; TP_TOO_LARGE.
+ */
+enum tp_result tp_session_signal(struct tp_session *session, int32_t type, struct tp_str uri,
+                                 struct tp_str metadata) TP_MUST_CHECK;
+
+/* Is the last PULL of that kind without its REPLY? */
+bool tp_session_awaits_signal(const struct tp_session *session);
+
 #ifdef __cplusplus
 }
 #endif
