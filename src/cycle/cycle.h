@@ -127,6 +127,15 @@ void tp__cycle_build_dials(struct tp_cycle *cycle, const struct tp_block *parent
                            const struct tp_server *server, struct tp_text *messages);
 void tp__cycle_check_dials(const struct tp_cycle *cycle, struct tp_text *messages);
 
+/*
+ * For both: what is spoken to a target, as it says itself or `named` says; never NULL but with a
+ * message.
+ */
+const struct tp_protocol_use *tp__cycle_target_protocol(const struct tp_server *server,
+                                                        const struct tp_target *target,
+                                                        struct tp_str named, const char *origin,
+                                                        struct tp_text *messages);
+
 /* The same of upstreams, those that routes name included; where their sessions come from. */
 size_t tp__cycle_count_upstreams(const struct tp_block *peer);
 void tp__cycle_build_upstreams(struct tp_cycle *cycle, const struct tp_block *peer,

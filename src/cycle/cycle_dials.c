@@ -17,11 +17,6 @@
 #include <string.h>
 
 static struct tp_target dial_target(const struct tp_dial_conf *conf);
-static const struct tp_protocol_use *dial_protocol(const struct tp_server *server,
-                                                   const struct tp_dial_conf *conf,
-                                                   const char *origin, struct tp_text *messages);
-static const char *dial_tls_name(struct tp_cycle *cycle, const struct tp_dial_conf *conf,
-                                 const struct tp_tls_conf *tls);
 
 size_t
 tp__cycle_count_dials(const struct tp_block *parent)
@@ -44,6 +39,7 @@ tp__cycle_build_dials(struct tp_cycle *cycle, const struct tp_block *parent,
     for (const struct tp_block *block = tp_block_first(parent, TP_IN_DIAL); block != NULL;
          block = tp_block_next(block)) {
         const struct tp_dial_conf *conf = tp_block_conf(block, &tp__module_dial);
+        struct tp_target target = dial_target(conf);
         bool is_redialed = conf->redial_first.ms > 0;
         const struct tp_tls_conf *tls = tp_block_conf(block, &tp__module_tls);
         struct tp_str name = tp__arena_format(&cycle->arena, "dial %s", conf->target.data);
@@ -54,14 +50,14 @@ tp__cycle_build_dials(struct tp_cycle *cycle, const struct tp_block *parent,
                 .name = name.data,
                 .server = server,
                 .socket_options = { .tcp_nodelay = server_conf->tcp_nodelay },
-                .protocol = dial_protocol(server, conf, origin, messages),
+                .protocol = tp__cycle_target_protocol(server, &target, conf->protocol, origin, messages),
                 .origin = origin,
                 .tls = tls->context,
-                .tls_name = dial_tls_name(cycle, conf, tls),
+                .tls_name = tp__tls_conf_name(tls, &cycle->arena, &target),
                 .credentials = tp__cycle_credentials_of(conf),
             },
             .dialing = {
-                .target = dial_target(conf),
+                .target = target,
                 .timeout = conf->dial_timeout,
                 .redial = {
                     .first = conf->redial_first,
@@ -84,20 +80,18 @@ dial_target(const struct tp_dial_conf *conf)
     return target;
 }
 
-/* Named behind the address, or in front of it; never NULL but with a message. */
-static const struct tp_protocol_use *
-dial_protocol(const struct tp_server *server, const struct tp_dial_conf *conf, const char *origin,
-              struct tp_text *messages)
+const struct tp_protocol_use *
+tp__cycle_target_protocol(const struct tp_server *server, const struct tp_target *target,
+                          struct tp_str named, const char *origin, struct tp_text *messages)
 {
-    struct tp_target target = dial_target(conf);
-    struct tp_str scheme = tp__str(target.protocol == NULL ? TP_PROTOCOL_AUTO : target.protocol);
-    bool is_named = !tp__str_equal(conf->protocol, TP_STR(TP_PROTOCOL_AUTO));
+    struct tp_str scheme = tp__str(target->protocol == NULL ? TP_PROTOCOL_AUTO : target->protocol);
+    bool is_named = !tp__str_equal(named, TP_STR(TP_PROTOCOL_AUTO));
     const struct tp_protocol_use *use =
-        tp__cycle_find_protocol(server, is_named ? conf->protocol : scheme, origin, messages);
+        tp__cycle_find_protocol(server, is_named ? named : scheme, origin, messages);
 
-    if (is_named && target.protocol != NULL && !tp__str_equal(scheme, conf->protocol)) {
+    if (is_named && target->protocol != NULL && !tp__str_equal(scheme, named)) {
         tp__text_printf(messages, "%s: error: %s says %s, and protocol= says %s\n", origin,
-                        conf->target.data, target.protocol, conf->protocol.data);
+                        target->whole.data, target->protocol, named.data);
     }
     return use == NULL ? server->default_protocol : use;
 }
@@ -142,18 +136,4 @@ tp__cycle_find_dial(const struct tp_cycle *cycle, const char *name)
         }
     }
     return NULL;
-}
-
-/* Whom TLS has to reach; NULL where that is not asked. */
-static const char *
-dial_tls_name(struct tp_cycle *cycle, const struct tp_dial_conf *conf,
-              const struct tp_tls_conf *tls)
-{
-    struct tp_str host = tp__dialer_host(dial_target(conf).address);
-    struct tp_str name = tls->name.len > 0 ? tls->name : host;
-
-    if (tls->context == NULL || name.len == 0) {
-        return NULL;
-    }
-    return tp__arena_copy(&cycle->arena, name).data;
 }

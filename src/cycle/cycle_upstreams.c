@@ -36,13 +36,7 @@ static void place_build(const struct upstream_building *building,
 static const struct tp_dial *dial_build(const struct upstream_building *building,
                                         const struct tp_upstream_server_conf *conf,
                                         const char *origin);
-static const struct tp_protocol_use *place_protocol(const struct upstream_building *building,
-                                                    const struct tp_upstream_server_conf *conf,
-                                                    const struct tp_target *target,
-                                                    const char *origin);
 static struct tp_dialing place_dialing(const struct tp_dial_conf *conf);
-static const char *place_tls_name(struct tp_cycle *cycle, const struct tp_tls_conf *tls,
-                                  const struct tp_target *target);
 static void ref_build(const struct upstream_building *building, struct tp_upstream_ref *ref);
 static const struct tp_upstream_options *ref_find(const struct tp_cycle *cycle, struct tp_str name);
 
@@ -225,36 +219,16 @@ dial_build(const struct upstream_building *building, const struct tp_upstream_se
         .name = name.data,
         .server = building->server,
         .socket_options = { .tcp_nodelay = server->tcp_nodelay },
-        .protocol = place_protocol(building, conf, &target, origin),
+        .protocol = tp__cycle_target_protocol(building->server, &target, conf->protocol, origin,
+                                              building->messages),
         .origin = origin,
         .tls = has_tls ? tls->context : NULL,
-        .tls_name = has_tls ? place_tls_name(cycle, tls, &target) : NULL,
+        .tls_name = has_tls ? tp__tls_conf_name(tls, &cycle->arena, &target) : NULL,
         .credentials = tp__cycle_credentials_of(dialing),
     };
     dial->dialing = place_dialing(dialing);
     dial->dialing.target = target;
     return dial;
-}
-
-static const struct tp_protocol_use *
-place_protocol(const struct upstream_building *building, const struct tp_upstream_server_conf *conf,
-               const struct tp_target *target, const char *origin)
-{
-    bool is_named = !tp__str_equal(conf->protocol, TP_STR(TP_PROTOCOL_AUTO));
-    struct tp_str name = conf->protocol;
-
-    if (!is_named && target->protocol != NULL) {
-        name = tp__str(target->protocol);
-    }
-    if (is_named && target->protocol != NULL
-        && !tp__str_equal(conf->protocol, tp__str(target->protocol))) {
-        tp__text_printf(building->messages, "%s: error: %s says %s, and protocol= says %s\n",
-                        origin, conf->target.data, target->protocol, conf->protocol.data);
-    }
-    const struct tp_protocol_use *use =
-        tp__cycle_find_protocol(building->server, name, origin, building->messages);
-
-    return use == NULL ? building->server->default_protocol : use;
 }
 
 /* A place that does not come back is dialed all the same: it is one of several. */
@@ -269,16 +243,6 @@ place_dialing(const struct tp_dial_conf *conf)
             .times = conf->redial_times,
         },
     };
-}
-
-static const char *
-place_tls_name(struct tp_cycle *cycle, const struct tp_tls_conf *tls,
-               const struct tp_target *target)
-{
-    struct tp_str host = tp__dialer_host(target->address);
-    struct tp_str name = tls->name.len > 0 ? tls->name : host;
-
-    return name.len == 0 ? NULL : tp__arena_copy(&cycle->arena, name).data;
 }
 
 /* A name of no bytes is how members are dialed. */

@@ -18,7 +18,7 @@ static void dial_validate(const struct tp_block *block, void *conf);
 static void dial_validate_credentials(const struct tp_block *block, struct tp_dial_conf *dial);
 static const char *target_value_parse(struct tp_str text, void *field);
 
-static const struct tp_custom_type target_type = {
+const struct tp_custom_type tp__target_type = {
     .word = "address",
     .parse = target_value_parse,
 };
@@ -32,7 +32,7 @@ static const struct tp_word word_forever[] = { { "forever", -1 }, { "-1", -1 }, 
 static const struct tp_argument dial_arguments[] = {
     {
         .name = "ADDRESS", .kind = TP_ARGUMENT_REQUIRED,
-        TP_CUSTOM(struct tp_dial_conf, target, struct tp_str, &target_type),
+        TP_CUSTOM(struct tp_dial_conf, target, struct tp_str, &tp__target_type),
         .brief = "A name or an address with a port, or unix:/path; in front of it perhaps a "
                  "protocol: raw://10.0.0.7:9090.",
     },

@@ -23,6 +23,9 @@ struct tp_dial_conf {
 
 extern const struct tp_module tp__module_dial;
 
+/* Something to dial, as a struct tp_str. */
+extern const struct tp_custom_type tp__target_type;
+
 /* What a dialed session of a block says of who this end is. */
 struct tp_credentials tp__cycle_credentials_of(const struct tp_dial_conf *conf);
 

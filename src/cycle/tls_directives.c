@@ -219,6 +219,15 @@ const struct tp_module tp__module_tls = {
     .release = tls_release,
 };
 
+const char *
+tp__tls_conf_name(const struct tp_tls_conf *conf, struct tp_arena *arena,
+                  const struct tp_target *target)
+{
+    struct tp_str name = conf->name.len > 0 ? conf->name : tp__dialer_host(target->address);
+
+    return conf->context == NULL || name.len == 0 ? NULL : tp__arena_copy(arena, name).data;
+}
+
 static void
 tls_validate(const struct tp_block *block, void *conf)
 {

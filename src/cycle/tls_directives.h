@@ -6,6 +6,8 @@
 
 #include <teleport/module.h>
 
+#include "base/arena.h"
+#include "net/target.h"
 #include "net/tls.h"
 
 /* One use of ssl_certificate, ssl_certificate_key or ssl_alpn. */
@@ -38,5 +40,9 @@ struct tp_tls_conf {
 };
 
 extern const struct tp_module tp__module_tls;
+
+/* Whom TLS has to reach at a target that is dialed, in the arena; NULL where that is not asked. */
+const char *tp__tls_conf_name(const struct tp_tls_conf *conf, struct tp_arena *arena,
+                              const struct tp_target *target);
 
 #endif

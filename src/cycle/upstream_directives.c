@@ -7,9 +7,8 @@
 
 #include "base/str.h"
 #include "conf/conf.h"
+#include "cycle/dial_directives.h"
 #include "cycle/server_directives.h"
-#include "net/dialer.h"
-#include "net/target.h"
 
 #include <string.h>
 
@@ -29,13 +28,7 @@ static void url_check_path(const struct tp_block *block, const char *directive, 
 static void url_check_servers(const struct tp_block *block, const char *directive,
                               const struct tp_upstream_conf *upstream, bool has_tls);
 static bool server_speaks_http(const struct tp_upstream_server_conf *server, bool *has_tls);
-static const char *server_target_parse(struct tp_str text, void *field);
 static const char *name_parse(struct tp_str text, void *field);
-
-static const struct tp_custom_type target_type = {
-    .word = "address",
-    .parse = server_target_parse,
-};
 
 static const struct tp_custom_type name_type = {
     .word = "name",
@@ -72,7 +65,7 @@ static const struct tp_argument upstream_arguments[] = {
 static const struct tp_argument server_arguments[] = {
     {
         .name = "ADDRESS", .kind = TP_ARGUMENT_REQUIRED,
-        TP_CUSTOM(struct tp_upstream_server_conf, target, struct tp_str, &target_type),
+        TP_CUSTOM(struct tp_upstream_server_conf, target, struct tp_str, &tp__target_type),
         .brief = "A name or an address with a port, or unix:/path; in front of it perhaps a "
                  "protocol: http://10.0.0.7:8080, tls://10.0.0.7:9443.",
     },
@@ -485,7 +478,7 @@ name_is_address(struct tp_str name)
 {
     struct tp_str target;
 
-    return server_target_parse(name, &target) == NULL;
+    return tp__target_type.parse(name, &target) == NULL;
 }
 
 static bool
@@ -547,22 +540,6 @@ server_speaks_http(const struct tp_upstream_server_conf *server, bool *has_tls)
     *has_tls = server->ssl || target.has_tls;
     return tp__str_equal(server->protocol, TP_STR("http"))
            || (target.protocol != NULL && strcmp(target.protocol, "http") == 0);
-}
-
-static const char *
-server_target_parse(struct tp_str text, void *field)
-{
-    struct tp_str *value = field;
-    struct tp_target target;
-    char address[TP_TARGET_ADDRESS_MAX];
-
-    *value = text;
-    const char *wrong = tp__target_parse(text, &target);
-
-    if (wrong == NULL && tp__target_address(&target, address) == NULL) {
-        return "a shorter address";
-    }
-    return wrong == NULL ? tp__dialer_check(tp__str(address)) : wrong;
 }
 
 static const char *
