@@ -94,18 +94,16 @@ signal_is_in_nobodys_way(const struct tp_session *session)
 static bool
 hooks_watch_own_packets(const struct tp_hook_set *hooks)
 {
-    static const enum tp_hook_point points[] = {
-        TP_HOOK_PRE_WRITE_PULL,       TP_HOOK_POST_WRITE_PULL,        TP_HOOK_PRE_WRITE_PUSH,
-        TP_HOOK_POST_WRITE_PUSH,      TP_HOOK_POST_READ_REPLY_HEADER, TP_HOOK_PRE_READ_REPLY_BODY,
-        TP_HOOK_POST_READ_REPLY_BODY,
-    };
-
-    for (size_t i = 0; hooks != NULL && i < TP_COUNT_OF(points); i++) {
-        if (hooks->at[points[i]].count > 0) {
-            return true;
-        }
+    if (hooks == NULL) {
+        return false;
     }
-    return false;
+    const struct tp_hook_chain *at = hooks->at;
+
+    return (at[TP_HOOK_PRE_WRITE_PULL].count | at[TP_HOOK_POST_WRITE_PULL].count
+            | at[TP_HOOK_PRE_WRITE_PUSH].count | at[TP_HOOK_POST_WRITE_PUSH].count
+            | at[TP_HOOK_POST_READ_REPLY_HEADER].count | at[TP_HOOK_PRE_READ_REPLY_BODY].count
+            | at[TP_HOOK_POST_READ_REPLY_BODY].count)
+           != 0;
 }
 
 /* Who has called goes on with the session: it closes at the turn's end. */

@@ -45,6 +45,14 @@ struct heartbeat_data {
     bool has_announced;   /* the other end counts on ours */
 };
 
+/* What the clock says of a session. */
+struct heartbeat_times {
+    int64_t now_ms;
+    int64_t interval_ms; /* the session's own */
+    int64_t due_ms;      /* the next one; INT64_MAX: none is */
+    int64_t end_ms;      /* until then the other end may be silent; INT64_MAX: for ever */
+};
+
 /* How often the other end of a heartbeat says that it sends them. */
 enum heartbeat_word {
     HEARTBEAT_UNSAID,
@@ -61,9 +69,13 @@ static void heartbeat_on_conf(struct tp_session *session, const void *module_con
 static void heartbeat_on_time(struct tp_session *session, void *kept, const void *module_conf);
 static void heartbeat_plan(struct tp_session *session, const struct heartbeat_data *data,
                            const struct tp_heartbeat *conf);
+static struct heartbeat_times heartbeat_reckon(const struct tp_session *session,
+                                               const struct heartbeat_data *data,
+                                               const struct tp_heartbeat *conf);
+static void heartbeat_wake(struct tp_session *session, const struct heartbeat_times *times);
 static bool heartbeat_may_beat(const struct tp_session *session, const struct tp_heartbeat *conf);
-static int64_t heartbeat_due_ms(const struct tp_session *session, const struct heartbeat_data *data,
-                                const struct tp_heartbeat *conf);
+static int64_t heartbeat_since_ms(const struct tp_session *session,
+                                  const struct heartbeat_data *data, int64_t heard_ms);
 static int64_t heartbeat_interval_ms(const struct tp_session *session,
                                      const struct tp_heartbeat *conf);
 static int64_t heartbeat_limit_ms(const struct heartbeat_data *data,
@@ -73,6 +85,9 @@ static void heartbeat_beat(struct tp_session *session, struct heartbeat_data *da
                            const struct tp_heartbeat *conf);
 static enum tp_result heartbeat_send(struct tp_session *session, struct heartbeat_data *data,
                                      const struct tp_heartbeat *conf);
+static enum tp_result heartbeat_queue(struct tp_session *session, struct heartbeat_data *data,
+                                      const struct tp_heartbeat *conf, bool is_push,
+                                      struct tp_str uri, struct tp_str metadata);
 static bool heartbeat_is_asked(const struct tp_session *session, const struct heartbeat_data *data,
                                const struct tp_heartbeat *conf);
 static size_t heartbeat_write_seconds(const struct tp_heartbeat *conf, char *text);
@@ -243,22 +258,22 @@ heartbeat_on_time(struct tp_session *session, void *kept, const void *module_con
     const struct tp_heartbeat *conf = module_conf;
     struct heartbeat_data *data = kept;
     enum tp_session_state state = tp_session_get_state(session);
-    int64_t now_ms = tp_session_now_ms(session);
-    int64_t limit_ms = heartbeat_limit_ms(data, conf);
 
     if (state == TP_SESSION_CONNECTING || state == TP_SESSION_ENDING) {
         return;
     }
-    if (limit_ms > 0 && now_ms - tp_session_heard_ms(session) >= limit_ms) {
+    struct heartbeat_times times = heartbeat_reckon(session, data, conf);
+
+    if (times.end_ms <= times.now_ms) {
         tp_session_cut(session, TP_CLOSE_HEARTBEAT_TIMEOUT);
         return;
     }
-    if (state == TP_SESSION_OPEN && heartbeat_may_beat(session, conf)
-        && heartbeat_due_ms(session, data, conf)
-               <= now_ms + heartbeat_interval_ms(session, conf) / EARLY_SHARE) {
+    if (state == TP_SESSION_OPEN
+        && times.due_ms <= times.now_ms + times.interval_ms / EARLY_SHARE) {
         heartbeat_beat(session, data, conf);
+        times.due_ms = times.now_ms + times.interval_ms;
     }
-    heartbeat_plan(session, data, conf);
+    heartbeat_wake(session, &times);
 }
 
 /* Sets the timer for what comes next, if anything does. */
@@ -266,21 +281,41 @@ static void
 heartbeat_plan(struct tp_session *session, const struct heartbeat_data *data,
                const struct tp_heartbeat *conf)
 {
-    int64_t now_ms = tp_session_now_ms(session);
+    const struct heartbeat_times times = heartbeat_reckon(session, data, conf);
+
+    heartbeat_wake(session, &times);
+}
+
+static struct heartbeat_times
+heartbeat_reckon(const struct tp_session *session, const struct heartbeat_data *data,
+                 const struct tp_heartbeat *conf)
+{
+    int64_t heard_ms = tp_session_heard_ms(session);
     int64_t limit_ms = heartbeat_limit_ms(data, conf);
-    int64_t next_ms = limit_ms > 0 ? tp_session_heard_ms(session) + limit_ms : INT64_MAX;
+    struct heartbeat_times times = {
+        .now_ms = tp_session_now_ms(session),
+        .end_ms = limit_ms > 0 ? heard_ms + limit_ms : INT64_MAX,
+        .due_ms = INT64_MAX,
+    };
 
     if (heartbeat_may_beat(session, conf)) {
-        int64_t due_ms = heartbeat_due_ms(session, data, conf);
+        times.interval_ms = heartbeat_interval_ms(session, conf);
+        times.due_ms = heartbeat_since_ms(session, data, heard_ms) + times.interval_ms;
+    }
+    return times;
+}
 
-        next_ms = due_ms < next_ms ? due_ms : next_ms;
+/* What comes first; at all, if anything does. */
+static void
+heartbeat_wake(struct tp_session *session, const struct heartbeat_times *times)
+{
+    int64_t next_ms = times->due_ms < times->end_ms ? times->due_ms : times->end_ms;
+    struct tp_msec delay = { 0 };
+
+    if (next_ms != INT64_MAX) {
+        delay.ms = next_ms > times->now_ms ? next_ms - times->now_ms : 1;
     }
-    if (next_ms == INT64_MAX) {
-        tp_session_wake(session, &tp_module_heartbeat, (struct tp_msec){ 0 });
-        return;
-    }
-    tp_session_wake(session, &tp_module_heartbeat,
-                    (struct tp_msec){ next_ms > now_ms ? next_ms - now_ms : 1 });
+    tp_session_wake(session, &tp_module_heartbeat, delay);
 }
 
 /* Only in conversations: an end that cannot be asked (HTTP) has no heartbeats. */
@@ -291,23 +326,19 @@ heartbeat_may_beat(const struct tp_session *session, const struct tp_heartbeat *
 }
 
 /*
- * When silence has lasted for an interval: the other end's, or ours once that counts on being told
+ * Since when there is silence, to be broken after an interval: the other end's, or ours once that counts on being told
  * that often.
  */
 static int64_t
-heartbeat_due_ms(const struct tp_session *session, const struct heartbeat_data *data,
-                 const struct tp_heartbeat *conf)
+heartbeat_since_ms(const struct tp_session *session, const struct heartbeat_data *data,
+                   int64_t heard_ms)
 {
-    int64_t interval_ms = heartbeat_interval_ms(session, conf);
-    int64_t since_ms = tp_session_heard_ms(session);
+    int64_t since_ms = heard_ms;
 
     if (data->has_announced && tp_session_spoken_ms(session) < since_ms) {
         since_ms = tp_session_spoken_ms(session);
     }
-    if (data->beaten_ms > since_ms) {
-        since_ms = data->beaten_ms;
-    }
-    return since_ms + interval_ms;
+    return data->beaten_ms > since_ms ? data->beaten_ms : since_ms;
 }
 
 /* The session's own. */
@@ -367,11 +398,7 @@ static enum tp_result
 heartbeat_send(struct tp_session *session, struct heartbeat_data *data,
                const struct tp_heartbeat *conf)
 {
-    struct tp_send_options options = {
-        .size = sizeof(options),
-        .fails_at_once = true,
-        .timeout = { heartbeat_timeout_ms(conf) },
-    };
+    struct tp_str metadata = { "", 0 };
     char text[ANNOUNCEMENT_MAX] = TP_HEARTBEAT_URI "?" INTERVAL_NAME "=";
     size_t uri_len = sizeof(TP_HEARTBEAT_URI) - 1;
     size_t name_len = sizeof(INTERVAL_NAME "=") - 1;
@@ -381,23 +408,38 @@ heartbeat_send(struct tp_session *session, struct heartbeat_data *data,
     struct tp_str uri = { text, len };
 
     if ((tp_session_abilities(session) & TP_PROTOCOL_METADATA) != 0) {
-        options.metadata = (struct tp_str){ text + uri_len + 1, len - uri_len - 1 };
+        metadata = (struct tp_str){ text + uri_len + 1, len - uri_len - 1 };
         uri.len = uri_len;
     }
     bool is_push = conf->mode == TP_HEARTBEAT_PUSH || heartbeat_is_asked(session, data, conf);
-    enum tp_result result = tp_session_signal(session, is_push ? TP_PACKET_PUSH : TP_PACKET_PULL,
-                                              uri, options.metadata);
+    enum tp_result result =
+        tp_session_signal(session, is_push ? TP_PACKET_PUSH : TP_PACKET_PULL, uri, metadata);
 
     if (result == TP_OK && !is_push) {
         data->signalled_ms = tp_session_now_ms(session);
     }
-    if (result != TP_AGAIN) {
-        return result;
-    }
+    return result == TP_AGAIN ? heartbeat_queue(session, data, conf, is_push, uri, metadata)
+                              : result;
+}
+
+/* The same as packets of a program are sent. */
+static enum tp_result
+heartbeat_queue(struct tp_session *session, struct heartbeat_data *data,
+                const struct tp_heartbeat *conf, bool is_push, struct tp_str uri,
+                struct tp_str metadata)
+{
+    const struct tp_send_options options = {
+        .size = sizeof(options),
+        .fails_at_once = true,
+        .timeout = { heartbeat_timeout_ms(conf) },
+        .metadata = metadata,
+    };
+
     if (is_push) {
         return tp_session_push(session, uri, TP_STR(""), &options);
     }
-    result = tp_session_pull_async(session, uri, TP_STR(""), &options, heartbeat_on_reply, session);
+    enum tp_result result =
+        tp_session_pull_async(session, uri, TP_STR(""), &options, heartbeat_on_reply, session);
 
     data->asked_us = result == TP_OK ? tp_session_now_us(session) : 0;
     return result;
