@@ -56,6 +56,7 @@ registry_entry_is_sound(const struct registry_entry *entry)
     return entry->service_len > 0 && entry->service_len <= REGISTRY_SERVICE_MAX
            && entry->key_len > 0 && entry->key_len <= REGISTRY_KEY_MAX
            && (size_t) entry->uris_len + entry->meta_len <= REGISTRY_TEXT_MAX
+           && entry->address_len <= REGISTRY_KEY_MAX
            && entry->id == registry_id(registry_entry_service(entry), registry_entry_key(entry));
 }
 
@@ -97,6 +98,13 @@ struct tp_str
 registry_entry_key(const struct registry_entry *entry)
 {
     return (struct tp_str){ entry->key, entry->key_len };
+}
+
+struct tp_str
+registry_entry_address(const struct registry_entry *entry)
+{
+    return entry->address_len == 0 ? registry_entry_key(entry)
+                                   : (struct tp_str){ entry->address, entry->address_len };
 }
 
 struct tp_str
@@ -199,7 +207,7 @@ registry_entry_write(const struct registry_entry *entry)
         is_whole = cJSON_AddNumberToObject(object, "max_pulls", entry->max_pulls) != NULL;
     }
     if (is_whole && entry->has_address) {
-        is_whole = registry_add_text(object, "address", registry_entry_key(entry))
+        is_whole = registry_add_text(object, "address", registry_entry_address(entry))
                    && cJSON_AddNumberToObject(object, "ttl", (double) entry->ttl_ms / MS_PER_SECOND)
                           != NULL;
     }

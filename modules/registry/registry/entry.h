@@ -39,6 +39,10 @@ struct registry_entry {
     uint8_t key_len;
     bool has_address;
     bool is_draining;
+    bool is_foreign;     /* of another server, which looks after it */
+    bool is_via;         /* …and whose members are asked through that server */
+    uint8_t address_len; /* 0: the key is it */
+    char address[REGISTRY_KEY_MAX + 1];
     char service[REGISTRY_SERVICE_MAX + 1];
     char key[REGISTRY_KEY_MAX + 1];
     char text[REGISTRY_TEXT_MAX];
@@ -61,6 +65,7 @@ struct registry_entry *registry_entry_copy(const struct registry_entry *entry);
 
 struct tp_str registry_entry_service(const struct registry_entry *entry);
 struct tp_str registry_entry_key(const struct registry_entry *entry);
+struct tp_str registry_entry_address(const struct registry_entry *entry);
 
 /* Takes the next uri off `rest`, which begins as registry_entry_uris(); false: there is none. */
 struct tp_str registry_entry_uris(const struct registry_entry *entry);

@@ -56,9 +56,10 @@ registry_find(struct tp_sessions *home, const void *module_conf, struct tp_str n
     }
     registry_groups_refresh(use->view);
     if (name.len > 0) {
-        group = registry_group_find(use->view, 's', name);
+        group = registry_group_find(use->view, conf->reach == REGISTRY_LOCAL ? 'S' : 's', name);
     } else if (exchange != NULL) {
-        group = registry_group_of_path(use->view, tp_exchange_path(exchange));
+        group = registry_group_of_path(use->view, conf->reach == REGISTRY_LOCAL ? 'U' : 'u',
+                                       tp_exchange_path(exchange));
     }
     if (group == NULL || group->active_count == 0) {
         return NULL;
@@ -73,7 +74,7 @@ registry_find_check(const void *module_conf, struct tp_str name)
 {
     const struct registry_conf *conf = module_conf;
 
-    if (conf->mode == REGISTRY_OFF) {
+    if (conf->store.mode == REGISTRY_OFF) {
         return "nothing can be found here without \"registry on\"";
     }
     return name.len > REGISTRY_SERVICE_MAX ? "the name of a service has at most 63 bytes" : NULL;
@@ -126,6 +127,27 @@ registry_member_is_failing(const struct registry_view *view, const struct regist
         is_failing = group_says_failing(view, registry_group_find(view, 'u', uri), entry);
     }
     return is_failing;
+}
+
+bool
+registry_member_answers(const struct registry_view *view, const struct registry_entry *entry)
+{
+    const struct registry_group *group =
+        registry_group_find(view, 's', registry_entry_service(entry));
+    struct tp_upstream_member_state state;
+    struct place_key key;
+
+    for (const struct registry_use *use = view->uses; use != NULL && group != NULL;
+         use = use->next) {
+        const struct registry_place *place = place_find(use, group);
+
+        if (place != NULL
+            && tp_upstream_member_state(place->upstream, place_key_of(place, entry, &key), &state)
+            && state.is_usable) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Of upstreams that nobody has looked for nothing is known. */
@@ -245,7 +267,7 @@ member_of(const struct registry_entry *entry)
     };
 
     if (entry->has_address) {
-        member.address = registry_entry_key(entry);
+        member.address = registry_entry_address(entry);
     } else {
         member.session_number = entry->session;
     }
@@ -257,7 +279,7 @@ static struct tp_str
 place_key_of(const struct registry_place *place, const struct registry_entry *entry,
              struct place_key *key)
 {
-    if (place->name[0] == 's') {
+    if (place->name[0] == 's' || place->name[0] == 'S') {
         return registry_entry_key(entry);
     }
     int len = snprintf(key->text, sizeof(key->text), "%s/%s", entry->service, entry->key);

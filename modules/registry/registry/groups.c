@@ -15,6 +15,7 @@ enum {
     GROUP_ROOM_FIRST = 4,
 };
 
+static bool groups_add_local(struct registry_view *view, const struct registry_entry *entry);
 static bool groups_add(struct registry_view *view, char kind, struct tp_str name,
                        const struct registry_entry *entry);
 static struct registry_group *group_make(struct registry_view *view, char kind, struct tp_str name,
@@ -40,6 +41,7 @@ registry_groups_refresh(struct registry_view *view)
         while (registry_entry_next_uri(&rest, &uri)) {
             is_whole = groups_add(view, 'u', uri, entry) && is_whole;
         }
+        is_whole = (entry->is_via || groups_add_local(view, entry)) && is_whole;
     }
     view->groups_are_old = !is_whole;
 }
@@ -75,10 +77,10 @@ registry_group_find(const struct registry_view *view, char kind, struct tp_str n
 
 /* Exact, then the longest prefix that ends in a slash, then all others; "/math/" is not below. */
 struct registry_group *
-registry_group_of_path(const struct registry_view *view, struct tp_str path)
+registry_group_of_path(const struct registry_view *view, char kind, struct tp_str path)
 {
     char pattern[REGISTRY_URI_MAX + 1];
-    struct registry_group *group = registry_group_find(view, 'u', path);
+    struct registry_group *group = registry_group_find(view, kind, path);
     size_t len = path.len > 0 ? path.len - 1 : 0;
 
     if (group != NULL && group->active_count > 0) {
@@ -90,12 +92,12 @@ registry_group_of_path(const struct registry_view *view, struct tp_str path)
         }
         memcpy(pattern, path.data, len);
         pattern[len] = '*';
-        group = registry_group_find(view, 'u', (struct tp_str){ pattern, len + 1 });
+        group = registry_group_find(view, kind, (struct tp_str){ pattern, len + 1 });
         if (group != NULL && group->active_count > 0) {
             return group;
         }
     }
-    group = registry_group_find(view, 'u', TP_STR("*"));
+    group = registry_group_find(view, kind, TP_STR("*"));
     return group != NULL && group->active_count > 0 ? group : NULL;
 }
 
@@ -119,6 +121,20 @@ registry_view_service_count(struct registry_view *view)
         }
     }
     return count;
+}
+
+/* Those that can be asked from here, without another server. */
+static bool
+groups_add_local(struct registry_view *view, const struct registry_entry *entry)
+{
+    struct tp_str rest = registry_entry_uris(entry);
+    struct tp_str uri;
+    bool is_whole = groups_add(view, 'S', registry_entry_service(entry), entry);
+
+    while (registry_entry_next_uri(&rest, &uri)) {
+        is_whole = groups_add(view, 'U', uri, entry) && is_whole;
+    }
+    return is_whole;
 }
 
 /* False: memory is out. */

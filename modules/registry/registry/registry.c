@@ -10,11 +10,20 @@
  */
 #include "registry.h"
 
+#include "mirror.h"
+#include "redis.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 static void registry_validate(const struct tp_block *block, void *module_conf);
 static void registry_validate_rules(const struct tp_block *block, const struct registry_conf *conf);
+static void registry_validate_store(const struct tp_block *block, struct registry_conf *conf);
+static void registry_read_password(const struct tp_block *block, struct registry_conf *conf);
+static bool registry_has_other_store(const struct tp_block *block,
+                                     const struct registry_conf *conf);
+static bool stores_are_same(const struct registry_remote *left,
+                            const struct registry_remote *right);
 static void registry_declare(const struct tp_block *block, struct registry_conf *conf);
 static bool conf_make_use(const struct tp_block *block, struct registry_conf *conf);
 static void registry_release(void *module_conf);
@@ -29,6 +38,7 @@ static bool text_equal(struct tp_str left, struct tp_str right);
 static const struct tp_word mode_words[] = {
     { "off", REGISTRY_OFF },
     { "on", REGISTRY_ON },
+    { "redis", REGISTRY_REDIS },
     { NULL, 0 },
 };
 
@@ -49,6 +59,57 @@ static const struct tp_word balance_words[] = {
     { "round_robin", TP_BALANCE_ROUND_ROBIN },
     { "least_pending", TP_BALANCE_LEAST_PENDING },
     { NULL, 0 },
+};
+
+static const struct tp_word reach_words[] = {
+    { "everywhere", REGISTRY_EVERYWHERE },
+    { "local", REGISTRY_LOCAL },
+    { NULL, 0 },
+};
+
+static const struct tp_argument registry_arguments[] = {
+    {
+        .name = "MODE", .kind = TP_ARGUMENT_REQUIRED,
+        TP_WORD(struct registry_conf, store.mode, mode_words), .preset = "off",
+        .brief = "Whether there is one; redis: one that several servers share, by a Redis server.",
+    },
+    {
+        .name = "ADDRESS", .kind = TP_ARGUMENT_OPTIONAL,
+        TP_TEXT(struct registry_conf, store.address),
+        .brief = "Of redis: 127.0.0.1:6379, name:6379 or unix:/path.",
+    },
+    {
+        .name = "prefix", .kind = TP_ARGUMENT_NAMED, TP_TEXT(struct registry_conf, store.prefix),
+        .preset = "teleport:",
+        .brief = "Of all keys there: servers with the same one share a registry.",
+    },
+    {
+        .name = "ttl", .kind = TP_ARGUMENT_NAMED, TP_TIME(struct registry_conf, store.ttl),
+        .preset = "10s", .min = "500ms", .max = "1h",
+        .brief = "How long what this server has said there lives without being said again, which "
+                 "it is three times as often.",
+    },
+    {
+        .name = "advertise", .kind = TP_ARGUMENT_NAMED,
+        TP_TEXT(struct registry_conf, store.advertise),
+        .brief = "Where other servers may ask for the members that have dialed in here; without "
+                 "it those are known here only.",
+    },
+    {
+        .name = "user", .kind = TP_ARGUMENT_NAMED, TP_TEXT(struct registry_conf, store.user),
+        .brief = "Who this server is to Redis.",
+    },
+    {
+        .name = "password_file", .kind = TP_ARGUMENT_NAMED,
+        TP_PATH(struct registry_conf, store.password_file),
+        .brief = "What proves that: the first line of this file.",
+    },
+    {
+        .name = "database", .kind = TP_ARGUMENT_NAMED,
+        TP_NUMBER(struct registry_conf, store.database), .preset = "0", .min = "0",
+        .max = "65535",
+        .brief = "Which database of it is used.",
+    },
 };
 
 static const struct tp_argument allow_arguments[] = {
@@ -76,7 +137,7 @@ static const struct tp_argument allow_arguments[] = {
 static const struct tp_directive registry_directives[] = {
     {
         .name = "registry", .where = TP_IN_PEER | TP_IN_SERVER,
-        TP_WORD(struct registry_conf, mode, mode_words), .preset = "off", .since = "0.1",
+        TP_ARGUMENTS(registry_arguments), .since = "0.1",
         .brief = "Services announce themselves by PULLs of /registry/register, and proxy_pass "
                  "registry:NAME finds them; all servers that say so share what was announced.",
     },
@@ -110,6 +171,12 @@ static const struct tp_directive registry_directives[] = {
         .since = "0.1",
         .brief = "Which of several members is next: each in its turn, or who has the fewest "
                  "unanswered PULLs; weights count in both.",
+    },
+    {
+        .name = "registry_reach", .where = TP_IN_PEER | TP_IN_SERVER | TP_IN_ROUTE,
+        TP_WORD(struct registry_conf, reach, reach_words), .preset = "everywhere", .since = "0.1",
+        .brief = "With local, what is asked here reaches no member that another server would have to "
+                 "ask, as it has to be where other servers ask (advertise=).",
     },
     {
         .name = "registry_ttl", .where = TP_IN_PEER | TP_IN_SERVER,
@@ -149,6 +216,16 @@ static const struct tp_log_id registry_log_ids[] = {
                            "memory; PULLs go to those that were known." },
     { "registry-untold", "Other workers could not be told of a change; they find it within a "
                          "second." },
+    { "registry-no-redis", "Memory was out for a connection to the Redis server." },
+    { "registry-redis-lost", "The connection to the Redis server is gone; members of other servers "
+                             "that were known stay." },
+    { "registry-redis-there", "There is a connection to the Redis server: what is known here is "
+                              "said there, and what is there is read." },
+    { "registry-redis-unread", "What is in the Redis server could not be read whole, and changes "
+                               "nothing." },
+    { "registry-redis-wrong", "An entry in the Redis server is none of a registry, and counts for "
+                              "nothing." },
+    { "registry-full", "A member of another server was not taken over: registry_members." },
     { "registry-unread", "The members could not be read anew; those that were known stay." },
     { "registry-redis-connected", "A connection to the Redis server is there: one for commands, one "
                                   "that hears of changes." },
@@ -197,6 +274,15 @@ const struct tp_module tp_module_registry = {
     .finder = { .word = "registry", .check = registry_find_check, .find = registry_find },
 };
 
+#ifndef TP_HAVE_REDIS
+const char *
+registry_mirror_check(struct tp_str address)
+{
+    (void) address;
+    return "left out: this server is built without hiredis";
+}
+#endif
+
 bool
 registry_may_announce(const struct registry_conf *conf, const struct tp_identity *identity,
                       struct tp_str service, struct tp_str uri)
@@ -231,7 +317,8 @@ registry_validate(const struct tp_block *block, void *module_conf)
     unsigned works_in = TP_IN_PEER | TP_IN_SERVER;
 
     registry_validate_rules(block, conf);
-    if (conf->mode == REGISTRY_OFF || !conf_make_use(block, conf)) {
+    registry_validate_store(block, conf);
+    if (conf->store.mode == REGISTRY_OFF || !conf_make_use(block, conf)) {
         return;
     }
     if (((unsigned) tp_block_context(block) & works_in) != 0) {
@@ -258,6 +345,93 @@ registry_validate_rules(const struct tp_block *block, const struct registry_conf
                              "id= is of who has proved it, not of by=anybody");
         }
     }
+}
+
+static void
+registry_validate_store(const struct tp_block *block, struct registry_conf *conf)
+{
+    const struct registry_remote *store = &conf->store;
+    const char *why = NULL;
+
+    if (!tp_block_writes(block, "registry")) {
+        registry_read_password(block, conf);
+        return;
+    }
+    if (store->mode != REGISTRY_REDIS) {
+        why = store->address.len > 0 || store->advertise.len > 0 ? "an address is for redis" : NULL;
+    } else if (store->address.len == 0) {
+        why = "it needs the address of the Redis server, such as 127.0.0.1:6379";
+    } else if ((why = registry_mirror_check(store->address)) == NULL) {
+        why = store->prefix.len > REGISTRY_REDIS_PREFIX_MAX ? "a prefix has at most 128 bytes"
+              : store->advertise.len > REGISTRY_KEY_MAX
+                  ? "the address that is advertised has at most 127 bytes"
+              : registry_has_other_store(block, conf)
+                  ? "all servers that share the registry by Redis say the same of it"
+                  : NULL;
+    } else {
+        tp_conf_complain(block, "registry", 0, "the address of the Redis server has to be %s", why);
+        return;
+    }
+    if (why != NULL) {
+        tp_conf_complain(block, "registry", 0, "%s", why);
+    }
+    registry_read_password(block, conf);
+}
+
+static void
+registry_read_password(const struct tp_block *block, struct registry_conf *conf)
+{
+    struct tp_str content = { 0 };
+
+    if (conf->store.mode != REGISTRY_REDIS || conf->store.password_file.len == 0) {
+        return;
+    }
+    if (tp_conf_read_file(block, conf->store.password_file.data, &content) != TP_OK) {
+        tp_conf_complain(block, "registry", 0, "the file of the password cannot be read");
+        return;
+    }
+    const char *end = content.len > 0 ? memchr(content.data, '\n', content.len) : NULL;
+
+    conf->store.password = content;
+    if (end != NULL) {
+        conf->store.password.len = (size_t) (end - content.data);
+    }
+}
+
+/* Is there a peer or server before this one that says something else of Redis? */
+static bool
+registry_has_other_store(const struct tp_block *block, const struct registry_conf *conf)
+{
+    const struct tp_block *top = block;
+
+    while (tp_block_parent(top) != NULL) {
+        top = tp_block_parent(top);
+    }
+    for (const struct tp_block *peer = tp_block_first(top, TP_IN_PEER); peer != NULL;
+         peer = tp_block_next(peer)) {
+        for (const struct tp_block *at = tp_block_first(peer, TP_IN_SERVER); at != NULL;
+             at = tp_block_next(at)) {
+            const struct registry_conf *other = tp_block_conf(at, &tp_module_registry);
+
+            if (at == block) {
+                return false;
+            }
+            if (other->store.mode == REGISTRY_REDIS
+                && !stores_are_same(&other->store, &conf->store)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool
+stores_are_same(const struct registry_remote *left, const struct registry_remote *right)
+{
+    return text_equal(left->address, right->address) && text_equal(left->prefix, right->prefix)
+           && text_equal(left->advertise, right->advertise) && text_equal(left->user, right->user)
+           && text_equal(left->password_file, right->password_file) && left->ttl.ms == right->ttl.ms
+           && left->database == right->database;
 }
 
 /* One registry for all: its size is constant, so that reloads never change it. */
@@ -319,11 +493,19 @@ registry_start(struct tp_sessions *home, const void *module_conf)
 {
     const struct registry_conf *conf = module_conf;
 
-    if (conf->mode == REGISTRY_OFF) {
+    if (conf->store.mode == REGISTRY_OFF || !conf->owns_use) {
         return TP_OK;
     }
     conf->use->conf = conf;
-    return registry_view_start(home, conf->use);
+    enum tp_result result = registry_view_start(home, conf->use);
+
+    if (result == TP_OK && conf->store.mode == REGISTRY_REDIS) {
+        result = registry_mirror_start(home, conf->use);
+        if (result != TP_OK) {
+            registry_view_stop(home, conf->use);
+        }
+    }
+    return result;
 }
 
 static void
@@ -331,7 +513,8 @@ registry_stop(struct tp_sessions *home, const void *module_conf)
 {
     const struct registry_conf *conf = module_conf;
 
-    if (conf->mode != REGISTRY_OFF) {
+    if (conf->store.mode != REGISTRY_OFF && conf->owns_use) {
+        registry_mirror_stop(conf->use);
         registry_view_stop(home, conf->use);
     }
 }
@@ -341,7 +524,7 @@ registry_is_wanted(const void *module_conf)
 {
     const struct registry_conf *conf = module_conf;
 
-    return conf->mode != REGISTRY_OFF;
+    return conf->store.mode != REGISTRY_OFF;
 }
 
 static bool

@@ -39,7 +39,29 @@ enum registry_who {
 enum registry_mode {
     REGISTRY_OFF,
     REGISTRY_ON,
+    REGISTRY_REDIS, /* and shared with other servers */
 };
+
+/* Which members a server's exchanges reach. */
+enum registry_reach {
+    REGISTRY_EVERYWHERE,
+    REGISTRY_LOCAL, /* not those that another server would have to ask */
+};
+
+/* Where other servers find what is announced here: arguments of "registry". */
+struct registry_remote {
+    int mode; /* enum registry_mode */
+    struct tp_str address;
+    struct tp_str prefix;
+    struct tp_msec ttl;
+    struct tp_str advertise;
+    struct tp_str user;
+    struct tp_str password_file;
+    int64_t database;
+    struct tp_str password; /* computed */
+};
+
+struct registry_mirror;
 
 /* What may be announced: a use of registry_allow. */
 struct registry_rule {
@@ -53,13 +75,14 @@ struct registry_use;
 struct registry_view;
 
 struct registry_conf {
-    int mode;              /* enum registry_mode */
+    struct registry_remote store;
     struct tp_items rules; /* of struct registry_rule */
     int shown_to;          /* enum registry_who */
     int64_t members_max;
     int64_t services_max;
     struct tp_msec ttl;
     int balance; /* enum tp_balance */
+    int reach;   /* enum registry_reach */
     struct registry_tables tables;
     const struct tp_upstream_ref *like; /* how members with an address are dialed */
     struct tp_meter joined;
@@ -77,6 +100,7 @@ struct registry_use {
     struct registry_use *next;  /* of the view */
     struct registry_view *view; /* NULL: it has not begun */
     const struct registry_conf *conf;
+    struct registry_mirror *mirror; /* NULL: it has nothing to do with Redis */
     struct registry_place *places[REGISTRY_PLACE_BUCKETS]; /* found so far */
 };
 
@@ -224,12 +248,16 @@ cJSON *registry_member_show(const struct registry_view *view, const struct regis
 void registry_groups_refresh(struct registry_view *view);
 void registry_groups_free(struct registry_view *view);
 
-/* Those of a service ('s') or of a uri as it was announced ('u'); NULL: there is none. */
+/*
+ * Those of a service ('s') or of a uri as it was announced ('u'), and of these the ones that are asked
+ * without another server ('S', 'U'); NULL: there is none.
+ */
 struct registry_group *registry_group_find(const struct registry_view *view, char kind,
                                            struct tp_str name);
 
 /* Those who have announced what says most of this path, and take something new; NULL. */
-struct registry_group *registry_group_of_path(const struct registry_view *view, struct tp_str path);
+struct registry_group *registry_group_of_path(const struct registry_view *view, char kind,
+                                              struct tp_str path);
 size_t registry_view_service_count(struct registry_view *view);
 bool registry_view_has_service(struct registry_view *view, struct tp_str service);
 
@@ -245,5 +273,8 @@ void registry_places_free(struct registry_use *use);
 /* Is there an upstream of this worker where the member has failed lately? */
 bool registry_member_is_failing(const struct registry_view *view,
                                 const struct registry_entry *entry);
+
+/* …or where it has been asked and is well? */
+bool registry_member_answers(const struct registry_view *view, const struct registry_entry *entry);
 
 #endif

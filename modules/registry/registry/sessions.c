@@ -134,7 +134,7 @@ registry_session_on_conf(struct tp_session *session, const void *module_conf)
     if (data == NULL || data->view == NULL) {
         return;
     }
-    if (conf->mode == REGISTRY_OFF) {
+    if (conf->store.mode == REGISTRY_OFF) {
         session_tell_end(data);
         session_drop(data, false);
         registry_view_release(&data->view);

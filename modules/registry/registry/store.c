@@ -217,6 +217,23 @@ registry_store_get_all(const struct registry_tables *tables, struct registry_ent
 }
 
 enum tp_result
+registry_store_server(const struct registry_tables *tables, uint64_t seed, int64_t now_ms,
+                      uint64_t *server)
+{
+    void *value;
+    enum tp_result result = tp_table_enter(tables->changes, REVISION_KEY, now_ms, &value);
+
+    if (result == TP_OK) {
+        struct registry_change *head = value;
+
+        head->id = head->id == 0 ? seed : head->id;
+        *server = head->id;
+        tp_table_leave(tables->changes, &value);
+    }
+    return result;
+}
+
+enum tp_result
 registry_store_doubt(const struct registry_tables *tables, int64_t now_ms)
 {
     const struct registry_entry nobody = { .id = 0 };

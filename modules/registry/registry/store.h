@@ -94,6 +94,10 @@ enum tp_result registry_store_get_all(const struct registry_tables *tables,
                                       struct registry_entry ***entries,
                                       size_t *count) TP_MUST_CHECK;
 
+/* The number of this server, the same for all its workers; `seed` becomes it where there is none. */
+enum tp_result registry_store_server(const struct registry_tables *tables, uint64_t seed,
+                                     int64_t now_ms, uint64_t *server) TP_MUST_CHECK;
+
 /* Says that everything may have changed: whoever follows the changes reads all members again. */
 enum tp_result registry_store_doubt(const struct registry_tables *tables,
                                     int64_t now_ms) TP_MUST_CHECK;

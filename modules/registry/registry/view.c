@@ -12,6 +12,8 @@
  */
 #include "registry.h"
 
+#include "mirror.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -411,6 +413,7 @@ view_settle(struct registry_view *view)
     registry_places_update(view);
     registry_store_note_worker(tables, tp_home_slot(view->home), view->revision,
                                tp_home_now_ms(view->home));
+    registry_mirror_note(view);
     registry_answers_look(view);
 }
 
@@ -462,11 +465,14 @@ member_is_over(struct registry_view *view, const struct registry_entry *entry,
     const struct tp_session_name name = { .number = entry->session };
     unsigned slot;
 
+    *kind = REGISTRY_LEFT;
+    if (entry->is_foreign) {
+        return false;
+    }
     if (entry->expires_ms != 0) {
         *kind = REGISTRY_EXPIRED;
         return entry->expires_ms <= tp_home_now_ms(view->home);
     }
-    *kind = REGISTRY_LEFT;
     return tp_remote_find(view->home, &name, &slot) == TP_NOT_FOUND;
 }
 

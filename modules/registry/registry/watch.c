@@ -173,6 +173,10 @@ registry_member_show(const struct registry_view *view, const struct registry_ent
         && cJSON_AddStringToObject(shown, "state", state) != NULL
         && cJSON_AddNumberToObject(shown, "age", (double) age_ms / MS_PER_SECOND) != NULL;
 
+    if (is_whole && entry->is_foreign) {
+        is_whole =
+            cJSON_AddStringToObject(shown, "from", entry->is_via ? "server" : "redis") != NULL;
+    }
     if (is_whole && !entry->has_address) {
         is_whole = cJSON_AddItemToObject(shown, "session",
                                          tp_json_create_integer((int64_t) entry->session));
