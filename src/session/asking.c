@@ -55,6 +55,7 @@ tp_session_pull_async(struct tp_session *session, struct tp_str uri, struct tp_s
         .timeout = options->timeout,
         .fails_at_once = options->fails_at_once,
         .is_early = options->is_early,
+        .is_secret = options->is_secret,
         .always_fits = options->always_fits,
     };
     struct tp_packet packet = { 0 };

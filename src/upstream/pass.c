@@ -89,6 +89,7 @@ tp_upstream_ask(struct tp_upstream *upstream, const struct tp_upstream_question 
         pass_destroy(pass);
         return TP_NO_MEMORY;
     }
+    pass->is_secret = question->is_secret;
     struct tp_str text = tp__text_get(&pass->text);
 
     pass->options.uri = (struct tp_str){ text.data, question->uri.len };
@@ -305,6 +306,7 @@ pass_send_question(struct upstream_pass *pass, struct tp_session *session)
     const struct tp_send_options options = {
         .body_codec = pass->body_codec,
         .fails_at_once = pass->link == NULL || pass->link->is_open,
+        .is_secret = pass->is_secret,
         .timeout = pass->options.timeout,
     };
 
@@ -321,6 +323,7 @@ pass_send_away(struct upstream_pass *pass, uint64_t session_number)
     struct tp_send_options options = {
         .body_codec = pass->body_codec,
         .fails_at_once = true,
+        .is_secret = pass->is_secret,
         .timeout = pass->options.timeout,
     };
     struct tp_remote_packet packet = {
@@ -529,6 +532,9 @@ pass_destroy(struct upstream_pass *pass)
 
     TP_ASSERT(pass->target == NULL && tp__list_is_empty(&pass->node));
     tp__loop_stop_timer(upstreams->home->loop, &pass->deadline);
+    if (pass->is_secret) {
+        tp__credentials_wipe(&pass->text);
+    }
     tp__text_fini(&pass->text);
     tp__upstream_let_go(&pass->upstream);
     if (upstreams->free_pass_count < PASSES_KEPT_MAX) {

@@ -90,6 +90,7 @@ struct upstream_pass {
     /* Of a question. */
     struct tp_str body;
     uint8_t body_codec;
+    bool is_secret;
     tp_reply_fn on_reply;
     void *owner;
     struct tp_text text;

@@ -28,8 +28,11 @@ static void auth_count_methods(const struct tp_block *block, struct auth_conf *c
 static void method_prepare(const struct tp_block *block, size_t item, struct auth_method *method);
 static void method_prepare_jwt(const struct tp_block *block, size_t item,
                                struct auth_method *method);
+static void method_prepare_pull(const struct tp_block *block, size_t item,
+                                struct auth_method *method);
 static void method_check_arguments(const struct tp_block *block, size_t item,
                                    const struct auth_method *method);
+static const char *kind_word(int kind);
 static void method_make_mark(struct auth_method *method, struct tp_str key);
 static void auth_declare(const struct tp_block *block, struct auth_conf *conf);
 static void auth_release(void *module_conf);
@@ -48,6 +51,7 @@ static const struct tp_word kind_words[] = {
     { "token", AUTH_TOKEN },
     { "jwt", AUTH_JWT },
     { "certificate", AUTH_CERTIFICATE },
+    { "pull", AUTH_PULL },
     { "off", AUTH_OFF },
     { NULL, 0 },
 };
@@ -74,8 +78,18 @@ static const struct tp_argument auth_arguments[] = {
     {
         .name = "METHOD", .kind = TP_ARGUMENT_REQUIRED,
         TP_WORD(struct auth_method, kind, kind_words),
-        .brief = "What proves it: a secret of a file, a signed JSON Web Token, or the client's "
-                 "certificate; off: nobody has to prove anything.",
+        .brief = "What proves it: a secret of a file, a signed JSON Web Token, the client's "
+                 "certificate, or what a backend says that is pulled; off: nobody has to prove "
+                 "anything.",
+    },
+    {
+        .name = "UPSTREAM", .kind = TP_ARGUMENT_OPTIONAL,
+        TP_TEXT(struct auth_method, upstream_name),
+        .brief = "Of pull: the backend, an upstream or an address as proxy_pass takes it.",
+    },
+    {
+        .name = "URI", .kind = TP_ARGUMENT_OPTIONAL, TP_TEXT(struct auth_method, uri),
+        .brief = "Of pull: what is pulled there, with the credentials as its body.",
     },
     {
         .name = "file", .kind = TP_ARGUMENT_NAMED, TP_PATH(struct auth_method, file),
@@ -129,7 +143,7 @@ static const struct tp_directive auth_directives[] = {
     {
         .name = "satisfy", .where = TP_IN_PEER | TP_IN_SERVER,
         TP_WORD(struct auth_conf, satisfy, satisfy_words), .preset = "any", .since = "0.1",
-        .brief = "Whether any method is enough, or a certificate and a token or JWT are needed.",
+        .brief = "Whether any method is enough, or a certificate and one of the others are needed.",
     },
     {
         .name = "auth_uri", .where = TP_IN_PEER | TP_IN_SERVER,
@@ -206,6 +220,7 @@ enum {
     METER_ATTEMPTS,
     METER_HASHES,
     METER_CACHED,
+    METER_ASKED,
     METER_REVOKED,
 };
 
@@ -216,13 +231,15 @@ static const struct tp_meter_row auth_meters[] = {
                        "Hashes of secrets that were computed." },
     [METER_CACHED] = { "auth_cached", TP_METER_COUNTER, "attempts", NULL,
                        "Credentials that were known from a moment ago." },
+    [METER_ASKED] = { "auth_asked", TP_METER_COUNTER, "PULLs", NULL,
+                      "Questions to backends who somebody is." },
     [METER_REVOKED] = { "auth_revoked", TP_METER_COUNTER, "sessions", NULL,
                         "Sessions that were ended because what they had proved holds no more." },
 };
 
 const struct tp_module tp_module_auth = {
     .name = "auth",
-    .brief = "Lets in who proves who it is: by token, JWT or certificate.",
+    .brief = "Lets in who proves who it is: by token, JWT or certificate, or as a backend says.",
     .conf_size = sizeof(struct auth_conf),
     TP_DIRECTIVES(auth_directives),
     TP_LOG_IDS(auth_log_ids),
@@ -412,27 +429,33 @@ auth_count_methods(const struct tp_block *block, struct auth_conf *conf)
     bool is_off = false;
 
     for (size_t i = 0; i < conf->methods.count; i++) {
-        bool is_second = methods[i].kind == AUTH_CERTIFICATE && conf->certificate != NULL;
+        bool is_second = (methods[i].kind == AUTH_CERTIFICATE && conf->certificate != NULL)
+                         || (methods[i].kind == AUTH_PULL && conf->pull != NULL);
 
         is_off = is_off || methods[i].kind == AUTH_OFF;
         conf->has_tokens = conf->has_tokens || methods[i].kind == AUTH_TOKEN;
         conf->has_jwt = conf->has_jwt || methods[i].kind == AUTH_JWT;
         if (is_second) {
-            tp_conf_complain(block, "auth", i, "there is one certificate only");
+            tp_conf_complain(block, "auth", i, "there is one \"%s\" only",
+                             kind_word(methods[i].kind));
         } else if (methods[i].kind == AUTH_CERTIFICATE) {
             conf->certificate = &methods[i];
+        } else if (methods[i].kind == AUTH_PULL) {
+            conf->pull = &methods[i];
         }
     }
-    conf->has_credentials = conf->has_tokens || conf->has_jwt;
+    int credential_kinds = conf->has_tokens + conf->has_jwt + (conf->pull != NULL);
+
+    conf->has_credentials = credential_kinds > 0;
     conf->is_on = conf->methods.count > 0 && !is_off;
     if (is_off && conf->methods.count > 1) {
         tp_conf_complain(block, "auth", 0, "\"off\" stands alone");
     }
     if (conf->is_on && conf->satisfy == AUTH_ALL
-        && (conf->certificate == NULL || conf->has_tokens == conf->has_jwt)) {
+        && (conf->certificate == NULL || credential_kinds != 1)) {
         tp_conf_complain(block, "satisfy", 0,
-                         "\"all\" wants a certificate and either tokens or JWTs: nobody presents "
-                         "both of these");
+                         "\"all\" wants a certificate and either tokens, JWTs or a backend: nobody "
+                         "presents several of these");
     }
 }
 
@@ -461,9 +484,24 @@ method_prepare(const struct tp_block *block, size_t item, struct auth_method *me
         }
         method_make_mark(method, TP_STR(""));
         break;
+    case AUTH_PULL:
+        method_prepare_pull(block, item, method);
+        break;
     case AUTH_OFF:
         break;
     }
+}
+
+static void
+method_prepare_pull(const struct tp_block *block, size_t item, struct auth_method *method)
+{
+    if (method->upstream_name.len == 0 || method->uri.len == 0 || method->uri.data[0] != '/') {
+        tp_conf_complain(block, "auth", item,
+                         "\"pull\" wants the name of an upstream and a uri that begins with \"/\"");
+        return;
+    }
+    tp_upstream_declare(block, "auth", &method->upstream, method->upstream_name);
+    method_make_mark(method, TP_STR(""));
 }
 
 static void
@@ -517,20 +555,33 @@ method_check_arguments(const struct tp_block *block, size_t item, const struct a
 
     for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++) {
         if (arguments[i].is_written && (arguments[i].kinds & 1u << method->kind) == 0) {
-            tp_conf_complain(block, "auth", item, "\"%s\" has no \"%s=\"",
-                             kind_words[method->kind == AUTH_OFF ? TP_COUNT_OF(kind_words) - 2
-                                                                 : (size_t) method->kind - 1]
-                                 .word,
+            tp_conf_complain(block, "auth", item, "\"%s\" has no \"%s=\"", kind_word(method->kind),
                              arguments[i].name);
         }
     }
+    if (method->kind != AUTH_PULL && method->upstream_name.len > 0) {
+        tp_conf_complain(block, "auth", item, "\"%s\" has no \"%s\"", kind_word(method->kind),
+                         method->upstream_name.data);
+    }
+}
+
+static const char *
+kind_word(int kind)
+{
+    const struct tp_word *row = kind_words;
+
+    while (row->value != kind) {
+        row++;
+    }
+    return row->word;
 }
 
 /* What it wants: where that changes, what was good before is not, until it is seen again. */
 static void
 method_make_mark(struct auth_method *method, struct tp_str key)
 {
-    const struct tp_str parts[] = { key, method->issuer, method->audience, method->id };
+    const struct tp_str parts[] = { key,        method->issuer,        method->audience,
+                                    method->id, method->upstream_name, method->uri };
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     bool is_made = digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1;
 
@@ -555,6 +606,7 @@ auth_declare(const struct tp_block *block, struct auth_conf *conf)
     }
     tp_meter_declare(block, &conf->hashes, &auth_meters[METER_HASHES], TP_STR(""));
     tp_meter_declare(block, &conf->cached, &auth_meters[METER_CACHED], TP_STR(""));
+    tp_meter_declare(block, &conf->asked, &auth_meters[METER_ASKED], TP_STR(""));
     tp_meter_declare(block, &conf->revoked, &auth_meters[METER_REVOKED], TP_STR(""));
     attempts_declare(block, conf);
 }

@@ -29,6 +29,7 @@
     ROW(RENEWING,  "renewing",  409, "the session is not to be renewed")                           \
     ROW(TOO_MANY,  "too-many",  429, "there are too many sessions of this id")                     \
     ROW(LIMITED,   "limited",   429, "too many wrong attempts")                                    \
+    ROW(UNANSWERED, "unanswered", 503, "nobody can say who this is now")                           \
     ROW(BUSY,      "busy",      503, "busy")
 /* clang-format on */
 
@@ -45,6 +46,7 @@ enum auth_kind {
     AUTH_TOKEN,
     AUTH_JWT,
     AUTH_CERTIFICATE,
+    AUTH_PULL,
 };
 
 enum auth_satisfy {
@@ -55,6 +57,8 @@ enum auth_satisfy {
 /* One use of "auth". */
 struct auth_method {
     int kind; /* enum auth_kind */
+    struct tp_str upstream_name;
+    struct tp_str uri;
     struct tp_str file;
     struct tp_str key;
     int algorithm; /* enum jwt_algorithm */
@@ -66,8 +70,9 @@ struct auth_method {
 
     /* Filled when the configuration is checked. */
     bool is_prepared;
-    struct token_file *tokens; /* of AUTH_TOKEN */
-    struct jwt_rules rules;    /* of AUTH_JWT */
+    struct token_file *tokens;              /* of AUTH_TOKEN */
+    struct jwt_rules rules;                 /* of AUTH_JWT */
+    const struct tp_upstream_ref *upstream; /* of AUTH_PULL */
     uint8_t
         mark[TP_IDENTITY_MARK_BYTES]; /* of what else proves: the key, what it wants of tokens */
 };
@@ -98,12 +103,14 @@ struct auth_conf {
     bool is_on;
     bool has_tokens;
     bool has_jwt;
-    bool has_credentials;                  /* either of them */
+    const struct auth_method *pull;        /* NULL: no backend is asked */
+    bool has_credentials;                  /* any of them */
     const struct auth_method *certificate; /* NULL: none counts */
     struct tp_table *attempts;
     struct tp_meter outcomes[AUTH_OUTCOME_COUNT];
     struct tp_meter hashes;
     struct tp_meter cached;
+    struct tp_meter asked;
     struct tp_meter revoked;
 
     /* Of the worker: they change. */

@@ -17,6 +17,7 @@ enum {
     CLAIM_MEMBERS_MAX = 256, /* of the header or the payload */
 };
 
+static const char *json_parse(const char *text, size_t len, cJSON **object);
 static const char *json_check(const cJSON *object);
 static const char *times_check(const cJSON *payload, int64_t now_ms, int64_t leeway_ms,
                                struct jwt_facts *facts);
@@ -24,8 +25,6 @@ static bool time_read(const cJSON *payload, const char *name, double *time_s, bo
 static const char *names_check(const struct jwt_rules *rules, const cJSON *payload);
 static bool audience_has(const cJSON *audience, struct tp_str wanted);
 static bool text_is(const cJSON *value, struct tp_str wanted);
-static const char *id_read(const struct jwt_rules *rules, const cJSON *payload,
-                           struct jwt_facts *facts);
 static bool claims_add(struct jwt_facts *facts, const cJSON *claim);
 static bool claims_add_pair(struct jwt_facts *facts, const char *name, const char *value);
 
@@ -33,24 +32,51 @@ const char *
 jwt_json_read(struct tp_str part, cJSON **object)
 {
     char *text = malloc(TP_BASE64_BYTES_MAX(part.len) + 1);
-    const char *end = NULL;
 
     *object = NULL;
     if (text == NULL) {
         return "memory is out";
     }
     size_t len = tp_base64_read(part, TP_BASE64_URL, (uint8_t *) text);
+    const char *why = "it is no token";
 
-    if (len == SIZE_MAX) {
-        free(text);
-        return "it is no token";
+    if (len != SIZE_MAX) {
+        text[len] = '\0';
+        why = json_parse(text, len, object);
     }
-    text[len] = '\0';
+    free(text);
+    return why;
+}
+
+const char *
+jwt_json_parse(struct tp_str part, cJSON **object)
+{
+    char *text = malloc(part.len + 1);
+
+    *object = NULL;
+    if (text == NULL) {
+        return "memory is out";
+    }
+    if (part.len > 0) {
+        memcpy(text, part.data, part.len);
+    }
+    text[part.len] = '\0';
+    const char *why = json_parse(text, part.len, object);
+
+    free(text);
+    return why;
+}
+
+/* There is a zero behind it. */
+static const char *
+json_parse(const char *text, size_t len, cJSON **object)
+{
+    const char *end = NULL;
+
     /* cJSON ends a text at what \u0000 means. */
     if (strlen(text) == len && strstr(text, "\\u0000") == NULL) {
         *object = cJSON_ParseWithLengthOpts(text, len + 1, &end, true);
     }
-    free(text);
     const char *why = cJSON_IsObject(*object) ? json_check(*object) : "it is no token";
 
     if (why != NULL) {
@@ -70,22 +96,29 @@ const char *
 jwt_claims_read(const struct jwt_rules *rules, const cJSON *payload, int64_t now_ms,
                 struct jwt_facts *facts)
 {
-    const cJSON *claim;
     const char *why;
 
     *facts = (struct jwt_facts){ .id_len = 0 };
     if ((why = times_check(payload, now_ms, rules->leeway.ms, facts)) != NULL
         || (why = names_check(rules, payload)) != NULL
-        || (why = id_read(rules, payload, facts)) != NULL) {
+        || (why = jwt_id_read(payload, rules->id_claim.data, facts)) != NULL) {
         return why;
     }
-    cJSON_ArrayForEach(claim, payload)
+    return jwt_claims_take(payload, facts) ? NULL : "its claims are too long";
+}
+
+bool
+jwt_claims_take(const cJSON *object, struct jwt_facts *facts)
+{
+    const cJSON *claim;
+
+    cJSON_ArrayForEach(claim, object)
     {
         if (!claims_add(facts, claim)) {
-            return "its claims are too long";
+            return false;
         }
     }
-    return NULL;
+    return true;
 }
 
 /* Members are few, so each is compared with each. */
@@ -195,10 +228,10 @@ text_is(const cJSON *value, struct tp_str wanted)
            && memcmp(value->valuestring, wanted.data, wanted.len) == 0;
 }
 
-static const char *
-id_read(const struct jwt_rules *rules, const cJSON *payload, struct jwt_facts *facts)
+const char *
+jwt_id_read(const cJSON *object, const char *name, struct jwt_facts *facts)
 {
-    const cJSON *claim = jwt_json_get(payload, rules->id_claim.data);
+    const cJSON *claim = jwt_json_get(object, name);
     int64_t number;
 
     if (cJSON_IsString(claim)) {

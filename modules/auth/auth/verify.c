@@ -4,6 +4,7 @@
  *
  *     known a moment ago? -> may this address try? -> JWT: its signature
  *                                                  -> token: one scrypt, whoever it names
+ *                                                  -> else: what a backend says
  *
  * An address that has as many attempts under way as it may have wrong ones waits for them to end:
  * a thousand honest clients behind one address come in, some at a time.  All addresses together
@@ -11,10 +12,11 @@
  * a file does not say any more must not stay good as long as a flood lasts.
  *
  * Runs in: worker, and its threads.  Owns: attempts under way, with the secrets in them.
- * Read next: attempts.c, cache.c, jwt.c, token_file.c.
+ * Read next: attempts.c, backend.c, cache.c, jwt.c, token_file.c.
  */
 #include "verify.h"
 
+#include "backend.h"
 #include "cache.h"
 
 #include <openssl/crypto.h>
@@ -25,15 +27,17 @@
 enum {
     WAITING_MAX = 4096, /* attempts of one conf, in one worker */
     WAITING_RETRY_MS = 20,
-    HASHES_MAX = 8, /* of one conf, in one worker, that threads are at or have before them */
+    HASHES_MAX = 8,  /* of one conf, in one worker, that threads are at or have before them */
+    ASKED_MAX = 256, /* …that backends are asked for */
 };
 
-/* One of a token, until it is known what it is worth. */
+/* One of a token, or that a backend is asked for, until it is known what it is worth. */
 struct auth_attempt {
     struct tp_job job;
     struct auth_attempt *next; /* that waits */
     struct auth_claim claim;
     struct attempts_key from;
+    const struct auth_method *pull; /* who is asked; NULL: it is a token */
     struct tp_secret_hash hash;
     bool is_somebodys; /* else it stands in for a row that is not there */
     bool has_key;
@@ -51,6 +55,7 @@ struct auth_waiting {
     struct auth_attempt **last;
     size_t count;
     size_t hashes; /* that have been submitted, and are not done */
+    size_t asked;  /* that backends have not answered yet */
     struct tp_home_timer *timer;
 };
 
@@ -63,11 +68,17 @@ static enum auth_outcome jwt_find(const struct auth_claim *claim, struct tp_str 
                                   struct auth_finding *finding);
 static enum auth_outcome verify_token(const struct auth_claim *claim, struct tp_str credential,
                                       const struct auth_cache_key *key);
+static enum auth_outcome verify_by_pull(const struct auth_claim *claim, struct tp_str credential,
+                                        const struct auth_cache_key *key);
+static enum auth_outcome attempt_begin(struct auth_attempt *attempt,
+                                       const struct auth_cache_key *key);
 static struct auth_attempt *attempt_create(const struct auth_claim *claim, struct tp_str id,
                                            struct tp_str secret);
 static const struct token *find_row(const struct auth_conf *conf, struct tp_str id,
                                     struct tp_secret_hash *hash);
 static enum auth_outcome attempt_try(struct auth_attempt *attempt);
+static enum auth_outcome attempt_ask(struct auth_attempt *attempt);
+static void attempt_on_answer(const struct tp_reply *reply, void *owner);
 static void attempt_run(struct tp_job *job);
 static void attempt_done(struct tp_job *job, bool was_run);
 static void attempt_find(struct auth_attempt *attempt, struct auth_finding *finding);
@@ -97,6 +108,8 @@ auth_verify(const struct auth_claim *claim, struct tp_str credential, struct aut
         tp_meter_add(&conf->cached, 1);
     } else if (is_token && conf->has_tokens) {
         finding->outcome = verify_token(claim, credential, has_key ? &key : NULL);
+    } else if (conf->pull != NULL && (is_token || !conf->has_jwt)) {
+        finding->outcome = verify_by_pull(claim, credential, has_key ? &key : NULL);
     } else if (!is_token && conf->has_jwt) {
         finding->outcome = verify_jwt(claim, credential, finding);
         if (finding->outcome == AUTH_GOOD && has_key) {
@@ -208,8 +221,27 @@ verify_token(const struct auth_claim *claim, struct tp_str credential,
         || secret.len > TP_SECRET_BYTES_MAX) {
         return AUTH_MALFORMED;
     }
-    struct auth_attempt *attempt = attempt_create(claim, id, secret);
+    return attempt_begin(attempt_create(claim, id, secret), key);
+}
 
+/* A backend reads them as they are, whatever they look like. */
+static enum auth_outcome
+verify_by_pull(const struct auth_claim *claim, struct tp_str credential,
+               const struct auth_cache_key *key)
+{
+    struct auth_attempt *attempt = attempt_create(claim, TP_STR(""), credential);
+
+    if (attempt != NULL) {
+        attempt->pull = claim->conf->pull;
+        memcpy(attempt->mark, attempt->pull->mark, sizeof(attempt->mark));
+    }
+    return attempt_begin(attempt, key);
+}
+
+/* `attempt` is NULL where memory was out. */
+static enum auth_outcome
+attempt_begin(struct auth_attempt *attempt, const struct auth_cache_key *key)
+{
     if (attempt == NULL) {
         return AUTH_BUSY;
     }
@@ -298,8 +330,10 @@ attempt_try(struct auth_attempt *attempt)
 {
     const struct auth_conf *conf = attempt->claim.conf;
     int64_t now_ms = tp_home_now_ms(attempt->claim.home);
+    bool is_full = attempt->pull != NULL ? conf->waiting->asked >= ASKED_MAX
+                                         : conf->waiting->hashes >= HASHES_MAX;
 
-    if (conf->waiting->hashes >= HASHES_MAX) {
+    if (is_full) {
         return !attempts_may(conf, &attempt->from, now_ms) ? AUTH_LIMITED
                : waiting_add(conf->waiting, attempt)       ? AUTH_LATER
                                                            : AUTH_BUSY;
@@ -312,6 +346,9 @@ attempt_try(struct auth_attempt *attempt)
     case ATTEMPTS_TOO_MANY:
         return AUTH_LIMITED;
     }
+    if (attempt->pull != NULL) {
+        return attempt_ask(attempt);
+    }
     if (tp_job_submit(attempt->claim.home, &attempt->job) != TP_OK) {
         attempts_end(conf, &attempt->from, now_ms);
         return AUTH_BUSY;
@@ -319,6 +356,47 @@ attempt_try(struct auth_attempt *attempt)
     conf->waiting->hashes++;
     tp_meter_add(&conf->hashes, 1);
     return AUTH_LATER;
+}
+
+static enum auth_outcome
+attempt_ask(struct auth_attempt *attempt)
+{
+    const struct auth_claim *claim = &attempt->claim;
+    enum tp_result result = backend_ask(claim, attempt->secret, attempt_on_answer, attempt);
+
+    if (result != TP_OK) {
+        attempts_end(claim->conf, &attempt->from, tp_home_now_ms(claim->home));
+        return AUTH_UNANSWERED;
+    }
+    claim->conf->waiting->asked++;
+    tp_meter_add(&claim->conf->asked, 1);
+    return AUTH_LATER;
+}
+
+static void
+attempt_on_answer(const struct tp_reply *reply, void *owner)
+{
+    struct auth_attempt *attempt = owner;
+    const struct auth_conf *conf = attempt->claim.conf;
+    int64_t now_ms = tp_home_now_ms(attempt->claim.home);
+    struct auth_finding finding = { .outcome = AUTH_UNANSWERED };
+
+    conf->waiting->asked--;
+    backend_answer_read(reply, now_ms, &finding);
+    if (finding.outcome == AUTH_WRONG) {
+        finding.is_last_attempt = attempts_end_wrong(conf, &attempt->from, now_ms);
+    } else {
+        attempts_end(conf, &attempt->from, now_ms);
+    }
+    if (finding.outcome == AUTH_GOOD) {
+        memcpy(finding.identity.mark, attempt->mark, sizeof(attempt->mark));
+        if (attempt->has_key) {
+            keep_in_cache(&attempt->claim, &attempt->key, &finding.identity);
+        }
+        expire_by(&finding.identity, attempt->pull, now_ms);
+    }
+    waiting_go_on(conf->waiting);
+    attempt_finish(attempt, &finding);
 }
 
 static void

@@ -92,6 +92,7 @@ struct tp_send_options {
     bool fails_at_once;     /* do not wait while a dialed session is not connected */
     bool is_early;          /* of a hook that holds back a session: do not wait for that, either */
     uint8_t accept_codec;   /* of a PULL: the codec that is wanted for the REPLY; 0: none */
+    bool is_secret;         /* of a PULL: no hook hears of it, and no log shows its body */
     bool always_fits;       /* a full send queue takes it, too: what is small and lets go */
     struct tp_msec timeout; /* of a PULL, from now to its REPLY; 0: pull_timeout */
 

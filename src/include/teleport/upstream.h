@@ -127,6 +127,7 @@ struct tp_upstream_question {
     struct tp_str uri;
     struct tp_str body;
     uint8_t body_codec;
+    bool is_secret; /* the body: no log shows it */
     struct tp_msec timeout;
     int64_t tries_max;
 };

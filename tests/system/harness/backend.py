@@ -40,6 +40,7 @@ class Backend:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.asked = []
+        self.answers = {}  # the last part of a path -> what a request gets
         self.connections = []
         self.ended = []  # numbers of connections
         self.released = threading.Event()
@@ -99,7 +100,9 @@ class Backend:
         """False: the connection ends."""
         what = request.path.partition("?")[0].rpartition("/")[2]
         json = "Content-Type: application/json"
-        if what == "echo":
+        if what in self.answers:
+            connection.sendall(self.answers[what](request))
+        elif what == "echo":
             connection.sendall(answer("200 OK", request.body,
                                       f"Content-Type: {request.get('Content-Type')}",
                                       "Date: Mon, 01 Jan 2024 00:00:00 GMT", "Server: backend",
