@@ -5,6 +5,8 @@
  * What a refusal does on the wire, and what later does, is in hooks_pull.c (what the other end
  * asks), hooks_own.c (what we ask), hooks_greeting.c (where a session begins) and hooks_dial.c.
  */
+#include <teleport/module.h>
+
 #include "session/hooks.h"
 
 #include "base/str.h"
@@ -15,6 +17,10 @@
 #include <check.h>
 #include <signal.h>
 #include <string.h>
+
+enum {
+    ARENA_CHUNK = 1024,
+};
 
 Suite *tp_suite_session_hooks(void);
 
@@ -96,6 +102,88 @@ START_TEST(a_life_passes_the_points_in_order)
     tp__test_bench_turn(&fixture.bench, 5);
     tp__test_hooked_expect_seen(&fixture, "a:post_disconnect b:post_disconnect ");
     ck_assert_str_eq("peer-closed", first.text);
+    tp__test_hooked_close(&fixture);
+}
+END_TEST
+
+static enum tp_verdict
+nothing_on_call(struct tp_hook_call *call, const void *conf)
+{
+    (void) call;
+    (void) conf;
+    return TP_PASS;
+}
+
+static bool
+wants_unless(const void *conf)
+{
+    return conf != NULL;
+}
+
+static bool
+wants_at(const void *conf, enum tp_hook_point point)
+{
+    return point == *(const enum tp_hook_point *) conf;
+}
+
+START_TEST(a_module_stands_where_it_wants_to)
+{
+    static const struct tp_module module = {
+        .name = "choosy",
+        .hooks = { .at = { [TP_HOOK_POST_ACCEPT] = nothing_on_call,
+                           [TP_HOOK_POST_READ_PULL_HEADER] = nothing_on_call } },
+        .wants_hooks = wants_unless,
+        .wants_hook_at = wants_at,
+    };
+    const uint32_t all = TP_HOOK_BIT(TP_HOOK_POINT_COUNT) - 1;
+    const enum tp_hook_point wanted = TP_HOOK_POST_ACCEPT;
+    struct tp_hook_set *set = NULL;
+    struct tp_arena arena;
+
+    tp__arena_init(&arena, ARENA_CHUNK);
+    ck_assert_int_eq(TP_OK, tp__hooks_add_module(&set, &module, NULL, all, &arena));
+    ck_assert_ptr_null(set);
+    ck_assert_int_eq(TP_OK, tp__hooks_add_module(&set, &module, &wanted, all, &arena));
+    ck_assert_ptr_nonnull(tp__hooks_at(set, TP_HOOK_POST_ACCEPT));
+    ck_assert_ptr_null(tp__hooks_at(set, TP_HOOK_POST_READ_PULL_HEADER));
+    tp__arena_fini(&arena);
+}
+END_TEST
+
+static bool
+spares_what_is_of_echo(const struct tp_exchange *exchange, const void *conf)
+{
+    (void) conf;
+    return tp__str_equal(tp_exchange_uri(exchange), TP_STR("/echo"));
+}
+
+/* Those of the server's headers of PULLs. */
+static void
+witness_spares(const struct tp_test_hooked *fixture, tp_hook_spares_fn spares)
+{
+    const struct tp_hook_chain *chain = &fixture->server_hooks->at[TP_HOOK_POST_READ_PULL_HEADER];
+
+    /* They lie in the site's arena, and are constant from here on only. */
+    ((struct tp_hook_use *) chain->uses)->spares = spares;
+}
+
+START_TEST(what_a_module_spares_passes_without_a_call)
+{
+    struct tp_test_hooked fixture;
+    struct tp_test_witness witness;
+
+    tp__test_hooked_open(&fixture);
+    tp__test_witness_stand(&witness, &fixture, "a", false);
+    witness_spares(&fixture, spares_what_is_of_echo);
+    tp__test_hooked_connect(&fixture);
+    tp__test_hooked_expect_seen(&fixture, "a:post_accept ");
+    tp__test_hooked_pull(&fixture, 1, "/echo");
+    tp__test_hooked_expect_seen(&fixture, "a:pre_read_header "
+                                          "a:pre_read_pull_body a:post_read_pull_body "
+                                          "a:pre_write_reply a:post_write_reply ");
+    tp__test_hooked_pull(&fixture, 2, "/nowhere");
+    tp__test_hooked_expect_seen(&fixture, "a:pre_read_header a:post_read_pull_header "
+                                          "a:pre_write_reply a:post_write_reply ");
     tp__test_hooked_close(&fixture);
 }
 END_TEST
@@ -275,6 +363,8 @@ tp_suite_session_hooks(void)
 
     tcase_add_test(tcase, each_point_is_what_the_table_says);
     tcase_add_test(tcase, a_life_passes_the_points_in_order);
+    tcase_add_test(tcase, a_module_stands_where_it_wants_to);
+    tcase_add_test(tcase, what_a_module_spares_passes_without_a_call);
     tcase_add_test(tcase, what_has_no_route_passes_the_hooks_of_none);
     tcase_add_test(tcase, a_hook_may_give_another_uri);
     tcase_add_loop_test(tcase, a_refusal_of_who_watches_is_only_logged, 0, watching_count);

@@ -193,6 +193,31 @@ visit_odd(struct tp_str key, void *value, void *owner)
     return count % 2 == 1;
 }
 
+START_TEST(an_entry_is_found_again_where_it_was)
+{
+    const struct tp_table_spot nowhere = { .place = 0 };
+    const struct tp_table_spot beyond = { .place = UINT32_MAX };
+    struct fixture fixture;
+    void *value;
+
+    fixture_open(&fixture, 4);
+    ck_assert_int_eq(TP_OK, add(&fixture.table, TP_STR("one"), 7, 0));
+    ck_assert_int_eq(TP_OK, tp_table_enter(&fixture.table, TP_STR("one"), 0, &value));
+    const struct tp_table_spot spot = tp_table_note(&fixture.table, value);
+
+    tp_table_leave(&fixture.table, &value);
+    ck_assert_int_eq(TP_NOT_FOUND, tp_table_return(&fixture.table, &nowhere, 0, &value));
+    ck_assert_int_eq(TP_NOT_FOUND, tp_table_return(&fixture.table, &beyond, 0, &value));
+    ck_assert_int_eq(TP_OK, tp_table_return(&fixture.table, &spot, 0, &value));
+    ck_assert_uint_eq(7, ((struct sample *) value)->count);
+    tp_table_remove(&fixture.table, &value);
+    ck_assert_int_eq(TP_NOT_FOUND, tp_table_return(&fixture.table, &spot, 0, &value));
+    ck_assert_int_eq(TP_OK, add(&fixture.table, TP_STR("other"), 1, 0));
+    ck_assert_int_eq(TP_NOT_FOUND, tp_table_return(&fixture.table, &spot, 0, &value));
+    fixture_close(&fixture);
+}
+END_TEST
+
 START_TEST(visits_all_and_takes_out)
 {
     struct fixture fixture;
@@ -333,6 +358,7 @@ tp_suite_share_table(void)
     tcase_add_test(tests, has_room_for_what_was_asked_for);
     tcase_add_test(tests, keys_may_be_empty_long_and_binary);
     tcase_add_test(tests, the_longest_unused_of_the_idle_makes_room);
+    tcase_add_test(tests, an_entry_is_found_again_where_it_was);
     tcase_add_test(tests, visits_all_and_takes_out);
     tcase_add_test(tests, no_count_of_several_processes_is_lost);
     tcase_add_test(tests, what_a_dead_process_had_is_checked);
