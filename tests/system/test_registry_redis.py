@@ -136,7 +136,7 @@ def test_a_redis_server_that_dies_and_comes_back_loses_nothing(start_server, red
     load = Load(two, 4)
     for _ in range(3):
         redis.kill()
-        two.wait_for_log("registry-redis-lost")
+        two.wait_for_log("registry-redis-away")
         time.sleep(0.5)
         redis.start()
         wait_until(lambda: redis.ask("KEYS", "test:e:*"), "it is said again")
@@ -151,7 +151,7 @@ def test_the_last_good_list_is_kept_while_the_redis_server_is_away(start_server,
     Backend(one, "one")
     within(1, lambda: members(two), "the other one sees it")
     redis.kill()
-    two.wait_for_log("registry-redis-lost")
+    two.wait_for_log("registry-redis-away")
     until = time.monotonic() + 3
     while time.monotonic() < until:
         assert pull(two) == "one"

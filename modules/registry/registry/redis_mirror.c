@@ -276,7 +276,7 @@ mirror_on_state(void *owner, bool is_connected)
         count += mirror->use->view->members[i]->is_foreign ? 1 : 0;
     }
     if (!is_connected) {
-        tp_log_warn(tp_home_log(mirror->home), "registry-redis-lost", "kept=%zu", count);
+        tp_log_warn(tp_home_log(mirror->home), "registry-redis-away", "kept=%zu", count);
         return;
     }
     tp_log_notice(tp_home_log(mirror->home), "registry-redis-there", "known=%zu", count);

@@ -217,7 +217,7 @@ static const struct tp_log_id registry_log_ids[] = {
     { "registry-untold", "Other workers could not be told of a change; they find it within a "
                          "second." },
     { "registry-no-redis", "Memory was out for a connection to the Redis server." },
-    { "registry-redis-lost", "The connection to the Redis server is gone; members of other servers "
+    { "registry-redis-away", "The connection to the Redis server is gone; members of other servers "
                              "that were known stay." },
     { "registry-redis-there", "There is a connection to the Redis server: what is known here is "
                               "said there, and what is there is read." },
