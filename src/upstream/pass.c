@@ -112,17 +112,20 @@ tp_upstream_ask(struct tp_upstream *upstream, const struct tp_upstream_question 
 void
 tp__passes_serve(struct tp_upstream *upstream)
 {
-    struct tp_list_node waiting;
     struct tp_list_node *node;
 
-    tp__list_init(&waiting);
-    tp__list_move_all(&waiting, &upstream->waiting);
-    upstream->waiting_count = 0;
-    while ((node = tp__list_take_first(&waiting)) != NULL) {
+    while ((node = tp__list_take_first(&upstream->waiting)) != NULL) {
         struct upstream_pass *pass = pass_from_node(node);
 
+        upstream->waiting_count--;
         tp__loop_stop_timer(upstream->upstreams->home->loop, &pass->deadline);
         pass_try(pass);
+        if (upstream->waiting.previous == node) {
+            /* It waits anew, and so must those behind it: it stays the first of them. */
+            tp__list_remove(node);
+            tp__list_prepend(&upstream->waiting, node);
+            return;
+        }
     }
 }
 
@@ -258,7 +261,9 @@ pass_give(struct upstream_pass *pass, struct upstream_target *target)
         result = pass_send(pass, session, link != NULL && !link->is_open);
     }
     if (result != TP_OK) {
-        pass_leave_place(pass);
+        pass->target = NULL;
+        pass->link = NULL;
+        tp__target_take_back(target, link);
         return result;
     }
     pass->try_count++;

@@ -148,6 +148,9 @@ struct upstream_link *tp__target_link(struct upstream_target *target) TP_MUST_CH
 void tp__target_begin(struct upstream_target *target, struct upstream_link *link);
 void tp__target_end(struct upstream_target *target, struct upstream_link *link);
 
+/* It could not be given, after all: nobody who waits can be given to it now, either. */
+void tp__target_take_back(struct upstream_target *target, struct upstream_link *link);
+
 /* It has no answer in time: where answers come in order, that one stands before all others. */
 void tp__link_give_up(struct upstream_link *link);
 

@@ -151,13 +151,21 @@ tp__target_end(struct upstream_target *target, struct upstream_link *link)
 {
     struct tp_upstream *upstream = target->upstream;
 
+    if (upstream != NULL && upstream->waiting_count > 0) {
+        tp__upstream_serve_soon(upstream);
+    }
+    tp__target_take_back(target, link);
+}
+
+void
+tp__target_take_back(struct upstream_target *target, struct upstream_link *link)
+{
+    struct tp_upstream *upstream = target->upstream;
+
     target->pending--;
     if (link != NULL && --link->pending == 0 && target->is_exclusive && upstream != NULL) {
         tp__loop_start_timer(target->upstreams->home->loop, &link->idle,
                              upstream->options.keepalive.ms);
-    }
-    if (upstream != NULL && upstream->waiting_count > 0) {
-        tp__upstream_serve_soon(upstream);
     }
     target_free_if_unused(target);
 }

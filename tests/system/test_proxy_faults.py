@@ -1,0 +1,78 @@
+"""What is passed on, on bad days: sessions that are full, servers that hang, reloads in between."""
+import pytest
+
+from harness.wait import wait_until
+from harness.wire25 import Caller, Packet
+
+BACK = """
+worker_processes 1;
+peer {
+    server {
+        listen 127.0.0.1:$PORT;
+        pull /who { return 200 "NAME"; }
+        pull /slow { sleep 300ms; }
+        pull /late { sleep 5s; }
+    }
+}
+"""
+
+FRONT = """
+worker_processes 1;
+peer {
+    IN_PEER
+    upstream back { SERVERS IN_UPSTREAM }
+    server { listen 127.0.0.1:$PORT; pull * { proxy_pass back; IN_ROUTE } }
+}
+"""
+
+
+@pytest.fixture(name="chain")
+def backs_and_fronts(make_server):
+    chain = Chain(make_server)
+    yield chain
+    for front in chain.fronts:
+        front.disconnect()
+
+
+class Chain:
+    """Servers, and fronts to them."""
+
+    def __init__(self, make_server):
+        self.make_server = make_server
+        self.fronts = []
+
+    def backs(self, count):
+        """Their addresses."""
+        made = [self.make_server(BACK.replace("NAME", f"b{i}")).start() for i in range(count)]
+        return [f"127.0.0.1:{back.port()}" for back in made]
+
+    def front(self, addresses, **blocks):
+        text = FRONT.replace("SERVERS", "".join(f"server {each}; " for each in addresses))
+        for name in ("in_upstream", "in_route", "in_peer"):
+            text = text.replace(name.upper(), blocks.get(name, ""))
+        self.fronts.append(self.make_server(text).start())
+        return self.fronts[-1]
+
+
+def test_who_waits_for_a_full_session_costs_nothing(chain):
+    front = chain.front(chain.backs(1), in_peer="max_sent_pulls 2;")
+    caller = Caller(front)
+
+    assert caller.pull("/who").status_code == 200
+    before = front.total("loop_turns")
+    for seq in range(10):
+        caller.send(Packet(seq=seq, uri="/slow"))
+    assert [reply.status_code for reply in caller.receive_many(10)] == [200] * 10
+    after = front.total("loop_turns")
+    wait_until(lambda: front.total("loop_turns") > after, "the worker has counted since")
+    assert front.total("loop_turns") - before < 2000
+
+
+def test_who_waits_keeps_its_turn(chain):
+    front = chain.front([address + " max_pulls=1" for address in chain.backs(1)])
+    caller = Caller(front)
+
+    assert caller.pull("/slow").status_code == 200
+    for seq in range(20):
+        caller.send(Packet(seq=seq, uri="/slow" if seq == 0 else "/who"))
+    assert [reply.seq for reply in caller.receive_many(20)] == list(range(20))
