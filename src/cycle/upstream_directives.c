@@ -14,6 +14,8 @@
 
 static void upstream_validate(const struct tp_block *block, void *conf);
 static void upstream_make_options(struct tp_upstream_conf *conf);
+static void upstream_validate_next(const struct tp_block *block,
+                                   const struct tp_upstream_conf *conf);
 static void upstream_validate_name(const struct tp_block *block,
                                    const struct tp_upstream_conf *conf);
 static void upstream_validate_servers(const struct tp_block *block,
@@ -39,10 +41,19 @@ static const struct tp_word word_none[] = { { "0", 0 }, { "unlimited", 0 }, { NU
 static const struct tp_word word_no_time[] = { { "unlimited", 0 }, { NULL, 0 } };
 static const struct tp_word word_auto[] = { { "auto", 0 }, { NULL, 0 } };
 
+/* A value of its own, so that it can be told from a word that was not written. */
+enum {
+    NEXT_OFF = 1 << 16,
+};
+
 static const struct tp_word next_words[] = {
-    { "error", TP_PASS_ON_ERROR }, { "timeout", TP_PASS_ON_TIMEOUT },
-    { "502", TP_PASS_ON_502 },     { "503", TP_PASS_ON_503 },
-    { "504", TP_PASS_ON_504 },     { "off", 0 },
+    { "auto", TP_PASS_ON_ERROR | TP_PASS_ON_TIMEOUT },
+    { "error", TP_PASS_ON_ERROR },
+    { "timeout", TP_PASS_ON_TIMEOUT },
+    { "502", TP_PASS_ON_502 },
+    { "503", TP_PASS_ON_503 },
+    { "504", TP_PASS_ON_504 },
+    { "off", NEXT_OFF },
     { NULL, 0 },
 };
 
@@ -164,13 +175,13 @@ static const struct tp_argument check_arguments[] = {
 static const struct tp_argument next_arguments[] = {
     {
         .name = "WHEN", .kind = TP_ARGUMENT_REQUIRED,
-        TP_WORD(struct tp_upstream_conf, next_on[0], next_words), .preset = "error",
+        TP_WORD(struct tp_upstream_conf, next_on[0], next_words), .preset = "auto",
         .brief = "Error: there is no connection, or it was lost; timeout: no answer within "
-                 "proxy_timeout; 502, 503, 504: that is the answer; off: never.",
+                 "proxy_timeout; auto: both; 502, 503, 504: that is the answer; off: never.",
     },
     {
         .name = "OR", .kind = TP_ARGUMENT_OPTIONAL,
-        TP_WORD(struct tp_upstream_conf, next_on[1], next_words), .preset = "timeout",
+        TP_WORD(struct tp_upstream_conf, next_on[1], next_words),
         .brief = "Another one of these words.",
     },
     {
@@ -359,6 +370,7 @@ upstream_validate(const struct tp_block *block, void *conf)
     struct tp_upstream_conf *upstream = conf;
 
     upstream_make_options(upstream);
+    upstream_validate_next(block, upstream);
     if (tp_block_context(block) != TP_IN_UPSTREAM) {
         return;
     }
@@ -394,6 +406,20 @@ upstream_make_options(struct tp_upstream_conf *conf)
     };
     for (size_t i = 0; i < TP_COUNT_OF(conf->next_on); i++) {
         conf->options.next_on |= (unsigned) conf->next_on[i];
+    }
+    conf->options.next_on &= ~(unsigned) NEXT_OFF;
+}
+
+static void
+upstream_validate_next(const struct tp_block *block, const struct tp_upstream_conf *conf)
+{
+    bool is_off = false;
+
+    for (size_t i = 0; i < TP_COUNT_OF(conf->next_on); i++) {
+        is_off |= conf->next_on[i] == NEXT_OFF;
+    }
+    if (tp_block_writes(block, "proxy_next_upstream") && is_off && conf->options.next_on != 0) {
+        tp_conf_complain(block, "proxy_next_upstream", 0, "off stands alone");
     }
 }
 

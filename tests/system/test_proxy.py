@@ -567,6 +567,7 @@ WRONG = [
     ("proxy_timeout never;", "proxy_timeout"),
     ("proxy_next_upstream 404;", "proxy_next_upstream"),
     ("proxy_next_upstream error tries=0;", "tries"),
+    ("proxy_next_upstream off error;", "off stands alone"),
     ("idempotent maybe;", "idempotent"),
     ("proxy_customer header;", "proxy_customer"),
 ]

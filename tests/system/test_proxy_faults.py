@@ -11,7 +11,7 @@ peer {
         listen 127.0.0.1:$PORT;
         pull /who { return 200 "NAME"; }
         pull /slow { sleep 300ms; }
-        pull /late { sleep 5s; }
+        pull /late { sleep 1s; }
     }
 }
 """
@@ -76,3 +76,13 @@ def test_who_waits_keeps_its_turn(chain):
     for seq in range(20):
         caller.send(Packet(seq=seq, uri="/slow" if seq == 0 else "/who"))
     assert [reply.seq for reply in caller.receive_many(20)] == list(range(20))
+
+
+@pytest.mark.parametrize("when", ["off", "error", "503"])
+def test_nothing_is_tried_elsewhere_that_was_not_asked_for(chain, when):
+    front = chain.front(chain.backs(2), in_route=f"""proxy_timeout 50ms; idempotent on;
+                        proxy_next_upstream {when};""")
+    caller = Caller(front)
+
+    assert caller.pull("/who").status_code == 200
+    assert caller.pull("/late").status_code == 504
