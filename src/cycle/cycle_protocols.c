@@ -35,6 +35,7 @@ tp__cycle_build_protocols(struct tp_cycle *cycle, const struct tp_program *progr
     }
     server->origins = conf->origins.items;
     server->origin_count = conf->origins.count;
+    server->gateways = conf->gateways.count > 0 ? &conf->gateways : NULL;
     server->default_protocol = tp__cycle_find_protocol(
         server, conf->protocol_default, tp__conf_origin(block, "protocol_default", 0), messages);
 }

@@ -224,6 +224,13 @@ static const struct tp_directive server_directives[] = {
                  "else may connect there.",
     },
     {
+        .name = "gateway_from", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_REPEATED(struct tp_server_conf, gateways, struct tp_network),
+        TP_ARGUMENTS(proxy_arguments), .since = "0.1",
+        .brief = "Gateways that are trusted to say for whom they speak, as X-Real-IP and "
+                 "X-Session-Id in metadata; from all others these names are taken out.",
+    },
+    {
         .name = "tcp_nodelay", .where = TP_IN_PEER | TP_IN_SERVER,
         TP_FLAG(struct tp_server_conf, tcp_nodelay),
         .preset = "on", .applies = TP_APPLIES_NEW_SESSIONS, .since = "0.1",

@@ -37,7 +37,8 @@ struct tp_listen_conf {
 
 struct tp_server_conf {
     struct tp_items listens; /* of struct tp_listen_conf */
-    struct tp_items proxies; /* of struct tp_network */
+    struct tp_items proxies; /* of struct tp_network, and so are gateways */
+    struct tp_items gateways;
     bool tcp_nodelay;
     struct tp_size packet_limit;
     struct tp_size send_queue;

@@ -206,7 +206,8 @@ family_take_metadata(struct tp_wire *wire, struct tp_packet *packet)
             packet->status.cause = TP_STR("X-Accept-Body-Codec is no number of a codec");
             outcome = TP_DECODE_REFUSED;
         }
-        must_drop |= !wire->is_dialed && tp_family_is_of_gateway(pair.name);
+        must_drop |=
+            !wire->is_dialed && !wire->is_from_gateway && tp_family_is_of_gateway(pair.name);
     }
     return !must_drop || family_drop_names(wire, packet) ? outcome : TP_DECODE_NO_MEMORY;
 }

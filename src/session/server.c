@@ -41,3 +41,16 @@ tp__server_find_protocol(const struct tp_server *server, struct tp_str name)
     }
     return NULL;
 }
+
+bool
+tp__networks_have(const struct tp_items *items, const struct tp_address *address)
+{
+    const struct tp_network *networks = items->items;
+
+    for (size_t i = 0; i < items->count; i++) {
+        if (tp_network_has(&networks[i], address)) {
+            return true;
+        }
+    }
+    return false;
+}

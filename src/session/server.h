@@ -51,6 +51,8 @@ struct tp_server {
     const struct tp_protocol_use *default_protocol; /* of who has not said anything yet */
     const struct tp_str *origins; /* of pages that may ask; see teleport/protocol.h */
     size_t origin_count;
+    const struct tp_items
+        *gateways; /* struct tp_network: who may say for whom it speaks; or NULL */
     struct tp_session_limits limits;
 
     const struct tp_keeping_use *keepings;
@@ -71,6 +73,9 @@ size_t tp__protocols_count(const struct tp_module_list *modules);
 
 /* Fills `uses`, which has room for all of them, without confs; returns how many there are. */
 size_t tp__protocols_fill(const struct tp_module_list *modules, struct tp_protocol_use *uses);
+
+/* Is the address of one of these networks (struct tp_network)? */
+bool tp__networks_have(const struct tp_items *networks, const struct tp_address *address);
 
 /* The protocol of this name; NULL when it is not built in. */
 const struct tp_protocol_use *tp__server_find_protocol(const struct tp_server *server,

@@ -239,6 +239,9 @@ struct tp_session *tp__sessions_find_id(const struct tp_sessions *sessions, stru
 void tp__session_close_told(struct tp_session *session, enum tp_close_reason reason,
                             struct tp_str words, bool may_redial);
 
+/* Is the other end trusted to say for whom it speaks (X-Real-IP, X-Session-Id)? */
+bool tp__session_is_of_gateway(const struct tp_session *session);
+
 /* Fills a row of a list of sessions; its texts are borrowed from the session. */
 void tp__session_describe(const struct tp_session *session, struct tp_session_row *row);
 

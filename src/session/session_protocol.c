@@ -34,6 +34,7 @@ tp__session_wire(struct tp_session *session)
         .conf = session->protocol == NULL ? NULL : session->protocol->conf,
         .limits = { .packet = tp__session_packet_limit(session) },
         .is_dialed = session->dialed != NULL,
+        .is_from_gateway = server->gateways != NULL && tp__session_is_of_gateway(session),
         .target = tp__dialed_target(session),
         .credentials =
             session->dialed == NULL ? TP_STR("") : tp__text_get(tp__dialed_said(session)),
@@ -48,6 +49,15 @@ tp__session_wire(struct tp_session *session)
         .origin_count = server->origin_count,
         .why = "",
     };
+}
+
+bool
+tp__session_is_of_gateway(const struct tp_session *session)
+{
+    const struct tp_items *gateways = session->source->server->gateways;
+
+    return gateways != NULL && session->dialed == NULL
+           && tp__networks_have(gateways, tp_session_connection(session));
 }
 
 enum tp_result

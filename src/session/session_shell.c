@@ -28,7 +28,6 @@ enum {
     TLS_REST_EVERY_MS = 1000, /* so long, or twice that, a silent connection keeps buffers */
 };
 
-static bool source_trusts(const struct tp_source *source, const struct tp_address *remote);
 static enum tp_result shell_make(struct tp_session *session);
 static void shell_bar(struct tp_session *session);
 static enum tp_result shell_begin_tls(struct tp_session *session);
@@ -74,7 +73,7 @@ tp__shell_begin(struct tp_session *session)
     if (!has_tls && !has_proxy) {
         return TP_OK;
     }
-    if (has_proxy && !source_trusts(source, &session->remote)) {
+    if (has_proxy && !tp__networks_have(source->proxies, &session->remote)) {
         return TP_DENIED;
     }
     enum tp_result result = shell_make(session);
@@ -278,19 +277,6 @@ tp_session_tls_alternative_name(const struct tp_session *session)
 {
     return tp__session_is_sealed(session) ? tp__tls_alternative_name(session->shell->tls)
                                           : TP_STR("");
-}
-
-static bool
-source_trusts(const struct tp_source *source, const struct tp_address *remote)
-{
-    const struct tp_network *networks = source->proxies->items;
-
-    for (size_t i = 0; i < source->proxies->count; i++) {
-        if (tp_network_has(&networks[i], remote)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Barred from here on. */

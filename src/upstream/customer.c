@@ -49,6 +49,11 @@ tp__customer_add(struct upstream_pass *pass, const struct tp_session *session,
         return TP_OK;
     }
     tp__text_clear(text);
+    const struct tp_session *asker = tp_exchange_session(pass->exchange);
+
+    if (has_metadata && asker != NULL && tp__session_is_of_gateway(asker)) {
+        return TP_OK; /* It has said so itself. */
+    }
     if (has_metadata) {
         customer_write_others(text, request->metadata, has_credentials, &before);
         if (how != TP_PASS_CUSTOMER_OFF) {

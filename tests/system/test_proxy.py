@@ -436,6 +436,41 @@ def test_metadata_passes_where_both_sides_have_it(upstream):
         assert (reply.meta, reply.body) == ("a=b", b"[2]")
 
 
+GATEWAY = """
+peer {
+    server {
+        listen 127.0.0.1:$PORT;
+        IN_SERVER
+        pull /customer { return 200 "$meta_X_Real_IP $meta_X_Session_Id"; }
+        pull /i/am { session_id $arg_id; }
+        pull /on { proxy_pass ON; proxy_customer metadata; }
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("scheme", ["raw", "json", "http"])
+@pytest.mark.parametrize("trusts, seen", [("gateway_from 127.0.0.1;", b"127.0.0.1 lamp"),
+                                          ("gateway_from 10.0.0.0/8;", b" "), ("", b" ")])
+def test_a_gateway_is_believed_where_it_is_trusted(upstream, scheme, trusts, seen):
+    back = upstream.make_server(GATEWAY.replace("IN_SERVER", trusts).replace(
+        "ON", "127.0.0.1:1")).start()
+    front = upstream.start_front(GATEWAY.replace("IN_SERVER", "").replace(
+        "/on ", "/customer/of ").replace("pull /customer {", "pull /mine {").replace(
+            "/customer/of", "/customer").replace("ON;", f"{scheme}://127.0.0.1:{back.port()};"))
+    upstream.fronts.append(back)
+    caller = Caller(front)
+
+    caller.pull("/i/am?id=lamp")
+    assert caller.pull("/customer").body == seen
+
+
+def test_a_gateway_wants_networks(make_server):
+    code, _, told = make_server("peer { server { listen 127.0.0.1:$PORT; gateway_from home; } }"
+                                ).run("-t")
+    assert code == 1 and "gateway_from" in told
+
+
 def test_who_fails_its_checks_is_left_alone_until_it_passes_them(upstream):
     text = BACK.replace("listen 127.0.0.1:$PORT;",
                         "listen 127.0.0.1:$PORT; pull /health { return CODE; }")

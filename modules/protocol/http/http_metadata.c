@@ -17,6 +17,7 @@ enum {
     SKIP_REQUEST = 1,  /* reading a request */
     SKIP_RESPONSE = 2, /* reading a response */
     SKIP_WRITTEN = 4,  /* writing either */
+    SKIP_GATEWAY = 8,  /* …a request of who is not trusted to say for whom it speaks */
     SKIP_READ = SKIP_REQUEST | SKIP_RESPONSE,
     SKIP_ALL = SKIP_READ | SKIP_WRITTEN,
 
@@ -58,7 +59,9 @@ enum tp_result
 http_read_metadata(const struct tp_wire *wire, const struct tp_http_head *head,
                    struct tp_packet *packet)
 {
-    unsigned where = wire->is_dialed ? SKIP_RESPONSE : SKIP_REQUEST;
+    unsigned where = wire->is_dialed         ? SKIP_RESPONSE
+                     : wire->is_from_gateway ? SKIP_REQUEST
+                                             : SKIP_REQUEST | SKIP_GATEWAY;
     size_t len = metadata_len(head, where);
 
     if (len == 0) {
@@ -123,7 +126,7 @@ metadata_skips(const struct tp_http_head *head, const struct tp_http_field *fiel
         return tp_codec_of_mime(field->value) != TP_CODEC_NONE;
     }
     return (metadata_skip_of(field->name) & where) != 0
-           || ((where & SKIP_REQUEST) != 0 && tp_family_is_of_gateway(field->name))
+           || ((where & SKIP_GATEWAY) != 0 && tp_family_is_of_gateway(field->name))
            || (head->names_hops && tp_http_lists(head->fields, TP_STR("Connection"), field->name));
 }
 

@@ -52,6 +52,7 @@ struct tp_wire {
     const void *conf;       /* the module's conf for the server; NULL in the library */
     struct tp_decode_limits limits;
     bool is_dialed;       /* this end has connected */
+    bool is_from_gateway; /* the other end is trusted to say for whom it speaks */
     struct tp_str target; /* of a dialed one: "HOST:PORT" or "HOST:PORT/PATH", as it was dialed */
     struct tp_str credentials; /* of a dialed one, for REQUEST: what each request has to say */
     bool has_ended;            /* nothing more will come: what is in the input is all there is */
