@@ -19,10 +19,12 @@ struct manual {
     const char *item; /* before a line of a list */
 };
 
-static void manual_write_contents(const struct tp_module *module, struct tp_text *text);
+static void manual_write_contents(struct tp_module_list modules, size_t at, struct tp_text *text);
+static size_t manual_count_earlier(struct tp_module_list modules, size_t at, const char *directive);
 static void manual_write_module(const struct manual *manual, const struct tp_module *module);
 static void manual_write_directive(const struct manual *manual,
                                    const struct tp_directive *directive);
+static void manual_write_entry(const struct manual *manual, const struct tp_directive *directive);
 static void manual_write_usage(const struct manual *manual, const struct tp_directive *directive);
 static void manual_write_where(const struct manual *manual, const struct tp_directive *directive);
 static void manual_write_value(const struct manual *manual, const struct tp_directive *directive);
@@ -36,15 +38,16 @@ static const struct tp_directive *manual_find(const struct tp_module *module,
 void
 tp__conf_manual(struct tp_module_list modules, struct tp_text *text)
 {
+    static const struct tp_module *const language[] = { &tp__conf_language };
     const struct manual manual = { .text = text, .code = "`", .item = "- " };
 
     tp__text_append(text,
                     TP_STR("# Directives\n\n"
                            "Written by `make docs` from the directive tables: what the "
                            "server reads and what\nstands here come from the same rows.\n\n"));
-    manual_write_contents(&tp__conf_language, text);
+    manual_write_contents((struct tp_module_list){ language, TP_COUNT_OF(language) }, 0, text);
     for (size_t i = 0; i < modules.count; i++) {
-        manual_write_contents(modules.modules[i], text);
+        manual_write_contents(modules, i, text);
     }
     manual_write_module(&manual, &tp__conf_language);
     for (size_t i = 0; i < modules.count; i++) {
@@ -58,15 +61,22 @@ tp__conf_manual_entry(struct tp_module_list modules, const char *directive, stru
     const struct manual manual = { .text = text, .code = "", .item = "    " };
     struct tp_str name = tp__str(directive);
     const struct tp_directive *found = tp__language_find(name);
+    size_t found_count = found != NULL ? 1 : 0;
     struct tp_arena arena;
     struct tp_conf_catalogue catalogue;
 
-    for (size_t i = 0; i < modules.count && found == NULL; i++) {
-        found = manual_find(modules.modules[i], name);
-    }
     if (found != NULL) {
-        tp__text_printf(text, "%s\n", found->name);
-        manual_write_directive(&manual, found);
+        manual_write_entry(&manual, found);
+    }
+    /* Two blocks may each have one of the name. */
+    for (size_t i = 0; i < modules.count; i++) {
+        found = manual_find(modules.modules[i], name);
+        if (found != NULL) {
+            tp__text_append(text, found_count++ > 0 ? TP_STR("\n") : TP_STR(""));
+            manual_write_entry(&manual, found);
+        }
+    }
+    if (found_count > 0) {
         return TP_OK;
     }
     tp__arena_init(&arena, 4096);
@@ -81,9 +91,11 @@ tp__conf_manual_entry(struct tp_module_list modules, const char *directive, stru
     return TP_NOT_FOUND;
 }
 
+/* A second heading of the same words has an anchor with a number. */
 static void
-manual_write_contents(const struct tp_module *module, struct tp_text *text)
+manual_write_contents(struct tp_module_list modules, size_t at, struct tp_text *text)
 {
+    const struct tp_module *module = modules.modules[at];
     const char *separator = "";
 
     if (module->directive_count == 0) {
@@ -93,10 +105,28 @@ manual_write_contents(const struct tp_module *module, struct tp_text *text)
     for (size_t i = 0; i < module->directive_count; i++) {
         const char *name = module->directives[i].name;
 
-        tp__text_printf(text, "%s[%s](#%s)", separator, name, name);
+        size_t earlier = manual_count_earlier(modules, at, name);
+
+        tp__text_printf(text, "%s[%s](#%s", separator, name, name);
+        if (earlier > 0) {
+            tp__text_printf(text, "-%zu", earlier);
+        }
+        tp__text_append(text, TP_STR(")"));
         separator = ", ";
     }
     tp__text_append(text, TP_STR("\n"));
+}
+
+/* How many modules before that one have a directive of the name. */
+static size_t
+manual_count_earlier(struct tp_module_list modules, size_t at, const char *directive)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < at; i++) {
+        count += manual_find(modules.modules[i], tp__str(directive)) != NULL ? 1 : 0;
+    }
+    return count;
 }
 
 static void
@@ -110,6 +140,13 @@ manual_write_module(const struct manual *manual, const struct tp_module *module)
         tp__text_printf(manual->text, "\n### %s\n\n", module->directives[i].name);
         manual_write_directive(manual, &module->directives[i]);
     }
+}
+
+static void
+manual_write_entry(const struct manual *manual, const struct tp_directive *directive)
+{
+    tp__text_printf(manual->text, "%s\n", directive->name);
+    manual_write_directive(manual, directive);
 }
 
 static void
