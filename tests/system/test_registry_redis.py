@@ -114,9 +114,13 @@ def test_a_member_with_an_address_is_the_same_to_all(start_server, make_server, 
     member.done("register", service="math", uris=["/math/*"], address=address, ttl="1m")
     within(1, lambda: members(two).get(address), "the other one sees it")
     assert pull(two) == 1
+    assert pull(one) == 1
     # What another server has announced is its own.
     assert Member(two, "$PORT2").ask("deregister", service="math", address=address).status_code \
         == 409
+    # But a backend may go over to another server.
+    Member(two, "$PORT2").done("register", service="math", uris=["/math/*"], address=address)
+    assert "from" not in members(two)[address] and pull(two) == pull(one) == 1
     end_dials(one, two)
 
 

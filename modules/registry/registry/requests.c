@@ -253,10 +253,7 @@ request_renew(struct tp_exchange *exchange, const struct registry_conf *conf, co
         refuse_member(exchange, result);
         return;
     }
-    cJSON *answer = answer_write(view, &entry);
-
-    tp_exchange_reply_value(exchange, answer);
-    cJSON_Delete(answer);
+    registry_answer_later(view, exchange, answer_write(view, &entry));
 }
 
 static void

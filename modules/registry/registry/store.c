@@ -96,7 +96,9 @@ registry_store_put(const struct registry_tables *tables, const struct registry_e
     bool is_same =
         !is_new
         && registry_entry_is(there, registry_entry_service(entry), registry_entry_key(entry));
-    bool is_theirs = there->session == entry->session
+    /* An address that says here, too, where it is has come over from another server. */
+    bool comes_over = there->is_foreign && !there->is_via && !entry->is_foreign;
+    bool is_theirs = there->session == entry->session || comes_over
                      || (there->owner == entry->owner && there->owner != 0)
                      || (there->owner == 0 && entry->owner == 0);
 

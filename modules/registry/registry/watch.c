@@ -108,6 +108,11 @@ registry_answer_later(struct registry_view *view, struct tp_exchange *exchange, 
 {
     const struct registry_tables *tables = registry_view_tables(view);
     int64_t now_ms = tp_home_now_ms(view->home);
+
+    if (value == NULL) {
+        tp_exchange_refuse_result(exchange, TP_NO_MEMORY);
+        return;
+    }
     bool is_due = registry_store_all_have(tables, view->revision, now_ms);
     struct registry_answer *answer = is_due ? NULL : calloc(1, sizeof(*answer));
 
