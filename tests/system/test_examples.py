@@ -11,10 +11,11 @@ SHIPPED = sorted([ROOT / "conf/teleport.conf", *(ROOT / "conf/examples").glob("*
 
 def on_free_ports(text):
     """Each port of the text becomes one of the test's; the same port stays the same."""
-    ports = list(dict.fromkeys(re.findall(r"listen\s+(?:\S*:)?(\d+)\b", text)))
-    for number, port in enumerate(ports):
+    text = re.sub("#.*", "", text)
+    found = [re.findall(rf"{word}\s+(?:\S*:)?(\d+)\b", text) for word in ("listen", "server")]
+    for number, port in enumerate(dict.fromkeys(sum(found, []))):
         stand_in = "$PORT" if number == 0 else f"$PORT{number + 1}"
-        text = re.sub(rf"(listen\s+(?:\S*:)?){port}\b", lambda found, name=stand_in:
+        text = re.sub(rf"((?:listen|server)\s+(?:\S*:)?){port}\b", lambda found, name=stand_in:
                       found.group(1) + name, text)
     return text
 
@@ -30,6 +31,8 @@ def test_a_shipped_configuration_serves(start_server, path):
     server = start_server(shipped(path))
     reply = Caller(server).pull("/echo", b'"here"')
     assert (reply.status_code, reply.body) == (200, b'"here"')
+    if "upstream" in path.read_text():
+        server.disconnect()
 
 
 def test_the_first_configuration_does_sums(start_server):
