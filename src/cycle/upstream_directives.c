@@ -233,7 +233,8 @@ static const struct tp_directive upstream_directives[] = {
     },
     {
         .name = "hash", .where = TP_IN_UPSTREAM, TP_ARGUMENTS(hash_arguments), .since = "0.1",
-        .brief = "What has the same key goes to the same server, as long as that is there.",
+        .brief = "What has the same key goes to the same server, as long as that is there; what has none, "
+                 "to each in its turn.",
     },
     {
         .name = "sessions", .where = TP_IN_UPSTREAM,

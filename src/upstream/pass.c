@@ -24,7 +24,8 @@ enum {
 static struct upstream_pass *pass_create(struct tp_upstream *upstream);
 static enum tp_result pass_take_options(struct upstream_pass *pass,
                                         const struct tp_pass_options *options);
-static uint64_t pass_hash(const struct upstream_pass *pass);
+static void pass_take_key(struct upstream_pass *pass, struct tp_str key);
+static void pass_expand_key(struct upstream_pass *pass);
 static void pass_try(struct upstream_pass *pass);
 static enum tp_result pass_give(struct upstream_pass *pass, struct upstream_target *target);
 static enum tp_result pass_send(struct upstream_pass *pass, struct tp_session *session,
@@ -62,7 +63,7 @@ tp_upstream_pass(struct tp_upstream *upstream, struct tp_exchange *exchange,
         return;
     }
     if (upstream->options.balance == TP_BALANCE_HASH) {
-        pass->hash = pass_hash(pass);
+        pass_expand_key(pass);
     }
     pass_try(pass);
 }
@@ -95,7 +96,7 @@ tp_upstream_ask(struct tp_upstream *upstream, const struct tp_upstream_question 
     pass->options.uri = (struct tp_str){ text.data, question->uri.len };
     pass->body = (struct tp_str){ text.data + question->uri.len, question->body.len };
     pass->body_codec = question->body_codec;
-    pass->hash = tp__hash_extend_bytes(TP_HASH_NONE, question->body.data, question->body.len);
+    pass_take_key(pass, question->body);
     pass->is_beginning = true;
     pass_try(pass);
     if (pass->is_beginning && pass->target == NULL && tp__list_is_empty(&pass->node)) {
@@ -181,19 +182,25 @@ pass_take_options(struct upstream_pass *pass, const struct tp_pass_options *opti
     return tp__text_is_whole(&pass->text) ? TP_OK : TP_NO_MEMORY;
 }
 
-/* What cannot be expanded has the key of nothing. */
-static uint64_t
-pass_hash(const struct upstream_pass *pass)
+/* An empty one is none: or all who have no key would be one server's. */
+static void
+pass_take_key(struct upstream_pass *pass, struct tp_str key)
+{
+    pass->has_key = key.len > 0;
+    pass->hash = tp__hash_number(tp__hash_extend_bytes(TP_HASH_NONE, key.data, key.len));
+}
+
+/* What cannot be expanded is none, too. */
+static void
+pass_expand_key(struct upstream_pass *pass)
 {
     struct tp_slice key = { 0 };
-    uint64_t hash = TP_HASH_NONE;
 
     if (pass->upstream->options.key != NULL
         && tp_template_expand(pass->upstream->options.key, pass->exchange, &key) == TP_OK) {
-        hash = tp__hash_extend_bytes(hash, key.data, key.len);
+        pass_take_key(pass, (struct tp_str){ (const char *) key.data, key.len });
         tp_buf_release(key.buf);
     }
-    return tp__hash_number(hash);
 }
 
 /* Gives it to a place, lets it wait for one, or answers it. */

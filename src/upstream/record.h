@@ -80,6 +80,7 @@ struct upstream_pass {
     struct tp_timer deadline;       /* while it waits for a place */
     struct tp_pass_options options; /* its uri lies in `text` */
     uint64_t hash;
+    bool has_key; /* which `hash` is of */
     int64_t begun_ms;
     int64_t try_count;
     const struct upstream_target *tried[PASS_TRIED_MAX]; /* to be compared, not looked at */

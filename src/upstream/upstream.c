@@ -302,7 +302,8 @@ tp__upstream_choose(struct tp_upstream *upstream, const struct upstream_pass *pa
             chosen = tp__balance_least_pending(balancer);
             break;
         case TP_BALANCE_HASH:
-            chosen = tp__balance_by_hash(balancer, pass->hash);
+            chosen = pass->has_key ? tp__balance_by_hash(balancer, pass->hash)
+                                   : tp__balance_in_turn(balancer);
             break;
         }
     }
@@ -418,6 +419,8 @@ upstream_retire(struct tp_upstream *upstream)
         upstream->targets[i]->is_wanted = false;
     }
     upstream_drop_unwanted(upstream);
+    /* Of a configuration that may end before the last exchange comes here. */
+    upstream->options.key = NULL;
     tp__passes_end_waiting(upstream);
 }
 

@@ -25,6 +25,8 @@ peer {
 }
 """
 
+ALONE = 'peer { server { listen 127.0.0.1:$PORT; pull /who { return 200 "front"; } } }'
+
 
 @pytest.fixture(name="chain")
 def backs_and_fronts(make_server):
@@ -86,3 +88,34 @@ def test_nothing_is_tried_elsewhere_that_was_not_asked_for(chain, when):
 
     assert caller.pull("/who").status_code == 200
     assert caller.pull("/late").status_code == 504
+
+
+def test_what_has_no_key_goes_to_each_in_its_turn(chain):
+    front = chain.front(chain.backs(2), in_upstream="hash $arg_key;")
+    caller = Caller(front)
+
+    wait_until(lambda: {caller.pull("/who").body for _ in range(4)} == {b"b0", b"b1"},
+               "both are connected")
+    bodies = [caller.pull("/who").body for _ in range(10)]
+    assert bodies.count(b"b0") == 5
+
+
+def test_a_session_amid_a_packet_outlives_the_key_of_its_upstream(chain):
+    """It keeps the configuration that it has, which is older than the last one of the upstream."""
+    front = chain.front(chain.backs(1), in_upstream="hash $arg_key;")
+    text = front.conf_path.read_text()
+    other = Caller(front)
+    caller = Caller(front)
+    packet = Packet(uri="/who?key=1").encode()
+
+    assert caller.pull("/who").status_code == 200
+    before = front.total("bytes_received")
+    caller.send(packet[:10])
+    wait_until(lambda: front.total("bytes_received") >= before + 10, "it is amid a packet")
+    for conf in (text.replace("$arg_key", "$arg_other"),
+                 text.partition("peer")[0] + ALONE):
+        front.write_conf(conf, preamble="")
+        assert front.ask("reload")[0] == "ok"
+        wait_until(lambda: other.pull("/who").status_code == 200, "it has moved")
+    caller.send(packet[10:])
+    assert caller.receive().status_code == 503
