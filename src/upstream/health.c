@@ -34,6 +34,7 @@ static void health_on_lost(struct tp_home_lease *lease, void *owner);
 static void health_on_told(struct tp_home_ear *ear, unsigned from_slot, struct tp_str bytes);
 static bool upstreams_have_checks(const struct tp_upstreams *upstreams);
 static bool upstream_has_check(const struct tp_upstream *upstream);
+static void upstream_forget_checks(struct tp_upstream *upstream);
 static void check_begin(struct upstream_target *target);
 static void check_on_reply(const struct tp_reply *reply, void *owner);
 static void check_take(struct upstream_target *target, bool is_passed);
@@ -61,6 +62,9 @@ tp__health_apply(struct tp_upstreams *upstreams)
 {
     bool are_wanted = !upstreams->is_stopped && upstreams_have_checks(upstreams);
 
+    TP_LIST_EACH (node, &upstreams->members) {
+        upstream_forget_checks(TP_CONTAINER_OF(node, struct tp_upstream, node));
+    }
     if (!are_wanted && upstreams->checks != NULL) {
         tp_home_lease_destroy(&upstreams->checks);
     } else if (are_wanted && upstreams->checks == NULL) {
@@ -170,6 +174,19 @@ upstream_has_check(const struct tp_upstream *upstream)
     return upstream->options.check.uri.len > 0;
 }
 
+/* Nobody would ever say of one that is not checked any more that it is well again. */
+static void
+upstream_forget_checks(struct tp_upstream *upstream)
+{
+    for (size_t i = 0; i < upstream->balancer.count && !upstream_has_check(upstream); i++) {
+        struct upstream_target *target = upstream->targets[i];
+
+        target->passes_in_row = 0;
+        target->fails_in_row = 0;
+        target_be(target, false);
+    }
+}
+
 /* One that cannot be reached does not pass. */
 static void
 check_begin(struct upstream_target *target)
@@ -206,6 +223,7 @@ check_on_reply(const struct tp_reply *reply, void *owner)
 
     target->is_being_checked = false;
     target->check_link = NULL;
+    tp__link_heed(link, reply);
     if (target->upstream != NULL) {
         check_take(target, tp_reply_status(reply)->code == TP_STATUS_OK);
     }

@@ -407,10 +407,7 @@ pass_on_reply(const struct tp_reply *reply, void *owner)
     if (pass->tried_count < PASS_TRIED_MAX) {
         pass->tried[pass->tried_count++] = target;
     }
-    if (pass->link != NULL && !reply->is_answered
-        && reply->status.code == TP_STATUS_GATEWAY_TIMEOUT) {
-        tp__link_give_up(pass->link);
-    }
+    tp__link_heed(pass->link, reply);
     pass_leave_place(pass);
     if (pass_goes_on(pass, reply)) {
         pass_try(pass);

@@ -152,8 +152,11 @@ void tp__target_end(struct upstream_target *target, struct upstream_link *link);
 /* It could not be given, after all: nobody who waits can be given to it now, either. */
 void tp__target_take_back(struct upstream_target *target, struct upstream_link *link);
 
-/* It has no answer in time: where answers come in order, that one stands before all others. */
-void tp__link_give_up(struct upstream_link *link);
+/*
+ * What was asked over it (NULL: over none) has ended so: where answers come in order, one that does
+ * not come in time stands before all others, and the session is ended.
+ */
+void tp__link_heed(struct upstream_link *link, const struct tp_reply *reply);
 
 /* What has become of one, as far as it says something of the place. */
 void tp__target_failed(struct upstream_target *target, const char *why);

@@ -171,9 +171,11 @@ tp__target_take_back(struct upstream_target *target, struct upstream_link *link)
 }
 
 void
-tp__link_give_up(struct upstream_link *link)
+tp__link_heed(struct upstream_link *link, const struct tp_reply *reply)
 {
-    if (link->target->is_exclusive) {
+    bool is_late = !reply->is_answered && reply->status.code == TP_STATUS_GATEWAY_TIMEOUT;
+
+    if (link != NULL && link->target->is_exclusive && is_late && reply->was_sent) {
         link->is_open = false;
         tp_session_cut(link->session, TP_CLOSE_CLOSED);
     }

@@ -1,4 +1,7 @@
 """What is passed on, on bad days: sessions that are full, servers that hang, reloads in between."""
+import socket
+import threading
+
 import pytest
 
 from harness.wait import wait_until
@@ -119,3 +122,73 @@ def test_a_session_amid_a_packet_outlives_the_key_of_its_upstream(chain):
         wait_until(lambda: other.pull("/who").status_code == 200, "it has moved")
     caller.send(packet[10:])
     assert caller.receive().status_code == 503
+
+
+class Web:
+    """Speaks HTTP; what is asked of /hang is never answered."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.hung_count = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        data = b""
+        with connection:
+            while piece := connection.recv(65536):
+                data += piece
+                while b"\r\n\r\n" in data:
+                    head, _, data = data.partition(b"\r\n\r\n")
+                    if b"/hang" in head:
+                        self.hung_count += 1
+                    else:
+                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+def test_a_check_that_hangs_is_in_nobodys_way(chain):
+    with Web() as web:
+        front = chain.front([web.address], in_route="proxy_timeout 1s;", in_upstream="""
+                            keepalive 1h; sessions 1;
+                            health_check pull=/hang interval=100ms timeout=50ms fails=1;""")
+        caller = Caller(front)
+
+        wait_until(lambda: web.hung_count >= 3, "each check is asked over a connection that is free")
+        wait_until(lambda: caller.pull("/x").status_code == 200, "who asks is answered")
+        caller.send(*[Packet(seq=seq, uri="/x") for seq in range(20)])
+        assert 504 not in [reply.status_code for reply in caller.receive_many(20)]
+
+
+def test_who_is_not_checked_any_more_is_not_ill(chain):
+    """A reload takes the check away that has said so."""
+    front = chain.front(chain.backs(2), in_upstream="hash $arg_key; "
+                        "health_check pull=/who interval=50ms fails=1;",
+                        in_peer="")
+    text = front.conf_path.read_text()
+    caller = Caller(front)
+
+    wait_until(lambda: {caller.pull(f"/who?key={i}").body for i in range(20)} == {b"b0", b"b1"},
+               "both are connected")
+    front.write_conf(text.replace("pull=/who", "pull=/nothing"), preamble="")
+    assert front.ask("reload")[0] == "ok"
+    front.wait_for_log("upstream-ill", count=2)
+    front.write_conf(text.replace("health_check pull=/who interval=50ms fails=1;", "")
+                     .replace("hash $arg_key;", ""), preamble="")
+    assert front.ask("reload")[0] == "ok"
+    caller.pull("/who")
+    front.wait_for_log("upstream-well", count=2)
