@@ -258,6 +258,20 @@ def test_without_auth_renew_a_session_is_what_it_is(start):
     assert guest.ask("/who") == (200, "ann,token,admin,ann")
 
 
+@pytest.mark.parametrize("uri, code", [
+    ("/auth", 409), ("/auth?again", 409), ("/auth#again", 409), ("/%61uth", 409), ("/aut%68", 409),
+    ("tp://host/auth", 409), ("/author", 200), ("/aut", 200), ("/auth/", 200), ("/au%2574", 200),
+])
+def test_credentials_of_a_live_session_are_known_by_the_path(start, uri, code):
+    server = start(conf())
+    guest = Guest(server, "teleport")
+
+    assert guest.present("ann:secret-ann") == 200
+    assert guest.ask("/who")[0] == 200
+    assert guest.ask(uri)[0] == code
+    assert guest.ask("/who")[0] == 200
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_revoking_ends_sessions(start, certificates, context, protocol):
     server = start(conf("", certificates))
