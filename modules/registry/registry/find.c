@@ -57,7 +57,7 @@ registry_find(struct tp_sessions *home, const void *module_conf, struct tp_str n
     registry_groups_refresh(use->view);
     if (name.len > 0) {
         group = registry_group_find(use->view, conf->reach == REGISTRY_LOCAL ? 'S' : 's', name);
-    } else if (exchange != NULL) {
+    } else if (exchange != NULL && tp_exchange_path(exchange).len > 0) {
         group = registry_group_of_path(use->view, conf->reach == REGISTRY_LOCAL ? 'U' : 'u',
                                        tp_exchange_path(exchange));
     }

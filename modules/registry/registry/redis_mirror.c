@@ -207,8 +207,8 @@ mirror_connect(struct registry_mirror *mirror)
     const struct registry_redis_options options = {
         .home = mirror->home,
         .address = conf->store.address,
-        .user = conf->store.user,
-        .password = conf->store.password,
+        .user = conf->store.user.len > 0 ? conf->store.user : TP_STR(""),
+        .password = conf->store.password.len > 0 ? conf->store.password : TP_STR(""),
         .database = conf->store.database,
         .prefix = conf->store.prefix,
         .on_change = mirror_on_change,

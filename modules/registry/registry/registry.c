@@ -362,7 +362,8 @@ registry_validate_store(const struct tp_block *block, struct registry_conf *conf
     } else if (store->address.len == 0) {
         why = "it needs the address of the Redis server, such as 127.0.0.1:6379";
     } else if ((why = registry_mirror_check(store->address)) == NULL) {
-        why = store->prefix.len > REGISTRY_REDIS_PREFIX_MAX ? "a prefix has at most 128 bytes"
+        why = store->prefix.len == 0 || store->prefix.len > REGISTRY_REDIS_PREFIX_MAX
+                  ? "a prefix has from 1 to 128 bytes"
               : store->advertise.len > REGISTRY_KEY_MAX
                   ? "the address that is advertised has at most 127 bytes"
               : registry_has_other_store(block, conf)
@@ -559,5 +560,5 @@ prefix_has(struct tp_str prefix, struct tp_str uri)
 static bool
 text_equal(struct tp_str left, struct tp_str right)
 {
-    return left.len == right.len && memcmp(left.data, right.data, left.len) == 0;
+    return left.len == right.len && (left.len == 0 || memcmp(left.data, right.data, left.len) == 0);
 }
