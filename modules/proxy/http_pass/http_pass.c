@@ -30,7 +30,7 @@ static struct tp_buf *target_make(struct tp_exchange *exchange, struct tp_str pa
 static const struct tp_directive http_pass_directives[] = {
     {
         .name = "http_pass", .where = TP_IN_ROUTE, TP_TEXT(struct http_pass_conf, url),
-        .since = "0.2",
+        .since = "0.1",
         .brief = "Passes what comes on as a POST to a URL, with the uri behind its path: "
                  "http://10.0.0.7:8080/api, or http://NAME/api and https://NAME/api of an "
                  "upstream block.",

@@ -62,7 +62,7 @@ static const char *const secret_names[] = {
 
 static const struct tp_directive session_pass_directives[] = {
     {
-        .name = "session_pass", .where = TP_IN_ROUTE, .takes_nothing = true, .since = "0.2",
+        .name = "session_pass", .where = TP_IN_ROUTE, .takes_nothing = true, .since = "0.1",
         .brief = "Passes what comes on to the session whose id is the first part behind the "
                  "route's uri, as the rest of it; whoever reaches the route reaches every session "
                  "that has an id.",
@@ -70,13 +70,13 @@ static const struct tp_directive session_pass_directives[] = {
     {
         .name = "session_pass_timeout", .where = TP_IN_PEER | TP_IN_SERVER | TP_IN_ROUTE,
         TP_TIME(struct session_pass_conf, timeout), .preset = "30s", .min = "1ms", .max = "1h",
-        .since = "0.2",
+        .since = "0.1",
         .brief = "How long a session has to answer what session_pass asks of it; then 504.",
     },
     {
         .name = "session_pass_pulls", .where = TP_IN_PEER | TP_IN_SERVER | TP_IN_ROUTE,
         TP_NUMBER(struct session_pass_conf, pulls), .preset = "1024", .min = "1",
-        .max = "1000000", .since = "0.2",
+        .max = "1000000", .since = "0.1",
         .brief = "How many PULLs and PUSHes of such a route may be under way in a worker; further "
                  "ones are answered with 503.",
     },
