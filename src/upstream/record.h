@@ -129,6 +129,9 @@ struct upstream_target *tp__target_create(struct tp_upstream *upstream,
                                           const struct tp_upstream_place *place,
                                           struct tp_str address) TP_MUST_CHECK;
 
+/* Are the sessions that it has what a place that is configured so wants? */
+bool tp__target_fits(const struct upstream_target *target, const struct tp_upstream_place *place);
+
 /* It is configured so now, and has been before. */
 void tp__target_use(struct upstream_target *target, const struct tp_upstream_place *place);
 

@@ -61,6 +61,15 @@ tp__target_create(struct tp_upstream *upstream, const struct tp_upstream_place *
     return target;
 }
 
+bool
+tp__target_fits(const struct upstream_target *target, const struct tp_upstream_place *place)
+{
+    const struct tp_source *wanted = &place->dial->source;
+
+    return target->source->protocol->protocol == wanted->protocol->protocol
+           && (target->source->tls == NULL) == (wanted->tls == NULL);
+}
+
 void
 tp__target_use(struct upstream_target *target, const struct tp_upstream_place *place)
 {

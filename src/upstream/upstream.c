@@ -392,6 +392,9 @@ upstream_configure(struct tp_upstream *upstream, const struct tp_upstream_option
         const struct tp_upstream_place *place = &options->places[i];
         struct upstream_target *target = tp__upstream_find_target(upstream, place->key);
 
+        if (target != NULL && !tp__target_fits(target, place)) {
+            target = NULL; /* and it goes, with the sessions it has */
+        }
         if (target != NULL) {
             tp__target_use(target, place);
         } else if (upstream_make_room(upstream, upstream->balancer.count + 1) == TP_OK) {
@@ -662,5 +665,5 @@ member_use(struct upstream_target *target, const struct tp_upstream_member *memb
     target->session_number = member->session_number;
     target->place.weight = member->weight;
     target->place.max_pulls = member->max_pulls;
-    target->is_draining = member->is_draining;
+    target->is_draining = member->is_draining || target->upstreams->is_stopped;
 }

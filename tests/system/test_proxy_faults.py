@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from harness.wait import wait_until
+from harness.wait import PATIENCE_SECONDS, wait_until
 from harness.wire25 import Caller, Packet
 
 BACK = """
@@ -192,3 +192,21 @@ def test_who_is_not_checked_any_more_is_not_ill(chain):
     assert front.ask("reload")[0] == "ok"
     caller.pull("/who")
     front.wait_for_log("upstream-well", count=2)
+
+
+@pytest.mark.parametrize("option", ["protocol=raw", "protocol=http", "ssl"])
+def test_what_is_spoken_to_a_server_changes_with_a_reload(chain, option):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE_SECONDS)
+        address = "127.0.0.1:%d" % listener.getsockname()[1]
+        front = chain.front([address])
+        text = front.conf_path.read_text()
+        before, _ = listener.accept()
+        front.write_conf(text.replace(address, f"{address} {option}"), preamble="")
+        assert front.ask("reload")[0] == "ok"
+        before.settimeout(PATIENCE_SECONDS)
+        assert before.recv(1) == b""
+        Caller(front).send(Packet(uri="/x"))
+        after, _ = listener.accept()
+        after.close()
+        before.close()
