@@ -76,7 +76,7 @@ tp__balance_by_hash(const struct tp_balancer *balancer, uint64_t hash)
     while (first < end) {
         size_t middle = first + (end - first) / 2;
 
-        if (balancer->points[middle].from < hash) {
+        if (balancer->points[middle].upto < hash) {
             first = middle + 1;
         } else {
             end = middle;
@@ -109,7 +109,7 @@ tp__balancer_make_ring(struct tp_balancer *balancer)
 
         for (size_t j = 0; j < own_count; j++) {
             points[count++] = (struct tp_ring_point){
-                .from = tp__hash_number(share->mark ^ tp__hash_number(j)),
+                .upto = tp__hash_number(share->mark ^ tp__hash_number(j)),
                 .share = (uint32_t) i,
             };
         }
@@ -169,8 +169,8 @@ point_compare(const void *one, const void *other)
     const struct tp_ring_point *a = one;
     const struct tp_ring_point *b = other;
 
-    if (a->from != b->from) {
-        return a->from < b->from ? -1 : 1;
+    if (a->upto != b->upto) {
+        return a->upto < b->upto ? -1 : 1;
     }
     return a->share < b->share ? -1 : (int) (a->share > b->share);
 }

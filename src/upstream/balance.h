@@ -18,9 +18,9 @@ struct tp_share {
     uint64_t mark;    /* what places it on the ring: of its name, so that it stays there */
 };
 
-/* A place on the ring, from which on what is hashed belongs to `share`. */
+/* A place on the ring: what is hashed to there, from behind the point before, is `share`'s. */
 struct tp_ring_point {
-    uint64_t from;
+    uint64_t upto;
     uint32_t share;
 };
 

@@ -111,17 +111,18 @@ struct tp_pass_options {
 const struct tp_pass_options *tp_pass_options_of(const struct tp_block *block);
 
 /*
- * Passes the exchange on and answers it, later or now: with what comes back; with 502 when no place
- * could do it, and 504 when none has in time, at once and whatever dies.  A PUSH goes as a PULL
- * where the other protocol has none, and what is answered ends it.  For handlers.
+ * Passes the exchange on and answers it, later or now: with what comes back; with 503 when no place
+ * has taken it, 502 when one was lost that may have done it, 504 when it has not answered in time;
+ * at once and whatever dies.  A PUSH goes as a PULL where the other protocol has none, and what is
+ * answered ends it.  For handlers.
  */
 void tp_upstream_pass(struct tp_upstream *upstream, struct tp_exchange *exchange,
                       const struct tp_pass_options *options);
 
 /*
  * Asks one of the places on our own account.  `on_reply` is called exactly once, from the loop and
- * never from within this call, unless another result than TP_OK is returned: TP_FULL, TP_TOO_LARGE,
- * TP_NO_MEMORY.  Of `options`, uri, timeout and tries count; `hash` chooses, where a key does.
+ * never from within this call, unless another result than TP_OK is returned: TP_GONE: no place can
+ * take it; TP_NO_MEMORY.  Where a key chooses, that is the body.
  */
 struct tp_upstream_question {
     struct tp_str uri;
