@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from harness.build import GUARDS, ROOT, configure, run, write_module
+from harness.build import LEFT_OUT, ROOT, configure, run, write_module
 
 
 def write_compiler(folder, body):
@@ -194,7 +194,7 @@ def test_the_program_knows_how_it_was_configured(build):
         assert argument in answer.stdout
 
 
-@pytest.mark.parametrize("name", GUARDS)
+@pytest.mark.parametrize("name", LEFT_OUT)
 def test_an_absent_directive_names_the_option_that_brings_it(build, name):
     objs, _ = build
     directive = next(line.split('"')[1] for line in (objs / "modules.c").read_text().splitlines()

@@ -98,10 +98,17 @@ class Backend(Member):
 
 
 def callers(server, count, workers):
+    """So many, and more until each worker has one: on a loaded machine one may come late to all."""
     found = [Caller(server) for _ in range(count)]
-    if workers > 1:
-        wait_until(lambda: all(worker["sessions"] > 0 for worker in server.workers().values()),
-                   "each worker has a session")
+
+    def are_everywhere():
+        if all(worker["sessions"] > 0 for worker in server.workers().values()):
+            return True
+        found.append(Caller(server))
+        found[-1].pull("/nothing")
+        return False
+
+    wait_until(are_everywhere, "each worker has a session")
     return found
 
 
