@@ -9,6 +9,7 @@ import pytest
 from harness.redis import Redis
 from harness.wait import wait_until
 from harness.wire25 import PULL, Caller
+from test_examples import shipped
 from test_registry import Member
 from test_registry_routing import Backend, Load
 
@@ -223,6 +224,17 @@ def test_what_stands_there_that_is_none_of_ours_does_no_harm(start_server, redis
     within(1, lambda: len(members(two)) == 1, "what is ours is seen")
     two.wait_for_log("registry-redis-wrong")
     assert pull(two) == "one"
+    end_dials(one, two)
+
+
+def test_the_shipped_configuration_makes_a_set_of_two_machines(start_server, redis, tp):
+    text = shipped("registry-redis.conf").replace("127.0.0.1:6379", redis.address) \
+        .replace("127.0.0.1:29392", "127.0.0.1:$PORT3")
+    one, two = start_server(text), start_server(text)
+    tp.start("serve", f"127.0.0.1:{one.port('$PORT2')}", "/math/*", "--echo", "--register", "math")
+    wait_until(lambda: members(one) and members(two), "both know it")
+    for server in (one, two):
+        assert Caller(server).pull("/math/add", b"[7]").body == b"[7]"
     end_dials(one, two)
 
 
