@@ -24,6 +24,8 @@ static const struct tp_block *upstream_find(const struct tp_block *peer, struct 
 static const struct tp_block *peer_of(const struct tp_block *block);
 static const struct tp_module *finder_of(const struct tp_block *block, struct tp_str name,
                                          struct tp_str *found_name);
+static void name_check_scheme(const struct tp_block *block, const char *directive,
+                              struct tp_str name);
 static bool name_is_address(struct tp_str name);
 static bool url_take_scheme(struct tp_str url, struct tp_str *rest, bool *has_tls);
 static void url_check_path(const struct tp_block *block, const char *directive, struct tp_str path);
@@ -324,6 +326,8 @@ tp_upstream_declare(const struct tp_block *block, const char *directive,
         tp_conf_complain(block, directive, 0,
                          "there is no upstream \"%.*s\", and it is no address with a port",
                          (int) name.len, name.data);
+    } else {
+        name_check_scheme(block, directive, name);
     }
     ref->next = conf->refs;
     conf->refs = ref;
@@ -498,6 +502,23 @@ finder_of(const struct tp_block *block, struct tp_str name, struct tp_str *found
         }
     }
     return NULL;
+}
+
+/* With a scheme it is the address of a host, and hosts are seldom called like an upstream. */
+static void
+name_check_scheme(const struct tp_block *block, const char *directive, struct tp_str name)
+{
+    struct tp_str rest;
+
+    (void) tp__str_cut(name, ':', &rest);
+    struct tp_str host = tp__str_skip(rest, tp__str_starts_with(rest, TP_STR("//")) ? 2 : 0);
+
+    if (host.len < rest.len && upstream_find(peer_of(block), host) != NULL) {
+        tp_conf_complain(block, directive, 0,
+                         "an upstream is named without a scheme, \"%.*s\": its servers say what "
+                         "they speak",
+                         (int) host.len, host.data);
+    }
 }
 
 static bool

@@ -597,6 +597,8 @@ WRONG = [
     ("upstream u { server 127.0.0.1:1; } upstream u { server 127.0.0.1:2; }", "already"),
     ("upstream a/b { server 127.0.0.1:1; }", "name"),
     ("server { listen 127.0.0.1:$PORT; pull * { proxy_pass nobody; } }", "no upstream \"nobody\""),
+    ("upstream u { server 127.0.0.1:1; } "
+     "server { listen 127.0.0.1:$PORT; pull * { proxy_pass http://u; } }", "without a scheme, \"u\""),
     ("server { listen 127.0.0.1:$PORT; pull * { proxy_pass tls://127.0.0.1:1; } }", "upstream block"),
     ("server { listen 127.0.0.1:$PORT; pull * { proxy_pass; } }", "proxy_pass"),
     ("proxy_timeout never;", "proxy_timeout"),
