@@ -626,6 +626,8 @@ relay_on_reply(const struct tp_reply *reply, void *owner)
         .metadata = tp_reply_metadata(reply),
         .body = tp_reply_body(reply),
         .body_codec = tp_reply_body_codec(reply),
+        .is_answered = reply->is_answered,
+        .was_sent = reply->was_sent,
     };
     struct tp_parcel parcel;
 
@@ -688,6 +690,8 @@ courier_on_outcome(struct tp_courier *courier, struct tp_str bytes)
         .metadata = outcome.metadata,
         .body = outcome.body,
         .body_codec = outcome.body_codec,
+        .is_answered = outcome.is_answered,
+        .was_sent = outcome.was_sent,
     };
     bool has_reply = outcome.result == TP_OK && outcome.status.code != 0;
 

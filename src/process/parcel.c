@@ -38,7 +38,10 @@ struct outcome_head {
     uint32_t cause_len;
     uint32_t metadata_len;
     uint32_t body_len;
-    uint32_t body_codec;
+    uint8_t body_codec;
+    uint8_t is_answered;
+    uint8_t was_sent;
+    uint8_t unused;
 };
 
 struct question_head {
@@ -127,6 +130,8 @@ tp__parcel_write_outcome(struct tp_parcel *parcel, const struct tp_parcel_outcom
         .metadata_len = (uint32_t) outcome->metadata.len,
         .body_len = (uint32_t) outcome->body.len,
         .body_codec = outcome->body_codec,
+        .is_answered = outcome->is_answered,
+        .was_sent = outcome->was_sent,
     };
 
     parcel_begin(parcel, TP_BUS_OUTCOME, &head, sizeof(head));
@@ -232,7 +237,9 @@ tp__parcel_read_outcome(struct tp_str bytes, struct tp_parcel_outcome *outcome)
     outcome->request = head.request;
     outcome->result = (enum tp_result) head.result;
     outcome->status.code = head.code;
-    outcome->body_codec = (uint8_t) head.body_codec;
+    outcome->body_codec = head.body_codec;
+    outcome->is_answered = head.is_answered != 0;
+    outcome->was_sent = head.was_sent != 0;
     return bytes.len == 0;
 }
 

@@ -53,6 +53,8 @@ struct tp_parcel_outcome {
     struct tp_status status;
     struct tp_str metadata;
     uint8_t body_codec;
+    bool is_answered; /* see struct tp_reply */
+    bool was_sent;
     struct tp_str body;
 };
 

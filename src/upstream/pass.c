@@ -371,23 +371,14 @@ pass_send_away(struct upstream_pass *pass, uint64_t session_number)
 static void
 pass_on_remote(enum tp_result result, const struct tp_reply *reply, void *owner)
 {
-    struct tp_reply lost = {
+    /* It was not taken there; of a worker that died nobody knows. */
+    const struct tp_reply lost = {
         .status = tp_status_of(result == TP_TIMED_OUT ? TP_STATUS_GATEWAY_TIMEOUT
                                                       : TP_STATUS_CONNECTION_CLOSED),
-        .was_sent = true,
+        .was_sent = result == TP_GONE || result == TP_TIMED_OUT,
     };
-    struct tp_reply came;
 
-    if (result != TP_OK) {
-        /* It was not taken there; of a worker that died nobody knows. */
-        lost.was_sent = result == TP_GONE || result == TP_TIMED_OUT;
-        pass_on_reply(&lost, owner);
-        return;
-    }
-    came = *reply;
-    came.is_answered = came.status.code != TP_STATUS_CONNECTION_CLOSED;
-    came.was_sent = true;
-    pass_on_reply(&came, owner);
+    pass_on_reply(result == TP_OK ? reply : &lost, owner);
 }
 
 static void
