@@ -21,7 +21,8 @@
     ROW(VERSION,    'v', "",           "Prints the version and ends.")                            \
     ROW(BUILD,      'V', "",           "Prints version, compiler and configure arguments.")       \
     ROW(HELP,       'h', "[TOPIC]",    "Prints this, or what TOPIC is: a directive, or one of "   \
-                                       "directives, logs, counters, reasons, variables.")
+                                       "directives, logs, counters, reasons, variables, hooks, "  \
+                                       "protocols.")
 /* clang-format on */
 
 enum tp_run_mode {
