@@ -19,6 +19,7 @@ enum {
 #define NS_PER_SECOND INT64_C(1000000000)
 
 static void log_write(struct tp_log_sink *sink, const char *line, size_t len);
+static enum tp_log_level client_log_level(const struct tp_settings *settings);
 static bool client_can_read(struct tp_client *client, const char *path);
 static enum tp_exit_code client_dial(struct tp_client *client);
 static enum tp_exit_code client_listen(struct tp_client *client);
@@ -37,7 +38,7 @@ tp__client_open(struct tp_client *client, const struct tp_settings *settings,
     client->signals = -1;
     client->sink = (struct tp_log_sink){ log_write, tp__system_process_id };
     client->log.sink = &client->sink;
-    client->log.level = settings->is_verbose ? TP_LOG_INFO : TP_LOG_ALERT;
+    client->log.level = client_log_level(settings);
     tp__screen_init(&client->output, stdout, settings->has_no_color);
     tp__screen_init(&client->messages, stderr, settings->has_no_color);
 
@@ -293,6 +294,16 @@ log_write(struct tp_log_sink *sink, const char *line, size_t len)
 {
     (void) sink;
     fwrite(line, 1, len, stderr);
+}
+
+/* Who connects again and again would otherwise do so in silence, whatever the reason. */
+static enum tp_log_level
+client_log_level(const struct tp_settings *settings)
+{
+    if (settings->is_verbose) {
+        return TP_LOG_INFO;
+    }
+    return settings->redial != 0 && !settings->is_quiet ? TP_LOG_WARN : TP_LOG_ALERT;
 }
 
 /* The library reads it, when it is connected: what is wrong with it now is said now. */

@@ -265,8 +265,9 @@ service_on_reply(const struct tp_reply *reply, void *owner)
         tp__loop_start_timer(service->peer->loop, &service->again, ANNOUNCE_AGAIN_MS);
     }
     if (status->code != TP_STATUS_OK && status->code != TP_STATUS_CONNECTION_CLOSED) {
-        tp_log_warn(&service->peer->log, "announcement-refused", "service=%s status=%d text=%.*s",
-                    service->name, (int) status->code, TP_STR_ARG(status->text));
+        tp_log_warn(&service->peer->log, "announcement-refused",
+                    "service=%s status=%d text=\"%.*s\"", service->name, (int) status->code,
+                    TP_STR_ARG(status->text));
     }
     if (service->on_reply != NULL) {
         service->on_reply(reply, service->owner);

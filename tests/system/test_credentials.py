@@ -95,6 +95,15 @@ def test_tp_is_told_that_they_are_wrong(server, tp, tmp_path, scheme):
     assert "wrong-horse" not in errors
 
 
+def test_tp_that_tries_again_says_why(server, tp, tmp_path):
+    arguments = ("serve", address(server, ""), "*", "--echo", "--redial", "1", "--credentials",
+                 str(credentials(tmp_path, "lamp:wrong-horse")))
+    code, _, errors = tp.run(*arguments)
+
+    assert code != 0 and "credentials-refused" in errors and "401" in errors
+    assert "credentials-refused" not in tp.run(*arguments, "--quiet")[2]
+
+
 def test_the_environment_says_them_too(server, tp, tmp_path):
     right, wrong = f"lamp:{SECRET}", "lamp:wrong"
 
