@@ -21,7 +21,7 @@ enum {
 static const char manual_brief[] = "asks, tells, answers and measures peers that speak Teleport";
 
 static const char manual_address[] =
-    "An ADDRESS is host:port, [::1]:port, unix:/path, or a port of this machine alone; a URI "
+    "An ADDRESS is host:port, [::1]:port, unix:/path, or just a port, of this machine; a URI "
     "begins with \"/\".  A BODY is taken as it stands, from a file as @FILE, or from standard "
     "input as -.";
 

@@ -54,7 +54,8 @@ const struct tp_option tp__options[] = {
       .brief = "The id of the session at this end; --exec and --json pass it on." },
     { .name = "listen", .letter = 'l', .value = "ADDRESS", .kind = TP_OPTION_TEXT,
       .offset = AT(listen), .groups = TP_OPTIONS_LISTEN,
-      .brief = "Accepts sessions here, and dials only where an ADDRESS is given too." },
+      .brief = "Accepts sessions here, at every IPv4 address where it is just a port, and dials only "
+               "where an ADDRESS is given too." },
 
     /* What is sent. */
     { .name = "header-codec", .value = "CODEC", .kind = TP_OPTION_CODEC,
