@@ -19,6 +19,10 @@
 
 #include <string.h>
 
+enum {
+    REDIAL_MAX_MS = 1000, /* where nobody writes another */
+};
+
 /* What the parts of one upstream have in common while it is built. */
 struct upstream_building {
     struct tp_cycle *cycle;
@@ -36,7 +40,7 @@ static void place_build(const struct upstream_building *building,
 static const struct tp_dial *dial_build(const struct upstream_building *building,
                                         const struct tp_upstream_server_conf *conf,
                                         const char *origin);
-static struct tp_dialing place_dialing(const struct tp_dial_conf *conf);
+static struct tp_dialing place_dialing(const struct tp_block *block);
 static void ref_build(const struct upstream_building *building, struct tp_upstream_ref *ref);
 static const struct tp_upstream_options *ref_find(const struct tp_cycle *cycle, struct tp_str name);
 
@@ -226,16 +230,20 @@ dial_build(const struct upstream_building *building, const struct tp_upstream_se
         .tls_name = has_tls ? tp__tls_conf_name(tls, &cycle->arena, &target) : NULL,
         .credentials = tp__cycle_credentials_of(dialing),
     };
-    dial->dialing = place_dialing(dialing);
+    dial->dialing = place_dialing(building->block);
     dial->dialing.target = target;
     return dial;
 }
 
-/* A place that does not come back is dialed all the same: it is one of several. */
+/*
+ * One that does not come back is dialed all the same: it is one of several.  What nobody has written
+ * is shorter than for a dial, because PULLs wait for the place, and go elsewhere meanwhile.
+ */
 static struct tp_dialing
-place_dialing(const struct tp_dial_conf *conf)
+place_dialing(const struct tp_block *block)
 {
-    return (struct tp_dialing){
+    const struct tp_dial_conf *conf = tp_block_conf(block, &tp__module_dial);
+    struct tp_dialing dialing = {
         .timeout = conf->dial_timeout,
         .redial = {
             .first = conf->redial_first.ms > 0 ? conf->redial_first : conf->redial_max,
@@ -243,6 +251,11 @@ place_dialing(const struct tp_dial_conf *conf)
             .times = conf->redial_times,
         },
     };
+
+    if (strcmp(tp__conf_origin(block, "redial", 0), "default") == 0) {
+        dialing.redial.max.ms = REDIAL_MAX_MS;
+    }
+    return dialing;
 }
 
 /* A name of no bytes is how members are dialed. */

@@ -93,7 +93,8 @@ static const struct tp_directive dial_directives[] = {
     {
         .name = "redial", .where = IN_DIALS,
         TP_ARGUMENTS(redial_arguments), .applies = TP_APPLIES_NEW_SESSIONS, .since = "0.1",
-        .brief = "How a dialed session comes back when its connection broke or cannot be had.",
+        .brief = "How a dialed session comes back when its connection broke or cannot be had; in an "
+                 "upstream the longest pause is 1s where nobody writes another.",
     },
     {
         .name = "dial_timeout", .where = IN_DIALS,
