@@ -176,9 +176,7 @@ def test_the_members_of_a_server_that_dies_are_forgotten(start_server, redis):
     Backend(one, "one")
     Backend(three, "three", service="other", uris=["/other"])
     within(1, lambda: members(two) and members(two, "other"), "they are seen")
-    for pid in [one.process.pid, *one.worker_pids().values()]:
-        one.signal(signal.SIGKILL, pid)
-    one.wait_for_end(-signal.SIGKILL)
+    one.die()
     for name in ("logs/teleport.pid", "logs/teleport.control"):
         one.allow_file(name)
     wait_until(lambda: members(two) == {}, "its members are gone")

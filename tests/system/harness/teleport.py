@@ -97,6 +97,7 @@ class Teleport:
 
     def start(self, *arguments, is_ready=None):
         """Starts in the foreground; returns when all workers serve, or when `is_ready()`."""
+        self.exit_code = 0
         with open(self.home / "output", "ab") as output:
             self.process = subprocess.Popen(
                 [self.binary, "-p", str(self.prefix), "-c", str(self.conf_path), *arguments],
@@ -340,6 +341,14 @@ class Teleport:
         unexpected = {name for name in left
                       if not re.match(r"conf/|logs/[^/]*\.log(\.\d+)?$", name)}
         assert unexpected <= self._files_allowed, f"files are left over: {unexpected}"
+
+    def die(self):
+        """Master and workers at once, so that none of them has time to say that another is gone."""
+        pids = [*self.worker_pids().values(), self.process.pid]
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                os.kill(pid, number)
+        self.wait_for_end(-signal.SIGKILL)
 
     def kill_all(self):
         """When a test has failed nothing of it may stay."""
