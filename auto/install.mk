@@ -8,7 +8,7 @@ INSTALL_LIB := $(PREFIX)/lib
 INSTALL_UNIT := $(PREFIX)/lib/systemd/system
 INSTALL_BIN := $(PREFIX)/bin
 INSTALL_MAN := $(PREFIX)/share/man/man1
-reference := directives logs counters reasons variables hooks protocols
+reference := directives logs counters reasons awaiting variables hooks protocols
 to = $(DESTDIR)$(1)
 
 install: $(program) install-libteleport install-tp
@@ -20,7 +20,7 @@ install: $(program) install-libteleport install-tp
 	$(Q)install -m 644 conf/teleport.conf $(call to,$(CONF_PATH)).default
 	$(Q)test -e $(call to,$(CONF_PATH)) || cp $(call to,$(CONF_PATH)).default $(call to,$(CONF_PATH))
 	$(Q)for file in conf/examples/*; do \
-		test ! -f "$$file" || install -m 644 "$$file" $(call to,$(dir $(CONF_PATH))examples); done
+		test ! -e "$$file" || cp -RL "$$file" $(call to,$(dir $(CONF_PATH))examples); done
 	$(Q)for file in README.md CHANGES.md LICENSE docs; do \
 		test ! -e "$$file" || cp -R "$$file" $(call to,$(INSTALL_SHARE)); done
 	$(Q)sed -e 's|@SBIN_PATH@|$(SBIN_PATH)|g' -e 's|@CONF_PATH@|$(CONF_PATH)|g' \

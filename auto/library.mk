@@ -8,7 +8,7 @@ static_libteleport := $(OBJS)/libteleport.a
 shared_libteleport := $(OBJS)/libteleport.so.$(VERSION)
 
 pic := $(OBJS)/pic
-pic_sources := $(call find_sources,$(addprefix src/,base os packet event net share session peer))
+pic_sources := $(call find_sources,$(addprefix src/,base os packet format event net share metrics server session peer))
 pic_module_objects := $(foreach name,$(LIBRARY_MODULES),$(patsubst $(MODULE_DIR_$(name))/%.c,\
 	$(pic)/modules/$(name)/%.o,$(wildcard $(MODULE_DIR_$(name))/*.c)))
 pic_objects := $(patsubst %.c,$(pic)/%.o,$(pic_sources)) $(pic)/library.o $(pic_module_objects)

@@ -8,7 +8,7 @@
 .SUFFIXES:
 .SECONDARY:
 unexport CC CFLAGS LDFLAGS
-.PHONY: all libteleport install demo test unit replay tidy format asan fuzz bench docs docs-check clean help
+.PHONY: all libteleport install demo test test-all unit replay tidy format asan fuzz bench docs docs-check clean help
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)')
@@ -32,8 +32,11 @@ peer_objects := $(call objects_of,$(call find_sources,src/peer)) $(OBJS)/library
 library_objects := $(call objects_of,$(filter-out src/process/% src/cycle/% src/peer/% src/cli/%,\
 	$(call find_sources,src)))
 module_sources = $(filter-out $(MODULE_ABSENT_$(1)),$(wildcard $(MODULE_DIR_$(1))/*.c))
+# Pages with what belongs to them are a part of the program.
+module_files = $(wildcard $(addprefix $(MODULE_DIR_$(1))/,*.html *.css *.js))
 module_objects = $(foreach name,$(MODULES),$(patsubst $(MODULE_DIR_$(name))/%.c,\
-	$(OBJS)/modules/$(name)/%.o,$(call module_sources,$(name))))
+	$(OBJS)/modules/$(name)/%.o,$(call module_sources,$(name))) \
+	$(patsubst $(MODULE_DIR_$(name))/%,$(OBJS)/modules/$(name)/%.o,$(call module_files,$(name))))
 server_objects := $(process_objects) $(peer_objects) $(module_objects) $(OBJS)/modules.o
 
 all: $(program) libteleport tp
@@ -67,6 +70,14 @@ $(OBJS)/modules/$(1)/%.o: $(MODULE_DIR_$(1))/%.c $(OBJS)/Makefile
 	$$(call say,CC,$$<)
 	@mkdir -p $$(@D)
 	$$(Q)$$(COMPILE) $$(INCLUDE_MODULE) $$(MODULE_FLAGS_$(1)) $$<
+
+$(OBJS)/modules/$(1)/%.o: $(OBJS)/modules/$(1)/%.c
+	$$(Q)$$(COMPILE) $$<
+
+$(OBJS)/modules/$(1)/%.c: $(MODULE_DIR_$(1))/% auto/embed $(OBJS)/Makefile
+	$$(call say,EMBED,$$<)
+	@mkdir -p $$(@D)
+	$$(Q)auto/embed $(1) $$< >$$@
 endef
 $(foreach name,$(MODULES),$(eval $(call module_rule,$(name))))
 
@@ -95,6 +106,7 @@ help:
 	@echo "make install-libteleport  installs headers and library only"
 	@echo "make demo       starts it on conf/teleport.conf and says what to type next"
 	@echo "make test       unit tests, the fuzz corpora, system tests"
+	@echo "make test-all   the same, and nothing is left out for want of a program"
 	@echo "make asan       all of that under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make fuzz       fuzzes each parser for SECONDS=60"
 	@echo "make bench      measures beside a bare echo; BENCH=--quick takes a minute, BENCH=--help more"

@@ -20,13 +20,22 @@ fuzz_programs := $(patsubst %,$(OBJS)/tests/fuzz/%.fuzz,$(fuzz_names))
 test: test-needs $(program) $(client) $(unit_program) $(replay_programs)
 	$(Q)auto/test $(abspath $(OBJS)) unit replay system
 
+# Tests that need these are left out of `make test` where they are not there.
+test_programs := chromium promtool redis-server
+
+test-all: test-all-needs test
+
 unit: test-needs $(unit_program)
 	$(Q)auto/test $(abspath $(OBJS)) unit
 
 replay: $(replay_programs)
 	$(Q)auto/test $(abspath $(OBJS)) replay
 
-.PHONY: test-needs fuzz-programs always
+.PHONY: test-needs test-all-needs fuzz-programs always
+
+test-all-needs:
+	@for program in $(test_programs); do command -v $$program >/dev/null || { \
+		echo "There is no $$program: ./configure --install-deps=all"; exit 1; }; done
 
 test-needs:
 	@test -n "$(CHECK_LIBS)" || { \

@@ -72,6 +72,9 @@
     ROW("peer-option-wrong", \
         "A program asked the library for a peer with an option that cannot be what it is; the " \
         "option is named.") \
+    ROW("pass-failed", \
+        "What was to be passed on could not be, or was not answered, for the reason named; of one " \
+        "upstream that is said once a second, with how many were not logged since.") \
     ROW("reload-failed", \
         "A reload failed, for the reason given; the configuration before it stays in force.") \
     ROW("reloaded", \

@@ -292,8 +292,11 @@ tp__client_exit_of_result(enum tp_result result)
 static void
 log_write(struct tp_log_sink *sink, const char *line, size_t len)
 {
-    (void) sink;
-    fwrite(line, 1, len, stderr);
+    const struct tp_client *client = TP_CONTAINER_OF(sink, struct tp_client, sink);
+
+    if (!client->is_silent) {
+        fwrite(line, 1, len, stderr);
+    }
 }
 
 /* Who connects again and again would otherwise do so in silence, whatever the reason. */
@@ -370,6 +373,7 @@ client_take_signal(struct tp_client *client)
     enum tp_system_signal number;
 
     while ((number = tp__system_read_signal(client->signals)) != TP_SIGNAL_NONE) {
+        client->is_resized = client->is_resized || number == TP_SIGNAL_RESIZED;
         if (number != TP_SIGNAL_END) {
             continue;
         }

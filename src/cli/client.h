@@ -33,6 +33,8 @@ struct tp_client {
     bool is_interrupted;
     bool is_draining;
     bool is_done;
+    bool is_silent;  /* nothing is logged: the screen is somebody's */
+    bool is_resized; /* the terminal was; who has seen it takes that back */
     uint64_t drain_until_ns;
 };
 

@@ -49,7 +49,10 @@ enum tp_option_group {
     TP_OPTIONS_CLOSE = 1 << 10,
     TP_OPTIONS_COUNT = 1 << 11, /* of those that do a thing several times */
     TP_OPTIONS_ID = 1 << 12,    /* of those whose session may have an id */
+    TP_OPTIONS_TRACE = 1 << 15,
     TP_OPTIONS_HASH = 1 << 16,
+    TP_OPTIONS_INFLIGHT = 1 << 17,
+    TP_OPTIONS_TOP = 1 << 18,
 };
 
 /* One worked example: what to type, and what that does. */
@@ -89,6 +92,9 @@ extern const struct tp_command tp__command_bench;
 extern const struct tp_command tp__command_ping;
 extern const struct tp_command tp__command_sessions;
 extern const struct tp_command tp__command_close;
+extern const struct tp_command tp__command_inflight;
+extern const struct tp_command tp__command_top;
+extern const struct tp_command tp__command_trace;
 extern const struct tp_command tp__command_hash;
 extern const struct tp_command tp__command_help;
 

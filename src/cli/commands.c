@@ -8,7 +8,7 @@
 const struct tp_command *const tp__commands[] = {
     &tp__command_pull,  &tp__command_push,     &tp__command_listen, &tp__command_serve,
     &tp__command_ping,  &tp__command_bench,    &tp__command_sessions, &tp__command_close,
-    &tp__command_hash,
+    &tp__command_top,   &tp__command_inflight, &tp__command_trace, &tp__command_hash,
     &tp__command_help,  NULL,
 };
 

@@ -5,9 +5,9 @@
  * together and laid out.  The columns are what the server says of a session, so that a newer
  * server's are shown by an older client.
  *
- * Read next: client.c, json_read.c.
+ * Read next: ask.c, inflight.c, json_read.c.
  */
-#include "cli/client.h"
+#include "cli/ask.h"
 #include "cli/json_read.h"
 #include "cli/show.h"
 
@@ -46,11 +46,7 @@ static void table_print_cell(struct control_table *table, size_t column, const c
                              bool is_last);
 static bool table_next_row(struct tp_str *rest, struct tp_str *row);
 static const char *cell_text(struct tp_str value, char *text);
-static enum tp_exit_code control_ask(struct tp_client *client, struct tp_str uri,
-                                     struct tp_str body, struct tp_reply **reply);
 static void close_write_request(FILE *file, const struct tp_settings *settings);
-static void write_member(FILE *file, const char *name, const char *text);
-static bool open_text(FILE **file, char **text, size_t *len);
 
 const struct tp_command tp__command_sessions = {
     .name = "sessions",
@@ -64,8 +60,8 @@ const struct tp_command tp__command_sessions = {
     .takes_address = true,
     .is_for_operators = true,
     .examples = {
-        { "tp sessions unix:logs/control.sock", "who is connected" },
-        { "tp sessions unix:logs/control.sock --remote 10.0.0.7 --json | wc -l",
+        { "tp sessions unix:logs/operator.socket", "who is connected" },
+        { "tp sessions unix:logs/operator.socket --remote 10.0.0.7 --json | wc -l",
           "how many from that address" },
     },
     .run = sessions_run,
@@ -83,8 +79,8 @@ const struct tp_command tp__command_close = {
     .is_for_operators = true,
     .takes_number = true,
     .examples = {
-        { "tp close unix:logs/control.sock 4711", "by its number" },
-        { "tp close unix:logs/control.sock --id alice --reason 'signed out'", "by its id" },
+        { "tp close unix:logs/operator.socket 4711", "by its number" },
+        { "tp close unix:logs/operator.socket --id alice --reason 'signed out'", "by its id" },
     },
     .run = close_run,
 };
@@ -128,12 +124,12 @@ close_run(const struct tp_settings *settings)
         code = tp__client_connect(&client);
     }
     if (code == TP_EXIT_DONE) {
-        code = open_text(&file, &text, &len) ? TP_EXIT_DONE : TP_EXIT_LOCAL;
+        code = tp__ask_open_text(&file, &text, &len) ? TP_EXIT_DONE : TP_EXIT_LOCAL;
     }
     if (code == TP_EXIT_DONE) {
         close_write_request(file, settings);
         fclose(file);
-        code = control_ask(&client, TP_STR("/control/close"), (struct tp_str){ text, len }, &reply);
+        code = tp__ask(&client, TP_STR("/control/close"), (struct tp_str){ text, len }, &reply);
     }
     if (code == TP_EXIT_DONE && settings->is_json) {
         tp__json_write_value(stdout, tp_reply_body(reply));
@@ -162,14 +158,14 @@ sessions_fetch(struct control_table *table)
         size_t len = 0;
         FILE *file;
 
-        if (!open_text(&file, &text, &len)) {
+        if (!tp__ask_open_text(&file, &text, &len)) {
             return TP_EXIT_LOCAL;
         }
         sessions_write_request(file, table->client.settings,
                                (struct tp_str){ cursor, strlen(cursor) });
         fclose(file);
-        code = control_ask(&table->client, TP_STR("/control/sessions"),
-                           (struct tp_str){ text, len }, &reply);
+        code = tp__ask(&table->client, TP_STR("/control/sessions"), (struct tp_str){ text, len },
+                       &reply);
         free(text);
         if (code != TP_EXIT_DONE) {
             return code;
@@ -190,9 +186,9 @@ sessions_write_request(FILE *file, const struct tp_settings *settings, struct tp
     if (cursor.len > 0) {
         fprintf(file, ",\"cursor\":%.*s", TP_STR_ARG(cursor));
     }
-    write_member(file, "id_prefix", settings->id_prefix);
-    write_member(file, "address", settings->remote);
-    write_member(file, "listen", settings->source);
+    tp__ask_write_member(file, "id_prefix", settings->id_prefix);
+    tp__ask_write_member(file, "address", settings->remote);
+    tp__ask_write_member(file, "listen", settings->source);
     fputs("}", file);
 }
 
@@ -207,9 +203,7 @@ sessions_take_page(struct control_table *table, struct tp_str page, char *cursor
     cursor[0] = '\0';
     if (!tp__json_is_valid(page) || !tp__json_find(page, "sessions", &value)
         || !tp__json_enter(&at, value)) {
-        tp__client_say(&table->client, "%s answers, but not as a control module does",
-                       table->client.settings->address);
-        return TP_EXIT_LOCAL;
+        return tp__ask_complain(&table->client);
     }
     while (tp__json_next(&at, &name, &value)) {
         if (table_add(table, value) != TP_OK) {
@@ -358,37 +352,6 @@ cell_text(struct tp_str value, char *text)
     return text;
 }
 
-/* On TP_EXIT_DONE *reply is the caller's; else what is wrong was said. */
-static enum tp_exit_code
-control_ask(struct tp_client *client, struct tp_str uri, struct tp_str body,
-            struct tp_reply **reply)
-{
-    const struct tp_send_options options = {
-        .size = sizeof(options),
-        .body_codec = TP_CODEC_JSON,
-        .timeout = client->settings->timeout,
-    };
-    struct tp_session *session = tp__client_session(client);
-    enum tp_result result =
-        session == NULL ? TP_GONE : tp_session_pull(session, uri, body, &options, reply);
-
-    if (result != TP_OK) {
-        tp__client_say(client, "%s", tp_result_sentence(result));
-        *reply = NULL;
-        return tp__client_exit_of_result(result);
-    }
-    const struct tp_status *status = tp_reply_status(*reply);
-    enum tp_exit_code code = tp__client_exit_of_status(status->code);
-
-    if (code != TP_EXIT_DONE) {
-        tp__client_say(client, "%.*s: %d %.*s", TP_STR_ARG(uri), (int) status->code,
-                       TP_STR_ARG(status->text));
-        tp_reply_free(reply);
-        *reply = NULL;
-    }
-    return code;
-}
-
 static void
 close_write_request(FILE *file, const struct tp_settings *settings)
 {
@@ -399,25 +362,7 @@ close_write_request(FILE *file, const struct tp_settings *settings)
         tp__json_write_text(file,
                             (struct tp_str){ settings->target_id, strlen(settings->target_id) });
     }
-    write_member(file, "reason", settings->reason);
+    tp__ask_write_member(file, "reason", settings->reason);
     fprintf(file, ",\"redial\":%s", settings->may_return ? "true" : "false");
     fputs("}", file);
-}
-
-/* A further member that is a text, unless it is NULL. */
-static void
-write_member(FILE *file, const char *name, const char *text)
-{
-    if (text != NULL) {
-        fprintf(file, ",\"%s\":", name);
-        tp__json_write_text(file, (struct tp_str){ text, strlen(text) });
-    }
-}
-
-/* A stream into memory; the text is there once it is closed. */
-static bool
-open_text(FILE **file, char **text, size_t *len)
-{
-    *file = open_memstream(text, len);
-    return *file != NULL;
 }

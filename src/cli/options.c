@@ -462,6 +462,10 @@ reader_check(struct options_reader *reader)
     if (command == &tp__command_close && settings->has_number == (settings->target_id != NULL)) {
         return complain(reader, "tp close needs the number of a session, or --id");
     }
+    if (command == &tp__command_inflight && settings->target_number != 0
+        && settings->target_id != NULL) {
+        return complain(reader, "--session and --id exclude each other");
+    }
     if (settings->header_codec != 0 && strchr("jp", settings->header_codec) == NULL) {
         return complain(reader, "--header-codec is protobuf or json");
     }

@@ -100,6 +100,22 @@ struct tp_settings {
     const char *reason;
     bool may_return;
 
+    /* TP_OPTIONS_INFLIGHT, with target_id; TP_OPTIONS_TOP */
+    int64_t limit;
+    int64_t target_number; /* 0: any session */
+    const char *uri_prefix;
+    struct tp_msec older;
+    bool is_batch;
+    const char *view;
+    const char *sort;
+
+    /* TP_OPTIONS_TRACE, with target_id, target_number and remote */
+    const char *uri_pattern;
+    const char *status;
+    struct tp_msec slower;
+    struct tp_msec trace_time;
+    bool wants_bodies;
+
     /* TP_OPTIONS_HASH, with target_id */
     int64_t cost;
 };

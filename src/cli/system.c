@@ -164,6 +164,7 @@ tp__system_open_signals(void)
     sigaddset(&wanted, SIGTERM);
     sigaddset(&wanted, SIGHUP);
     sigaddset(&wanted, SIGCHLD);
+    sigaddset(&wanted, SIGWINCH);
     if (pthread_sigmask(SIG_BLOCK, &wanted, NULL) != 0) {
         return -1;
     }
@@ -178,7 +179,14 @@ tp__system_read_signal(int fd)
     if (read(fd, &info, sizeof(info)) != (ssize_t) sizeof(info)) {
         return TP_SIGNAL_NONE;
     }
-    return info.ssi_signo == SIGCHLD ? TP_SIGNAL_CHILD : TP_SIGNAL_END;
+    switch (info.ssi_signo) {
+    case SIGCHLD:
+        return TP_SIGNAL_CHILD;
+    case SIGWINCH:
+        return TP_SIGNAL_RESIZED;
+    default:
+        return TP_SIGNAL_END;
+    }
 }
 
 void
@@ -271,6 +279,12 @@ tp__system_kill_child(struct tp_system_child *child)
         waitpid((pid_t) child->process_id, NULL, 0);
         child->process_id = 0;
     }
+}
+
+int
+tp__system_input(void)
+{
+    return STDIN_FILENO;
 }
 
 int64_t

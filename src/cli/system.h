@@ -1,6 +1,6 @@
 /*
  * cli/system.h - what tp needs of the system besides the C library: terminals, signals,
- * waiting, processes, threads.  The only file of the client that includes its headers.
+ * waiting, processes, threads.  system.c and system_screen.c alone include its headers.
  */
 #ifndef TP_CLI_SYSTEM_H
 #define TP_CLI_SYSTEM_H
@@ -30,6 +30,19 @@ enum tp_result tp__system_ask_secret(const char *question, char *secret, size_t 
 /* How wide the terminal is; 80 where it does not tell. */
 unsigned tp__system_columns(FILE *file);
 
+/* How large the terminal is; 80 to 24 where it does not tell. */
+void tp__system_screen_size(FILE *file, unsigned *columns, unsigned *rows);
+
+/*
+ * From here on the terminal is this program's: keys come as they are typed, unseen, and a screen of
+ * its own is shown, without a cursor and without wrapping lines.  The terminal is as it was before
+ * once the screen is closed, and usable, too, when this process fails.  TP_SYSTEM: standard input
+ * or output is no terminal; TP_NO_MEMORY.
+ */
+struct tp_system_screen;
+enum tp_result tp__system_open_screen(struct tp_system_screen **screen) TP_MUST_CHECK;
+void tp__system_close_screen(struct tp_system_screen **screen);
+
 /* For log lines. */
 int tp__system_process_id(void);
 
@@ -40,8 +53,9 @@ void tp__system_allow_descriptors(void);
 
 enum tp_system_signal {
     TP_SIGNAL_NONE,
-    TP_SIGNAL_END,   /* somebody wants this to end: SIGINT, SIGTERM, SIGHUP */
-    TP_SIGNAL_CHILD, /* a process that was started here has ended */
+    TP_SIGNAL_END,     /* somebody wants this to end: SIGINT, SIGTERM, SIGHUP */
+    TP_SIGNAL_CHILD,   /* a process that was started here has ended */
+    TP_SIGNAL_RESIZED, /* the terminal has another size */
 };
 
 /*
@@ -95,6 +109,9 @@ bool tp__system_has_ended(struct tp_system_child *child, int *exit_code);
 
 /* Ends its process group at once, and waits for it. */
 void tp__system_kill_child(struct tp_system_child *child);
+
+/* Standard input. */
+int tp__system_input(void);
 
 /* Bytes that went; -1: not now; -2: the pipe is at its end, or broken. */
 int64_t tp__system_read(int fd, void *bytes, size_t len);

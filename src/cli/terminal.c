@@ -13,8 +13,22 @@
 
 enum {
     UTF8_BYTES_MAX = 4,
+    WIDE_CHARACTERS_BEGIN = 0x1100, /* here and above a character may take two columns */
+    ESCAPE_COLUMNS = 4,             /* \x1b */
 };
 
+/* A line that is being cleaned. */
+struct clean_line {
+    char *text;
+    size_t size;
+    size_t len;
+    size_t columns; /* so far */
+};
+
+static size_t read_character(struct tp_str bytes, uint32_t *number);
+static bool clean_add(struct clean_line *line, const char *shown, size_t len, size_t columns,
+                      size_t columns_max);
+static void clean_mark_cut(struct clean_line *line, size_t columns_max);
 static void put_byte(struct tp_screen *screen, uint8_t byte);
 static void put_character(struct tp_screen *screen);
 static size_t character_len(uint8_t first);
@@ -51,6 +65,33 @@ tp__screen_write(struct tp_screen *screen, struct tp_str bytes)
     for (size_t i = 0; i < bytes.len; i++) {
         put_byte(screen, (uint8_t) bytes.data[i]);
     }
+}
+
+size_t
+tp__screen_clean(struct tp_str bytes, size_t columns, char *text, size_t size)
+{
+    struct clean_line line = { .text = text, .size = size };
+
+    text[0] = '\0';
+    while (bytes.len > 0) {
+        char escape[ESCAPE_COLUMNS + 1];
+        uint32_t number;
+        size_t len = read_character(bytes, &number);
+        bool is_shown = len > 0 && number >= 0x20 && is_showable(number, len);
+        size_t taken = is_shown ? len : 1;
+
+        snprintf(escape, sizeof(escape), "\\x%02x", (uint8_t) bytes.data[0]);
+        if (!clean_add(&line, is_shown ? bytes.data : escape, is_shown ? len : ESCAPE_COLUMNS,
+                       !is_shown                         ? ESCAPE_COLUMNS
+                       : number >= WIDE_CHARACTERS_BEGIN ? 2
+                                                         : 1,
+                       columns)) {
+            clean_mark_cut(&line, columns);
+            break;
+        }
+        bytes = (struct tp_str){ bytes.data + taken, bytes.len - taken };
+    }
+    return line.columns;
 }
 
 void
@@ -96,6 +137,56 @@ tp__screen_draw_bar(char *bar, size_t size, double share)
     memset(bar + 1 + full, '-', cells - full);
     bar[cells + 1] = ']';
     bar[cells + 2] = '\0';
+}
+
+/* How many bytes the first character has, 0: none begins so; and which one it is. */
+static size_t
+read_character(struct tp_str bytes, uint32_t *number)
+{
+    const uint8_t *at = (const uint8_t *) bytes.data;
+    size_t len = character_len(at[0]);
+
+    if (len == 0 || len > bytes.len) {
+        return 0;
+    }
+    for (size_t i = 1; i < len; i++) {
+        if ((at[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    *number = character_number(at, len);
+    return len;
+}
+
+/* False: it has no room, in columns or bytes. */
+static bool
+clean_add(struct clean_line *line, const char *shown, size_t len, size_t columns,
+          size_t columns_max)
+{
+    if (line->columns + columns > columns_max || line->len + len + 1 > line->size) {
+        return false;
+    }
+    memcpy(line->text + line->len, shown, len);
+    line->len += len;
+    line->text[line->len] = '\0';
+    line->columns += columns;
+    return true;
+}
+
+/* In the place of the last column where there is no room behind it. */
+static void
+clean_mark_cut(struct clean_line *line, size_t columns_max)
+{
+    if (clean_add(line, "~", 1, 1, columns_max)) {
+        return;
+    }
+    while (line->len > 0 && ((uint8_t) line->text[line->len - 1] & 0xc0) == 0x80) {
+        line->len--;
+    }
+    if (line->len > 0) {
+        line->text[line->len - 1] = '~';
+        line->text[line->len] = '\0';
+    }
 }
 
 static void

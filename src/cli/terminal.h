@@ -42,6 +42,14 @@ void tp__screen_init(struct tp_screen *screen, FILE *file, bool has_no_color);
 /* Bytes of anybody: with `escapes`, control characters and broken UTF-8 are shown as \x1b. */
 void tp__screen_write(struct tp_screen *screen, struct tp_str bytes);
 
+/*
+ * The same for one line, in memory: writes what may be shown of the bytes to `text` and ends it
+ * there, so that no more than `columns` of a terminal are needed; a line break and a tab are shown
+ * as escapes, too, and '~' stands for what was cut off.  Returns how many columns that takes, at
+ * most: who draws wide characters is not asked.
+ */
+size_t tp__screen_clean(struct tp_str bytes, size_t columns, char *text, size_t size);
+
 /* The rest of a character that did not come whole. */
 void tp__screen_end(struct tp_screen *screen);
 

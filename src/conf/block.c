@@ -193,8 +193,8 @@ tp_conf_complain(const struct tp_block *block, const char *directive, size_t ite
 }
 
 void
-tp__conf_warn(const struct tp_block *block, const char *directive, size_t item, const char *format,
-              ...)
+tp_conf_warn(const struct tp_block *block, const char *directive, size_t item, const char *format,
+             ...)
 {
     const struct tp_conf_use *use = tp__block_find_use(block, directive, item);
     struct tp_conf_place place = use != NULL ? use->place : block_place(block);

@@ -89,10 +89,6 @@ const char *tp__conf_origin(const struct tp_block *block, const char *directive,
 enum tp_result tp__conf_read_file(const struct tp_block *block, const char *path,
                                   struct tp_text *content) TP_MUST_CHECK;
 
-/* As tp_conf_complain(), of what is no mistake: the configuration loads. */
-void tp__conf_warn(const struct tp_block *block, const char *directive, size_t item,
-                   const char *format, ...) TP_PRINTF(4, 5);
-
 /* Calls `visit` for each block, the main one first and each before its inner ones. */
 typedef void (*tp_block_visit_fn)(const struct tp_block *block, void *owner);
 void tp__conf_each_block(const struct tp_conf *conf, tp_block_visit_fn visit, void *owner);

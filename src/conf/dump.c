@@ -15,6 +15,8 @@
 
 #include "base/str.h"
 
+#include <string.h>
+
 enum {
     DUMP_INDENT = 4,
     DUMP_NAME_COLUMNS = 24,
@@ -24,6 +26,7 @@ enum {
 static void dump_block(const struct tp_block *block, struct tp_text *text);
 static void dump_directive(const struct tp_block *block, const struct tp_conf_entry *entry,
                            struct tp_text *text);
+static bool entry_names_handler(const struct tp_conf_entry *entry);
 static void dump_inner(const struct tp_block *block, struct tp_text *text);
 static bool dump_stands_outside(const struct tp_block *block, const struct tp_directive *directive);
 static void dump_use(const struct tp_block *block, const struct tp_directive *directive,
@@ -73,8 +76,8 @@ dump_directive(const struct tp_block *block, const struct tp_conf_entry *entry,
     if (dump_stands_outside(block, directive)) {
         return;
     }
-    if (directive->takes_nothing) {
-        return; /* A word that says it all, and was not said. */
+    if (directive->takes_nothing || entry_names_handler(entry)) {
+        return; /* A word that says it all, and was not said; so it is with a handler's. */
     }
     if (directive->item_size == 0 && tp__directive_has_presets(directive)) {
         dump_use(block, directive, NULL, text);
@@ -82,6 +85,14 @@ dump_directive(const struct tp_block *block, const struct tp_conf_entry *entry,
     }
     dump_indent(block, text);
     tp__text_printf(text, "# %s is not set\n", directive->name);
+}
+
+static bool
+entry_names_handler(const struct tp_conf_entry *entry)
+{
+    const char *handler = entry->module->handler;
+
+    return handler != NULL && strcmp(handler, entry->directive->name) == 0;
 }
 
 static void

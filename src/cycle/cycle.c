@@ -281,7 +281,10 @@ static void
 cycle_build_server(struct tp_cycle *cycle, const struct tp_program *program,
                    const struct tp_block *block, struct tp_text *messages)
 {
+    const struct tp_server_conf *conf = tp_block_conf(block, &tp__module_server);
     struct tp_server *server = &cycle->servers[cycle->server_count++];
+    size_t listens_before = cycle->listen_count;
+    size_t dials_before = cycle->dial_count;
 
     server->configuration = &cycle->counted;
     server->log = tp__cycle_log_of(cycle, tp_block_conf(block, &tp__module_core));
@@ -290,9 +293,13 @@ cycle_build_server(struct tp_cycle *cycle, const struct tp_program *program,
     cycle_build_listens(cycle, program, block, server, messages);
     cycle_build_codecs(cycle, program, block, server);
     server->limits = cycle_limits(block);
+    server->is_counted = conf->is_counted;
     server->logging = tp__cycle_logging_of(cycle, block);
     tp__cycle_build_routes(cycle, block, server, messages);
     tp__cycle_build_dials(cycle, block, server, messages);
+    server->name = cycle->listen_count > listens_before ? cycle->listens[listens_before].source.name
+                   : cycle->dial_count > dials_before   ? cycle->dials[dials_before].source.name
+                                                        : "-";
 }
 
 /* The codecs of all modules with their confs in the server's block, and what is said of bodies. */

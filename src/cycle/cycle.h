@@ -16,7 +16,7 @@
 #include "cycle/program.h"
 #include "cycle/shared.h"
 #include "os/log_file.h"
-#include "session/server.h"
+#include "server/server.h"
 #include "share/table.h"
 
 /*
@@ -37,6 +37,14 @@ struct tp_cycle_start {
     const void *conf;
 };
 
+/* A route of a server, for who counts them. */
+struct tp_cycle_route {
+    struct tp_cycle_route *next;
+    struct tp_route *route;
+    const struct tp_server *server;
+    const char *type; /* "PULL" */
+};
+
 struct tp_cycle {
     struct tp_counted counted;
     uint64_t generation; /* 1 for the configuration the server started with */
@@ -48,7 +56,8 @@ struct tp_cycle {
     struct tp_cycle_log *logs;
     struct tp_server *servers;
     size_t server_count;
-    struct tp_listen *listens; /* sorted by name */
+    struct tp_cycle_route *routes; /* of all of them */
+    struct tp_listen *listens;     /* sorted by name */
     size_t listen_count;
     struct tp_dial *dials;
     size_t dial_count;
@@ -209,17 +218,6 @@ enum tp_result tp__cycle_open_meters(const struct tp_cycle *cycle,
 
 /* Finds the places again. */
 void tp__cycle_attach_meters(struct tp_cycle *cycle);
-
-/* What one meter has counted. */
-struct tp_meter_reading {
-    const struct tp_meter_row *row;
-    const char *label; /* "" where the row has none */
-    uint32_t index;    /* for tp__meters_read() and tp__meters_total() */
-};
-
-/* Calls `visit` for each meter that the configuration in force has a place for, in order. */
-typedef void (*tp_meter_visit_fn)(const struct tp_meter_reading *reading, void *owner);
-void tp__cycle_each_meter(const struct tp_cycle *cycle, tp_meter_visit_fn visit, void *owner);
 
 /*
  * The tables that modules have declared.  Open, in the master: makes those that `set` does not

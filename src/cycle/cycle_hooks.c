@@ -5,12 +5,13 @@
  * of the points that a route has on the routes, if the module has directives there, and all
  * others on the server.  So each is run once for each event.
  *
- * Runs in: master and workers, while a cycle is built.  Read next: session/hooks.h.
+ * Runs in: master and workers, while a cycle is built.  Read next: server/hooks.h.
  */
 #include "cycle/cycle.h"
 
 #include "base/str.h"
 #include "conf/conf.h"
+#include "session/hook_call.h"
 
 /* The points of a PULL and of a PUSH, as far as routes have them. */
 #define HOOKS_OF_PULLS                                                                             \

@@ -4,13 +4,15 @@
  * Whoever names a path shares one descriptor, and, for access logs, one buffer.
  *
  * Runs in: master and workers; only a worker writes access logs.
- * Read next: session/access_file.c.
+ * Read next: server/access_file.c.
  */
 #include "cycle/cycle.h"
 
 #include "base/str.h"
 #include "cycle/log_directives.h"
 #include "os/file.h"
+#include "session/exchange_log.h"
+#include "session/variables.h"
 
 #include <string.h>
 
@@ -36,6 +38,7 @@ tp__cycle_logging_of(struct tp_cycle *cycle, const struct tp_block *block)
     struct tp_exchange_logging logging = {
         .access_file = cycle_access_file(cycle, conf),
         .access_format = conf->access_log_format,
+        .access_front = tp__template_front(&conf->access_log_format),
         .slow_threshold = conf->slow_threshold,
         .logs_bodies = conf->log_body,
         .body_limit = conf->log_body_limit,

@@ -2,8 +2,9 @@
  * cycle_meters.c - the meters that modules have declared: from names to places in shared memory.
  *
  * Runs in: the master, which gives places; workers, which find them and count.
- * Read next: share/meters.h, conf/declared.c.
+ * Read next: metrics/meters.h, conf/declared.c.
  */
+#include "base/str.h"
 #include "cycle/cycle.h"
 
 #define METER_HAS_NO_PLACE UINT32_MAX
@@ -15,7 +16,8 @@ enum tp_result
 tp__cycle_open_meters(const struct tp_cycle *cycle, const struct tp_descriptors *set)
 {
     struct tp_meters meters;
-    uint32_t index;
+    struct tp_meter_key key;
+    uint32_t place;
 
     if (tp__conf_meters(cycle->conf) == NULL) {
         return TP_OK;
@@ -28,7 +30,8 @@ tp__cycle_open_meters(const struct tp_cycle *cycle, const struct tp_descriptors 
     }
     for (const struct tp_conf_meter *declared = tp__conf_meters(cycle->conf); declared != NULL;
          declared = declared->next) {
-        if (tp__meters_claim(&meters, declared->row, declared->label, &index) != TP_OK) {
+        tp__meter_key_of_row(&key, declared->row, tp__str(declared->label));
+        if (tp__meters_claim(&meters, &key, &place) != TP_OK) {
             break; /* What has no place is told when the cycle comes into use. */
         }
     }
@@ -45,8 +48,10 @@ tp__cycle_attach_meters(struct tp_cycle *cycle)
     cycle->meter_indexes = index;
     for (const struct tp_conf_meter *declared = tp__conf_meters(cycle->conf); declared != NULL;
          declared = declared->next) {
-        if (tp__meters_find(&cycle->shared.meters, declared->row, declared->label, index)
-            != TP_OK) {
+        struct tp_meter_key key;
+
+        tp__meter_key_of_row(&key, declared->row, tp__str(declared->label));
+        if (tp__meters_find(&cycle->shared.meters, &key, index) != TP_OK) {
             *index = METER_HAS_NO_PLACE;
         }
         index++;
@@ -59,6 +64,7 @@ tp__cycle_use_slot(struct tp_cycle *cycle, unsigned slot)
     const uint32_t *index = cycle->meter_indexes;
 
     tp__counters_use_slot(&cycle->shared.counters, slot);
+    tp__meters_use_slot(&cycle->shared.meters, slot);
     for (const struct tp_conf_meter *declared = tp__conf_meters(cycle->conf); declared != NULL;
          declared = declared->next) {
         bool has_place = *index != METER_HAS_NO_PLACE;
@@ -76,22 +82,6 @@ tp__cycle_tell_meters(const struct tp_cycle *cycle)
 
     if (count > 0) {
         tp_log_warn(&cycle->log, "meters-full", "missing=%zu max=%d", count, TP_METERS_MAX);
-    }
-}
-
-void
-tp__cycle_each_meter(const struct tp_cycle *cycle, tp_meter_visit_fn visit, void *owner)
-{
-    const uint32_t *index = cycle->meter_indexes;
-
-    for (const struct tp_conf_meter *declared = tp__conf_meters(cycle->conf); declared != NULL;
-         declared = declared->next) {
-        struct tp_meter_reading reading = { declared->row, declared->label, *index };
-
-        if (*index != METER_HAS_NO_PLACE) {
-            visit(&reading, owner);
-        }
-        index++;
     }
 }
 

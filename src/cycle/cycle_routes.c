@@ -4,7 +4,7 @@
  * A server serves its own routes and those of its peer; where both have a uri the
  * server's own wins.  What the peer itself has dialed is served by the peer's alone.
  *
- * Runs in: master and workers, while a cycle is built.  Read next: session/router.c.
+ * Runs in: master and workers, while a cycle is built.  Read next: server/router.c.
  */
 #include "cycle/cycle.h"
 #include "cycle/server_directives.h"
@@ -14,18 +14,21 @@ struct route_list {
     struct tp_cycle *cycle;
     struct tp_arena *arena;
     const struct tp_block *server;
+    const struct tp_server *served;
+    const char *type;
     struct tp_text *messages;
     const struct tp_route **routes;
     size_t count;
 };
 
 static void routes_build(struct route_list *list, enum tp_context context,
-                         const struct tp_server *served, struct tp_router *router);
+                         struct tp_router *router);
 static size_t routes_count(const struct tp_block *parent, enum tp_context context);
 static void routes_collect(struct route_list *list, const struct tp_block *parent,
                            enum tp_context context);
-static void routes_add_own(struct route_list *list, const struct tp_exchange_logging *logging);
-static const struct tp_route *route_make(struct route_list *list, const struct tp_block *block);
+static void routes_add(struct route_list *list, struct tp_route *route);
+static void routes_add_own(struct route_list *list);
+static struct tp_route *route_make(struct route_list *list, const struct tp_block *block);
 static struct tp_bodies route_bodies(const struct route_list *list, const struct tp_block *block);
 
 void
@@ -36,11 +39,14 @@ tp__cycle_build_routes(struct tp_cycle *cycle, const struct tp_block *block,
         .cycle = cycle,
         .arena = &cycle->arena,
         .server = block,
+        .served = server,
         .messages = messages,
     };
 
-    routes_build(&list, TP_IN_PULL, server, &server->pulls);
-    routes_build(&list, TP_IN_PUSH, server, &server->pushes);
+    list.type = "PULL";
+    routes_build(&list, TP_IN_PULL, &server->pulls);
+    list.type = "PUSH";
+    routes_build(&list, TP_IN_PUSH, &server->pushes);
 }
 
 struct tp_bodies
@@ -57,8 +63,7 @@ tp__cycle_bodies_of(const struct tp_block *block)
 }
 
 static void
-routes_build(struct route_list *list, enum tp_context context, const struct tp_server *served,
-             struct tp_router *router)
+routes_build(struct route_list *list, enum tp_context context, struct tp_router *router)
 {
     const struct tp_block *server = list->server;
     const struct tp_block *peer = tp_block_parent(server);
@@ -74,7 +79,7 @@ routes_build(struct route_list *list, enum tp_context context, const struct tp_s
         routes_collect(list, peer, context);
     }
     /* Where two have one uri the first stays. */
-    routes_add_own(list, &served->logging);
+    routes_add_own(list);
     tp__router_build(router, list->routes, list->count, list->arena);
 }
 
@@ -95,13 +100,26 @@ routes_collect(struct route_list *list, const struct tp_block *parent, enum tp_c
 {
     for (const struct tp_block *block = tp_block_first(parent, context); block != NULL;
          block = tp_block_next(block)) {
-        list->routes[list->count++] = route_make(list, block);
+        routes_add(list, route_make(list, block));
     }
+}
+
+static void
+routes_add(struct route_list *list, struct tp_route *route)
+{
+    struct tp_cycle_route *added = tp__arena_new(list->arena, struct tp_cycle_route);
+
+    added->route = route;
+    added->server = list->served;
+    added->type = list->type;
+    added->next = list->cycle->routes;
+    list->cycle->routes = added;
+    list->routes[list->count++] = route;
 }
 
 /* Those of modules. */
 static void
-routes_add_own(struct route_list *list, const struct tp_exchange_logging *logging)
+routes_add_own(struct route_list *list)
 {
     struct tp_module_list modules = tp__conf_modules(list->server);
 
@@ -116,14 +134,14 @@ routes_add_own(struct route_list *list, const struct tp_exchange_logging *loggin
                 struct tp_route *route = tp__arena_new(list->arena, struct tp_route);
 
                 *route = tp__route_of_module(module, own, conf, tp__cycle_bodies_of(list->server),
-                                             logging);
-                list->routes[list->count++] = route;
+                                             &list->served->logging);
+                routes_add(list, route);
             }
         }
     }
 }
 
-static const struct tp_route *
+static struct tp_route *
 route_make(struct route_list *list, const struct tp_block *block)
 {
     const struct tp_route_conf *conf = tp_block_conf(block, &tp__module_route);

@@ -6,7 +6,7 @@
 
 #include <teleport/module.h>
 
-#include "session/credentials.h"
+#include "server/credentials.h"
 
 struct tp_dial_conf {
     struct tp_str target;

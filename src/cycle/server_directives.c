@@ -8,7 +8,7 @@
 
 #include "base/str.h"
 #include "conf/conf.h"
-#include "session/router.h"
+#include "server/router.h"
 
 enum {
     FILE_MODE_DIGITS_MAX = 4, /* with the zero in front that makes it octal for people */
@@ -229,6 +229,13 @@ static const struct tp_directive server_directives[] = {
         TP_ARGUMENTS(proxy_arguments), .since = "0.1",
         .brief = "Gateways that are trusted to say for whom they speak, as X-Real-IP and "
                  "X-Session-Id in metadata; from all others these names are taken out.",
+    },
+    {
+        .name = "statistics", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_FLAG(struct tp_server_conf, is_counted),
+        .preset = "on", .since = "0.1",
+        .brief = "Whether what the server's sessions carry is counted: by route, status, protocol "
+                 "and close reason.",
     },
     {
         .name = "tcp_nodelay", .where = TP_IN_PEER | TP_IN_SERVER,

@@ -55,6 +55,7 @@ struct tp_server_conf {
     struct tp_msec packet_timeout;
     struct tp_msec write_timeout;
     struct tp_msec exchange_timeout;
+    bool is_counted;
 };
 
 enum {

@@ -18,6 +18,7 @@ static const struct tp_zone_layout *const shared_layouts[] = {
     &tp__keyring_layout,
     &tp__meter_names_layout,
     &tp__meter_values_layout,
+    &tp__slow_ring_layout,
 };
 
 static uint32_t shared_cell_count(const struct tp_zone_layout *layout, uint64_t directory_sessions);
@@ -80,8 +81,15 @@ tp__shared_open(struct tp_shared *shared, const struct tp_descriptors *set)
     if (result != TP_OK) {
         goto close_keyring;
     }
+    result = tp__zone_open(&shared->slow, &tp__slow_ring_layout,
+                           shared_find(set, &tp__slow_ring_layout));
+    if (result != TP_OK) {
+        goto close_meters;
+    }
     return TP_OK;
 
+close_meters:
+    tp__meters_close(&shared->meters);
 close_keyring:
     tp__keyring_close(&shared->keyring);
 close_directory:
@@ -98,6 +106,7 @@ close_counters:
 void
 tp__shared_close(struct tp_shared *shared)
 {
+    tp__zone_close(&shared->slow);
     tp__meters_close(&shared->meters);
     tp__keyring_close(&shared->keyring);
     tp__directory_close(&shared->directory);

@@ -5,12 +5,13 @@
 #define TP_CYCLE_SHARED_H
 
 #include "cycle/descriptors.h"
-#include "share/counters.h"
+#include "metrics/counters.h"
 #include "share/directory.h"
 #include "share/keyring.h"
 #include "share/lease.h"
-#include "share/meters.h"
+#include "metrics/meters.h"
 #include "share/roster.h"
+#include "metrics/slow_ring.h"
 
 struct tp_shared {
     struct tp_counters counters;
@@ -19,6 +20,7 @@ struct tp_shared {
     struct tp_zone leases;
     struct tp_directory directory;
     struct tp_keyring keyring; /* of tickets of TLS */
+    struct tp_zone slow;       /* exchanges */
 };
 
 /*

@@ -519,8 +519,8 @@ making_on_complaint(void *owner, const struct tp_tls_complaint *complaint)
     const char *gap = file[0] == '\0' ? "" : ": ";
 
     if (complaint->is_warning) {
-        tp__conf_warn(making->block, directive, complaint->item, "%s%s%s", file, gap,
-                      complaint->words);
+        tp_conf_warn(making->block, directive, complaint->item, "%s%s%s", file, gap,
+                     complaint->words);
     } else {
         tp_conf_complain(making->block, directive, complaint->item, "%s%s%s", file, gap,
                          complaint->words);

@@ -21,6 +21,8 @@ struct tp_loop {
     struct tp_timer_wheel timers;
     struct tp_list_node posted;
     struct tp_loop_counters counters;
+    tp_turn_fn on_turn;
+    void *turn_owner;
     int64_t clock_us; /* as it was last read */
     int64_t woken_us; /* when the events of this turn, or the last one, came */
     bool is_stopping;
@@ -138,6 +140,9 @@ loop_turn(struct tp_loop *loop, int64_t wait_max_ms)
     if (turn_us > loop->counters.turn_max_us) {
         loop->counters.turn_max_us = turn_us;
     }
+    if (loop->on_turn != NULL) {
+        loop->on_turn(loop->turn_owner, turn_us);
+    }
 }
 
 enum tp_result
@@ -185,6 +190,13 @@ const struct tp_loop_counters *
 tp__loop_get_counters(const struct tp_loop *loop)
 {
     return &loop->counters;
+}
+
+void
+tp__loop_tell_turns(struct tp_loop *loop, tp_turn_fn on_turn, void *owner)
+{
+    loop->on_turn = on_turn;
+    loop->turn_owner = owner;
 }
 
 size_t

@@ -85,6 +85,10 @@ int64_t tp__loop_now_us(const struct tp_loop *loop);
 
 const struct tp_loop_counters *tp__loop_get_counters(const struct tp_loop *loop);
 
+/* Is told at each turn's end how long it took, from waking up to waiting again; or NULL. */
+typedef void (*tp_turn_fn)(void *owner, int64_t turn_us);
+void tp__loop_tell_turns(struct tp_loop *loop, tp_turn_fn on_turn, void *owner);
+
 /* How many timers run, for status. */
 size_t tp__loop_timer_count(const struct tp_loop *loop);
 

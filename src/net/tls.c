@@ -10,7 +10,7 @@
  *
  * Runs in: worker; a program's thread with the library.
  * Owns: OpenSSL's connection, and what has come of a record.
- * Read next: tls_context.c, session/session_tls.c.
+ * Read next: tls_context.c, session/session_shell.c.
  */
 #include "net/tls.h"
 

@@ -2,7 +2,7 @@
  * tls_ticket.c - what a client takes away to come back with, sealed with a key that all workers
  * have: AES-256 in CBC mode, then HMAC with SHA-256, as RFC 5077 recommends.
  *
- * Read next: share/ticket_keys.h, where the keys of a server are.
+ * Read next: share/keyring.h, where the keys of a server are.
  */
 #include "net/tls_inside.h"
 

@@ -20,7 +20,8 @@ enum {
     KEY_TYPE_BITS = 3,
     KEY_TYPE_MASK = (1 << KEY_TYPE_BITS) - 1,
     FIELD_NUMBER_MAX = 536870911,
-    GROUPS_MAX = 64, /* one in the other */
+    GROUPS_MAX = 64,      /* one in the other */
+    NUMBER_BYTES_FEW = 3, /* of a number or length that is read without a loop */
 };
 
 /* What is left of a message, all there. */
@@ -34,6 +35,9 @@ static const uint8_t *protobuf_read_field(const struct tp_protobuf_fields *field
                                           struct protobuf_bytes from, void *record);
 static const uint8_t *protobuf_read_long_field(const struct tp_protobuf_fields *fields,
                                                struct protobuf_bytes from, void *record);
+static const uint8_t *protobuf_take_value(const struct tp_protobuf_field *row,
+                                          struct protobuf_bytes from, uint64_t number,
+                                          void *record);
 static const uint8_t *protobuf_take_bytes(struct protobuf_bytes from, uint64_t len,
                                           struct tp_str *bytes);
 static const uint8_t *protobuf_read_varint(struct protobuf_bytes from, uint64_t *value);
@@ -99,7 +103,10 @@ tp_protobuf_write_bytes_key(uint8_t *to, unsigned number, size_t len)
     return protobuf_write_varint(protobuf_write_key(to, number, WIRE_BYTES), len);
 }
 
-/* Nearly always a field is a known one, and its key and its number or length have a byte each. */
+/*
+ * Nearly always a field is a known one whose key has a byte.  Lengths mostly have one, too; numbers
+ * more: a status of 200 has two, and so has what is counted soon.
+ */
 static inline const uint8_t *
 protobuf_read_field(const struct tp_protobuf_fields *fields, struct protobuf_bytes from,
                     void *record)
@@ -108,24 +115,26 @@ protobuf_read_field(const struct tp_protobuf_fields *fields, struct protobuf_byt
     size_t number = key >> KEY_TYPE_BITS;
 
     /* Row 0 is none; its key of 0 is that of a field 0, which is malformed. */
-    if (number - 1 >= fields->count - 1 || fields->rows[number].key != key || from.end - from.at < 2
-        || from.at[1] >= 0x80) {
+    if (number - 1 >= fields->count - 1 || fields->rows[number].key != key
+        || from.end - from.at <= NUMBER_BYTES_FEW) {
         return protobuf_read_long_field(fields, from, record);
     }
-    void *value = (char *) record + fields->rows[number].offset;
-    uint8_t kind = fields->rows[number].kind;
-    uint8_t byte = from.at[1];
+    const uint8_t *value_at = from.at + 1;
+    uint32_t value = value_at[0];
 
-    from.at += 2;
-    if (kind == TP_PROTOBUF_KIND_UINT64) {
-        *(uint64_t *) value = byte;
-        return from.at;
+    if (value >= 0x80) {
+        value_at++;
+        value = (value & 0x7f) | (uint32_t) value_at[0] << 7;
+        if (value_at[0] >= 0x80) {
+            value_at++;
+            value = (value & 0x3fff) | (uint32_t) value_at[0] << 14;
+            if (value_at[0] >= 0x80) {
+                return protobuf_read_long_field(fields, from, record);
+            }
+        }
     }
-    if (kind == TP_PROTOBUF_KIND_INT32) {
-        *(int32_t *) value = byte;
-        return from.at;
-    }
-    return protobuf_take_bytes(from, byte, value);
+    from.at = value_at + 1;
+    return protobuf_take_value(&fields->rows[number], from, value, record);
 }
 
 static const uint8_t *
@@ -147,22 +156,27 @@ protobuf_read_long_field(const struct tp_protobuf_fields *fields, struct protobu
     if (fields->rows[number].key != key) {
         return NULL;
     }
-    void *value = (char *) record + fields->rows[number].offset;
-
     from.at = protobuf_read_varint(from, &wide);
-    if (from.at == NULL) {
-        return NULL;
-    }
-    switch (fields->rows[number].kind) {
+    return from.at == NULL ? NULL : protobuf_take_value(&fields->rows[number], from, wide, record);
+}
+
+/* Puts the field's number into the record, or the bytes whose length it is. */
+static inline const uint8_t *
+protobuf_take_value(const struct tp_protobuf_field *row, struct protobuf_bytes from,
+                    uint64_t number, void *record)
+{
+    void *value = (char *) record + row->offset;
+
+    switch (row->kind) {
     case TP_PROTOBUF_KIND_UINT64:
-        *(uint64_t *) value = wide;
+        *(uint64_t *) value = number;
         return from.at;
     case TP_PROTOBUF_KIND_INT32:
         /* A negative number has ten bytes, or five from those who did not extend its sign. */
-        *(int32_t *) value = (int32_t) (uint32_t) wide;
+        *(int32_t *) value = (int32_t) (uint32_t) number;
         return from.at;
     default:
-        return protobuf_take_bytes(from, wide, value);
+        return protobuf_take_bytes(from, number, value);
     }
 }
 

@@ -4,11 +4,12 @@
  *
  * Chains are made once, with the peer and with each group; all routes of a group share them.
  *
- * Runs in: the peer's thread.  Read next: session/hooks.h.
+ * Runs in: the peer's thread.  Read next: server/hooks.h.
  */
 #include "peer/peer.h"
 
 #include "peer/built.h"
+#include "session/hook_call.h"
 
 enum {
     HOOKS_ARENA_CHUNK_BYTES = 1024,

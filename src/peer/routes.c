@@ -6,7 +6,7 @@
  * that is used up a larger one is built, while the routes stay where they are: exchanges and
  * sessions refer to them.
  *
- * Runs in: the peer's thread.  Read next: session/router.c.
+ * Runs in: the peer's thread.  Read next: server/router.c.
  */
 #include "peer/peer.h"
 

@@ -16,7 +16,9 @@
     ROW(OUTCOME,    7, "What became of it.")                                            \
     ROW(DESCRIBE,   8, "How are these sessions of yours?")                              \
     ROW(DESCRIPTION, 9, "So they are.")                                                 \
-    ROW(TOLD,       10, "Whoever listens for this word of mine, hear.")
+    ROW(TOLD,       10, "Whoever listens for this word of mine, hear.")                 \
+    ROW(SURVEY,     11, "Which exchanges do you have in flight, the oldest of them?")   \
+    ROW(FORWARD,    12, "Pass this on over a session of yours, as it came.")
 /* clang-format on */
 
 enum tp_bus_kind {

@@ -9,18 +9,21 @@
  *   tp_remote_pull() -> request -- TP_BUS_PULL ---> tp_session_pull_async(), a relay
  *   on_end           <- request <- TP_BUS_OUTCOME - the relay, with the reply
  *
+ *   tp__remote_forward(): the same of a PULL or PUSH that is passed on as it came, TP_BUS_FORWARD
+ *
  * The table of requests is what makes each end once: whoever ends one takes it out first, and
  * an answer that finds none is dropped.  Request ids begin with a random one, so that the answer
  * to a dead worker's request means nothing to the one that came in its place.
  *
- * Runs in: worker.  Owns: requests and relays.
- * Read next: share/directory.c, session/asking.c.
+ * Runs in: worker.  Owns: requests.
+ * Read next: courier_relay.c (the other end), share/directory.c, session/asking.c.
  */
 #include "process/courier.h"
 
 #include "base/hash.h"
 #include "os/random.h"
 #include "process/bus_kinds.h"
+#include "session/forward.h"
 
 #include <stdlib.h>
 
@@ -39,25 +42,19 @@ struct courier_request {
     void *owner;
 };
 
-/* A PULL on a session of this worker, asked for by another one. */
-struct courier_relay {
-    struct tp_list_node node; /* in courier->relays, while there is somebody to tell */
-    struct tp_courier *courier;
-    unsigned slot;
-    uint64_t request;
-};
-
 static enum tp_result courier_push(void *owner, const struct tp_remote_packet *packet,
                                    tp_remote_fn on_end, void *end_owner);
 static enum tp_result courier_pull(void *owner, const struct tp_remote_packet *packet,
                                    tp_remote_fn on_end, void *end_owner);
+static enum tp_result courier_forward(void *owner, uint64_t session_number,
+                                      struct tp_exchange *exchange,
+                                      const struct tp_forwarding *forwarding, tp_remote_fn on_end,
+                                      void *end_owner);
 static enum tp_result courier_close(void *owner, const struct tp_remote_closing *closing,
                                     tp_remote_fn on_end, void *end_owner);
 
 static enum tp_result courier_find_slot(void *owner, const struct tp_session_name *name,
                                         unsigned *slot);
-static enum tp_result courier_find(struct tp_courier *courier, const struct tp_session_name *name,
-                                   struct tp_directory_entry *entry);
 static struct tp_session *courier_session_at(const struct tp_courier *courier, uint64_t number);
 static enum tp_result courier_send(struct courier_request *request, const struct tp_parcel *parcel,
                                    int64_t wait_max_ms);
@@ -71,7 +68,10 @@ static enum tp_result request_make(struct tp_courier *courier, unsigned slot,
                                    struct courier_request **made);
 static void request_take_out(struct courier_request *request);
 static void request_tell(struct courier_request *request, enum tp_result result,
-                         const struct tp_reply *reply, struct tp_str rows);
+                         const struct tp_reply *reply);
+static void request_tell_rows(struct courier_request *request,
+                              const struct tp_courier_answer *answer);
+static void request_count_failure(const struct courier_request *request, enum tp_result result);
 static void request_end(struct courier_request *request, enum tp_result result,
                         const struct tp_reply *reply);
 static void request_end_later(struct courier_request *request, enum tp_result result);
@@ -81,26 +81,20 @@ static struct courier_request *request_find(const struct tp_courier *courier, ui
 static struct courier_request *request_from_node(struct tp_list_node *node);
 static void courier_on_tell(struct tp_work *work);
 
-static bool courier_on_packet(struct tp_courier *courier, unsigned from_slot, uint16_t kind,
-                              struct tp_str bytes);
-static enum tp_result courier_relay(struct tp_courier *courier, unsigned from_slot,
-                                    struct tp_session *session,
-                                    const struct tp_parcel_packet *packet);
-static void relay_on_reply(const struct tp_reply *reply, void *owner);
 static bool courier_on_closing(struct tp_courier *courier, unsigned from_slot, struct tp_str bytes);
 static enum tp_result courier_close_here(struct tp_session *session,
                                          const struct tp_parcel_closing *closing);
 static bool courier_on_outcome(struct tp_courier *courier, struct tp_str bytes);
 static bool courier_on_description(struct tp_courier *courier, struct tp_str bytes);
-static void courier_answer(struct tp_courier *courier, unsigned to_slot, uint64_t request,
-                           enum tp_result result);
 
 const struct tp_remote_functions tp__courier_functions = {
     .find = courier_find_slot,
     .push = courier_push,
     .pull = courier_pull,
+    .forward = courier_forward,
     .close = courier_close,
     .list = tp__courier_list,
+    .list_exchanges = tp__courier_list_exchanges,
 };
 
 void
@@ -118,6 +112,7 @@ tp__courier_init(struct tp_courier *courier, struct tp_loop *loop, struct tp_bus
     tp__list_init(&courier->pending);
     tp__list_init(&courier->ended);
     tp__list_init(&courier->relays);
+    tp__list_init(&courier->surveys);
     tp__work_init(&courier->tell, courier_on_tell);
 }
 
@@ -128,6 +123,7 @@ tp__courier_stop(struct tp_courier *courier)
         return;
     }
     courier->is_stopped = true;
+    tp__courier_end_surveys(courier);
     while (!tp__list_is_empty(&courier->pending)) {
         request_end(request_from_node(courier->pending.next), TP_INTERRUPTED, NULL);
     }
@@ -145,7 +141,10 @@ tp__courier_on_message(struct tp_courier *courier, unsigned from_slot, uint16_t 
     switch ((enum tp_bus_kind) kind) {
     case TP_BUS_PUSH:
     case TP_BUS_PULL:
-        is_sound = courier_on_packet(courier, from_slot, kind, bytes);
+        is_sound = tp__courier_relay_packet(courier, from_slot, kind, bytes);
+        break;
+    case TP_BUS_FORWARD:
+        is_sound = tp__courier_relay_forward(courier, from_slot, bytes);
         break;
     case TP_BUS_CLOSE:
         is_sound = courier_on_closing(courier, from_slot, bytes);
@@ -155,6 +154,9 @@ tp__courier_on_message(struct tp_courier *courier, unsigned from_slot, uint16_t 
         break;
     case TP_BUS_DESCRIBE:
         tp__courier_describe(courier, from_slot, bytes);
+        break;
+    case TP_BUS_SURVEY:
+        tp__courier_survey(courier, from_slot, bytes);
         break;
     case TP_BUS_DESCRIPTION:
         is_sound = courier_on_description(courier, bytes);
@@ -173,13 +175,7 @@ tp__courier_on_message(struct tp_courier *courier, unsigned from_slot, uint16_t 
 void
 tp__courier_on_gone(struct tp_courier *courier, unsigned slot)
 {
-    TP_LIST_EACH (node, &courier->relays) {
-        struct courier_relay *relay = TP_CONTAINER_OF(node, struct courier_relay, node);
-
-        if (relay->slot == slot) {
-            tp__list_remove(node);
-        }
-    }
+    tp__courier_forget_relays(courier, slot);
     /* Told later: who is told may ask anew, and that is not to end here. */
     TP_LIST_EACH (node, &courier->pending) {
         struct courier_request *request = request_from_node(node);
@@ -197,7 +193,7 @@ tp__courier_close_taken(struct tp_courier *courier, uint64_t number)
     struct tp_directory_entry entry;
     struct courier_request *request = NULL;
     struct tp_parcel parcel;
-    enum tp_result result = courier_find(courier, &closing.to, &entry);
+    enum tp_result result = tp__courier_find(courier, &closing.to, &entry);
 
     if (result == TP_OK && entry.slot == courier->slot) {
         return; /* Its own sessions are told by the one that took the id. */
@@ -221,22 +217,65 @@ tp__courier_close_taken(struct tp_courier *courier, uint64_t number)
     }
 }
 
+/*
+ * A session of ours is found by its number without the directory, which may have had no room for
+ * it.  Who has an id only the directory knows: one of ours may have lost it a moment ago.
+ */
 enum tp_result
-tp__courier_ask(struct tp_courier *courier, unsigned slot, struct tp_parcel_question *question,
-                tp_courier_rows_fn on_rows, void *owner)
+tp__courier_find(struct tp_courier *courier, const struct tp_session_name *name,
+                 struct tp_directory_entry *entry)
 {
-    struct courier_request *request;
+    struct tp_directory *directory = &courier->cycle->shared.directory;
+
+    if (name->number == 0) {
+        return tp__directory_find_id(directory, name->id, entry);
+    }
+    entry->number = name->number;
+    if (courier_session_at(courier, name->number) != NULL) {
+        entry->slot = courier->slot;
+        return TP_OK;
+    }
+    return tp__directory_find(directory, name->number, &entry->slot);
+}
+
+enum tp_result
+tp__courier_open(struct tp_courier *courier, unsigned slot, tp_courier_rows_fn on_rows, void *owner,
+                 struct courier_request **request, uint64_t *id)
+{
+    enum tp_result result = request_make(courier, slot, request);
+
+    if (result == TP_OK) {
+        (*request)->on_rows = on_rows;
+        (*request)->owner = owner;
+        *id = (*request)->id;
+    }
+    return result;
+}
+
+enum tp_result
+tp__courier_ask(struct courier_request *request, const struct tp_parcel *parcel)
+{
+    return courier_send(request, parcel, TP_COURIER_GRACE_MS);
+}
+
+void
+tp__courier_answer_rows(struct tp_courier *courier, unsigned to_slot,
+                        struct tp_parcel_description *description)
+{
     struct tp_parcel parcel;
-    enum tp_result result = request_make(courier, slot, &request);
+
+    tp__parcel_write_description(&parcel, description);
+    enum tp_result result = tp__bus_send_pieces(courier->bus, to_slot, &parcel.message);
 
     if (result != TP_OK) {
-        return result;
+        description->result = result;
+        description->rows = TP_STR("");
+        tp__parcel_write_description(&parcel, description);
+        result = tp__bus_answer(courier->bus, to_slot, &parcel.message);
     }
-    request->on_rows = on_rows;
-    request->owner = owner;
-    question->request = request->id;
-    tp__parcel_write_question(&parcel, question);
-    return courier_send(request, &parcel, TP_COURIER_GRACE_MS);
+    if (result != TP_OK) {
+        tp_log_warn(&courier->cycle->log, "answer-refused", "to_slot=%u", to_slot);
+    }
 }
 
 static enum tp_result
@@ -301,6 +340,52 @@ courier_pull(void *owner, const struct tp_remote_packet *packet, tp_remote_fn on
     return TP_OK;
 }
 
+/* Whoever passes on sees itself whether the session is one of ours. */
+static enum tp_result
+courier_forward(void *owner, uint64_t session_number, struct tp_exchange *exchange,
+                const struct tp_forwarding *forwarding, tp_remote_fn on_end, void *end_owner)
+{
+    struct tp_courier *courier = owner;
+    const struct tp_session_name name = { .number = session_number };
+    struct tp_directory_entry entry;
+    struct courier_request *request;
+    struct tp_parcel parcel;
+    struct tp_chain body = { 0 };
+    enum tp_result result = courier_begin(courier, &name, &entry, &request);
+
+    if (result != TP_OK) {
+        return result;
+    }
+    struct tp_parcel_forward parts = {
+        .request = request->id,
+        .number = session_number,
+        .timeout = forwarding->asking.timeout,
+        .is_pull = forwarding->is_pull,
+        .packet = *tp_exchange_request(exchange),
+        .plain_uri = forwarding->plain_uri,
+        .body = &body,
+    };
+
+    request->on_end = on_end;
+    request->owner = end_owner;
+    if (forwarding->uri.len > 0) {
+        parts.packet.uri = forwarding->uri;
+    }
+    if (forwarding->has_metadata) {
+        parts.packet.metadata = forwarding->metadata;
+    }
+    result = tp__courier_take_body(courier, &parts.packet.body, &body);
+    if (result != TP_OK) {
+        request_take_out(request);
+        free(request);
+        return result;
+    }
+    tp__parcel_write_forward(&parcel, &parts);
+    result = courier_send(request, &parcel, TP_COURIER_GRACE_MS + parts.timeout.ms);
+    tp_chain_clear(&body);
+    return result;
+}
+
 static enum tp_result
 courier_close(void *owner, const struct tp_remote_closing *closing, tp_remote_fn on_end,
               void *end_owner)
@@ -341,7 +426,7 @@ static enum tp_result
 courier_begin(struct tp_courier *courier, const struct tp_session_name *name,
               struct tp_directory_entry *entry, struct courier_request **request)
 {
-    enum tp_result result = courier_find(courier, name, entry);
+    enum tp_result result = tp__courier_find(courier, name, entry);
 
     if (result == TP_OK) {
         result = request_make(courier, entry->slot, request);
@@ -353,33 +438,12 @@ static enum tp_result
 courier_find_slot(void *owner, const struct tp_session_name *name, unsigned *slot)
 {
     struct tp_directory_entry entry;
-    enum tp_result result = courier_find(owner, name, &entry);
+    enum tp_result result = tp__courier_find(owner, name, &entry);
 
     if (result == TP_OK) {
         *slot = entry.slot;
     }
     return result;
-}
-
-/*
- * A session of ours is found by its number without the directory, which may have had no room for
- * it.  Who has an id only the directory knows: one of ours may have lost it a moment ago.
- */
-static enum tp_result
-courier_find(struct tp_courier *courier, const struct tp_session_name *name,
-             struct tp_directory_entry *entry)
-{
-    struct tp_directory *directory = &courier->cycle->shared.directory;
-
-    if (name->number == 0) {
-        return tp__directory_find_id(directory, name->id, entry);
-    }
-    entry->number = name->number;
-    if (courier_session_at(courier, name->number) != NULL) {
-        entry->slot = courier->slot;
-        return TP_OK;
-    }
-    return tp__directory_find(directory, name->number, &entry->slot);
 }
 
 static struct tp_session *
@@ -468,23 +532,41 @@ request_take_out(struct courier_request *request)
 
 /* Of a request that was taken out: the last thing that becomes of it. */
 static void
-request_tell(struct courier_request *request, enum tp_result result, const struct tp_reply *reply,
-             struct tp_str rows)
+request_tell(struct courier_request *request, enum tp_result result, const struct tp_reply *reply)
 {
     struct courier_request told = *request;
 
-    if (result != TP_OK) {
-        tp__counter_add(&told.courier->cycle->shared.counters, TP_COUNTER_REMOTE_FAILURES, 1);
+    if (told.on_rows != NULL) {
+        request_tell_rows(request, &(struct tp_courier_answer){ .result = result });
+        return;
     }
+    request_count_failure(request, result);
     if (request->waits_here) {
         request->is_abandoned = true;
     } else {
         free(request);
     }
-    if (told.on_rows != NULL) {
-        told.on_rows(told.owner, result, rows);
-    } else if (told.on_end != NULL) {
+    if (told.on_end != NULL) {
         told.on_end(result, reply, told.owner);
+    }
+}
+
+/* The same of one for rows. */
+static void
+request_tell_rows(struct courier_request *request, const struct tp_courier_answer *answer)
+{
+    struct courier_request told = *request;
+
+    request_count_failure(request, answer->result);
+    free(request);
+    told.on_rows(told.owner, told.slot, answer);
+}
+
+static void
+request_count_failure(const struct courier_request *request, enum tp_result result)
+{
+    if (result != TP_OK) {
+        tp__counter_add(&request->courier->cycle->shared.counters, TP_COUNTER_REMOTE_FAILURES, 1);
     }
 }
 
@@ -492,7 +574,7 @@ static void
 request_end(struct courier_request *request, enum tp_result result, const struct tp_reply *reply)
 {
     request_take_out(request);
-    request_tell(request, result, reply, TP_STR(""));
+    request_tell(request, result, reply);
 }
 
 static void
@@ -520,7 +602,7 @@ courier_on_tell(struct tp_work *work)
         struct courier_request *request = request_from_node(node);
 
         courier->ended_count--;
-        request_tell(request, request->result, NULL, TP_STR(""));
+        request_tell(request, request->result, NULL);
     }
 }
 
@@ -563,87 +645,6 @@ request_from_node(struct tp_list_node *node)
     return TP_CONTAINER_OF(node, struct courier_request, node);
 }
 
-/* Another worker wants a packet sent on a session of ours. */
-static bool
-courier_on_packet(struct tp_courier *courier, unsigned from_slot, uint16_t kind,
-                  struct tp_str bytes)
-{
-    struct tp_parcel_packet packet;
-
-    if (!tp__parcel_read_packet(bytes, &packet)) {
-        return false;
-    }
-    struct tp_session *session = courier_session_at(courier, packet.number);
-    enum tp_result result = TP_GONE;
-
-    if (session != NULL && kind == TP_BUS_PULL) {
-        result = courier_relay(courier, from_slot, session, &packet);
-    } else if (session != NULL) {
-        result = tp_session_push(session, packet.uri, packet.body, &packet.options);
-    }
-    if (kind == TP_BUS_PUSH || result != TP_OK) {
-        courier_answer(courier, from_slot, packet.request, result);
-    }
-    return true;
-}
-
-static enum tp_result
-courier_relay(struct tp_courier *courier, unsigned from_slot, struct tp_session *session,
-              const struct tp_parcel_packet *packet)
-{
-    struct courier_relay *relay = malloc(sizeof(*relay));
-
-    if (relay == NULL) {
-        return TP_NO_MEMORY;
-    }
-    *relay = (struct courier_relay){
-        .courier = courier,
-        .slot = from_slot,
-        .request = packet->request,
-    };
-    tp__list_init(&relay->node);
-    tp__list_append(&courier->relays, &relay->node);
-    enum tp_result result = tp_session_pull_async(session, packet->uri, packet->body,
-                                                  &packet->options, relay_on_reply, relay);
-
-    if (result != TP_OK) {
-        tp__list_remove(&relay->node);
-        free(relay);
-    }
-    return result;
-}
-
-/* Bodies share the queue with packets; where that is full there is room to say so. */
-static void
-relay_on_reply(const struct tp_reply *reply, void *owner)
-{
-    struct courier_relay relay = *(struct courier_relay *) owner;
-    struct tp_courier *courier = relay.courier;
-    bool is_awaited = !tp__list_is_empty(&((struct courier_relay *) owner)->node);
-    struct tp_parcel_outcome outcome = {
-        .request = relay.request,
-        .status = *tp_reply_status(reply),
-        .metadata = tp_reply_metadata(reply),
-        .body = tp_reply_body(reply),
-        .body_codec = tp_reply_body_codec(reply),
-        .is_answered = reply->is_answered,
-        .was_sent = reply->was_sent,
-    };
-    struct tp_parcel parcel;
-
-    tp__list_remove(&((struct courier_relay *) owner)->node);
-    free(owner);
-    if (!is_awaited) {
-        return;
-    }
-    tp__parcel_write_outcome(&parcel, &outcome);
-    enum tp_result result = tp__bus_send_pieces(courier->bus, relay.slot, &parcel.message);
-
-    if (result != TP_OK) {
-        courier_answer(courier, relay.slot, relay.request, result);
-    }
-}
-
 static bool
 courier_on_closing(struct tp_courier *courier, unsigned from_slot, struct tp_str bytes)
 {
@@ -655,7 +656,7 @@ courier_on_closing(struct tp_courier *courier, unsigned from_slot, struct tp_str
     struct tp_session *session = courier_session_at(courier, closing.number);
     enum tp_result result = session == NULL ? TP_GONE : courier_close_here(session, &closing);
 
-    courier_answer(courier, from_slot, closing.request, result);
+    tp__courier_answer(courier, from_slot, closing.request, result);
     return true;
 }
 
@@ -690,13 +691,17 @@ courier_on_outcome(struct tp_courier *courier, struct tp_str bytes)
         .metadata = outcome.metadata,
         .body = outcome.body,
         .body_codec = outcome.body_codec,
+        .has_body_codec = outcome.has_body_codec,
+        .gzip_level = outcome.gzip_level,
         .is_answered = outcome.is_answered,
         .was_sent = outcome.was_sent,
     };
-    bool has_reply = outcome.result == TP_OK && outcome.status.code != 0;
 
+    if (outcome.is_lost) {
+        reply.status.text = TP_STR("the reply is too large for bus_queue, or that is full");
+    }
     if (request != NULL) {
-        request_end(request, outcome.result, has_reply ? &reply : NULL);
+        request_end(request, outcome.result, outcome.has_reply ? &reply : NULL);
     }
     return true;
 }
@@ -712,21 +717,34 @@ courier_on_description(struct tp_courier *courier, struct tp_str bytes)
     struct courier_request *request = request_find(courier, description.request);
 
     if (request != NULL) {
+        const struct tp_courier_answer answer = {
+            .result = description.result,
+            .found_count = description.found_count,
+            .rows = description.rows,
+        };
+
         request_take_out(request);
-        request_tell(request, description.result, NULL, description.rows);
+        request_tell_rows(request, &answer);
     }
     return true;
 }
 
-/* Who does not get an answer learns when the time for it has passed. */
-static void
-courier_answer(struct tp_courier *courier, unsigned to_slot, uint64_t request,
-               enum tp_result result)
+void
+tp__courier_answer(struct tp_courier *courier, unsigned to_slot, uint64_t request,
+                   enum tp_result result)
 {
-    struct tp_parcel_outcome outcome = { .request = request, .result = result };
+    const struct tp_parcel_outcome outcome = { .request = request, .result = result };
+
+    tp__courier_answer_with(courier, to_slot, &outcome);
+}
+
+void
+tp__courier_answer_with(struct tp_courier *courier, unsigned to_slot,
+                        const struct tp_parcel_outcome *outcome)
+{
     struct tp_parcel parcel;
 
-    tp__parcel_write_outcome(&parcel, &outcome);
+    tp__parcel_write_outcome(&parcel, outcome);
     if (tp__bus_answer(courier->bus, to_slot, &parcel.message) != TP_OK) {
         tp_log_warn(&courier->cycle->log, "answer-refused", "to_slot=%u", to_slot);
     }

@@ -45,7 +45,9 @@ static void listing_go_on(struct listing *listing);
 static void listing_ask_round(struct listing *listing);
 static void listing_ask_slot(struct listing *listing, const struct tp_directory_entry *entries,
                              size_t count, size_t first);
-static void listing_on_rows(void *owner, enum tp_result result, struct tp_str rows);
+static enum tp_result listing_ask(struct listing *listing, unsigned slot,
+                                  struct tp_parcel_question *question);
+static void listing_on_rows(void *owner, unsigned slot, const struct tp_courier_answer *answer);
 static void listing_fail(struct listing *listing, enum tp_result result);
 static void listing_tell(struct listing *listing);
 static bool listing_fill_page(const struct listing *listing, struct tp_session_row *rows);
@@ -68,9 +70,8 @@ tp__courier_list(void *owner, const struct tp_session_query *query, tp_page_fn o
     listing->on_page = on_page;
     listing->owner = page_owner;
     /* Not from within this call, and where there is no session there is nobody to ask. */
-    enum tp_result result = tp__courier_ask(listing->courier, listing->courier->slot,
-                                            &(struct tp_parcel_question){ .number_count = 0 },
-                                            listing_on_rows, listing);
+    struct tp_parcel_question nothing = { .number_count = 0 };
+    enum tp_result result = listing_ask(listing, listing->courier->slot, &nothing);
 
     if (result != TP_OK) {
         free(listing);
@@ -85,7 +86,6 @@ tp__courier_describe(struct tp_courier *courier, unsigned from_slot, struct tp_s
 {
     struct tp_parcel_question question;
     struct tp_text rows = { 0 };
-    struct tp_parcel parcel;
 
     TP_ASSERT(tp__parcel_read_question(bytes, &question));
     for (uint32_t i = 0; i < question.number_count; i++) {
@@ -106,18 +106,7 @@ tp__courier_describe(struct tp_courier *courier, unsigned from_slot, struct tp_s
         .rows = tp__text_is_whole(&rows) ? tp__text_get(&rows) : TP_STR(""),
     };
 
-    tp__parcel_write_description(&parcel, &description);
-    enum tp_result result = tp__bus_send_pieces(courier->bus, from_slot, &parcel.message);
-
-    if (result != TP_OK) {
-        description.result = result;
-        description.rows = TP_STR("");
-        tp__parcel_write_description(&parcel, &description);
-        result = tp__bus_answer(courier->bus, from_slot, &parcel.message);
-    }
-    if (result != TP_OK) {
-        tp_log_warn(&courier->cycle->log, "answer-refused", "to_slot=%u", from_slot);
-    }
+    tp__courier_answer_rows(courier, from_slot, &description);
     tp__text_fini(&rows);
 }
 
@@ -198,8 +187,7 @@ listing_ask_slot(struct listing *listing, const struct tp_directory_entry *entri
             question.numbers[question.number_count++] = entries[i].number;
         }
     }
-    enum tp_result result =
-        tp__courier_ask(listing->courier, slot, &question, listing_on_rows, listing);
+    enum tp_result result = listing_ask(listing, slot, &question);
 
     if (result == TP_OK) {
         listing->awaited_count++;
@@ -208,21 +196,38 @@ listing_ask_slot(struct listing *listing, const struct tp_directory_entry *entri
     }
 }
 
+static enum tp_result
+listing_ask(struct listing *listing, unsigned slot, struct tp_parcel_question *question)
+{
+    struct courier_request *request;
+    struct tp_parcel parcel;
+    enum tp_result result = tp__courier_open(listing->courier, slot, listing_on_rows, listing,
+                                             &request, &question->request);
+
+    if (result != TP_OK) {
+        return result;
+    }
+    tp__parcel_write_question(&parcel, question);
+    return tp__courier_ask(request, &parcel);
+}
+
 static void
-listing_on_rows(void *owner, enum tp_result result, struct tp_str rows)
+listing_on_rows(void *owner, unsigned slot, const struct tp_courier_answer *answer)
 {
     struct listing *listing = owner;
+    struct tp_str rows = answer->rows;
     struct tp_session_row row;
 
+    (void) slot;
     listing->awaited_count--;
-    if (result == TP_OK) {
+    if (answer->result == TP_OK) {
         tp__text_append(&listing->rows, rows);
         while (tp__parcel_next_row(&rows, &row)) {
             listing->row_count++;
         }
-    } else if (result != TP_GONE) {
+    } else if (answer->result != TP_GONE) {
         /* With a worker that is gone its sessions are, too: they are on no page. */
-        listing_fail(listing, result);
+        listing_fail(listing, answer->result);
     }
     listing_go_on(listing);
 }

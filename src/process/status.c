@@ -8,16 +8,15 @@
  */
 #include "process/status.h"
 
+#include "base/buf_pool.h"
 #include "base/clock.h"
 #include "config.h"
 #include "os/file.h"
 #include "os/process.h"
+#include "metrics/stats_json.h"
 
-/* Where the next meter goes. */
-struct status_meters {
-    const struct tp_status_sources *sources;
-    struct tp_text *text;
-    size_t count;
+enum {
+    STATUS_STATS_BYTES_MAX = 64 * 1024 * 1024, /* more than all that can be counted takes */
 };
 
 static void status_write_head(const struct tp_status_sources *sources, struct tp_text *text);
@@ -27,8 +26,7 @@ static void status_write_worker(const struct tp_status_sources *sources, unsigne
                                 struct tp_text *text);
 static void status_write_leases(struct tp_cycle *cycle, struct tp_text *text);
 static void status_write_totals(const struct tp_cycle *cycle, struct tp_text *text);
-static void status_write_meters(const struct tp_status_sources *sources, struct tp_text *text);
-static void status_write_meter(const struct tp_meter_reading *reading, void *owner);
+static void status_write_stats(const struct tp_status_sources *sources, struct tp_text *text);
 static void json_append_string(struct tp_text *text, const char *value);
 
 void
@@ -39,7 +37,7 @@ tp__status_write(const struct tp_status_sources *sources, struct tp_text *text)
     status_write_listens(sources->cycle, text);
     status_write_workers(sources, text);
     status_write_leases(sources->cycle, text);
-    status_write_meters(sources, text);
+    status_write_stats(sources, text);
     status_write_totals(sources->cycle, text);
     tp__text_printf(text, "}\n");
 }
@@ -136,43 +134,35 @@ status_write_leases(struct tp_cycle *cycle, struct tp_text *text)
     tp__text_printf(text, count == 0 ? "],\n" : "\n  ],\n");
 }
 
-/* What modules count; a worker that has not counted anything is left out. */
+/* What is counted by name, as the handler `stats` has it. */
 static void
-status_write_meters(const struct tp_status_sources *sources, struct tp_text *text)
+status_write_stats(const struct tp_status_sources *sources, struct tp_text *text)
 {
-    struct status_meters meters = { .sources = sources, .text = text };
+    struct tp_shared *shared = &sources->cycle->shared;
+    struct tp_stats stats = {
+        .meters = &shared->meters,
+        .slow = &shared->slow,
+        .counters = &shared->counters,
+        .roster = &shared->roster,
+        .modules = sources->program->modules,
+    };
+    struct tp_buf_pool pool;
+    struct tp_chain written = { 0 };
+    struct tp_writer writer = { .pool = &pool, .to = &written };
+    size_t count;
 
-    tp__text_printf(text, "  \"meters\": [");
-    tp__cycle_each_meter(sources->cycle, status_write_meter, &meters);
-    tp__text_printf(text, meters.count == 0 ? "],\n" : "\n  ],\n");
-}
+    tp__buf_pool_init(&pool, (struct tp_size){ STATUS_STATS_BYTES_MAX }, 0);
+    tp__stats_json_write_groups(&stats, &writer);
+    if (tp_writer_end(&writer) == TP_OK) {
+        const struct tp_slice *slices = tp_chain_slices(&written, &count);
 
-static void
-status_write_meter(const struct tp_meter_reading *reading, void *owner)
-{
-    struct status_meters *status = owner;
-    const struct tp_meters *meters = &status->sources->cycle->shared.meters;
-    struct tp_text *text = status->text;
-    const char *separator = "";
-
-    tp__text_printf(text, "%s{ \"name\": \"%s\"", status->count == 0 ? "\n    " : ",\n    ",
-                    reading->row->name);
-    if (reading->row->label != NULL) {
-        tp__text_printf(text, ", \"%s\": ", reading->row->label);
-        json_append_string(text, reading->label);
-    }
-    tp__text_printf(text, ", \"total\": %llu, \"workers\": {",
-                    (unsigned long long) tp__meters_total(meters, reading->index));
-    for (unsigned slot = 0; slot < TP_WORKER_SLOTS_MAX; slot++) {
-        uint64_t value = tp__meters_read(meters, slot, reading->index);
-
-        if (value != 0) {
-            tp__text_printf(text, "%s \"%u\": %llu", separator, slot, (unsigned long long) value);
-            separator = ",";
+        for (size_t i = 0; i < count; i++) {
+            tp__text_append(text, (struct tp_str){ (const char *) slices[i].data, slices[i].len });
         }
+        tp__text_printf(text, ",\n");
     }
-    tp__text_printf(text, " } }");
-    status->count++;
+    tp_chain_clear(&written);
+    tp__buf_pool_fini(&pool);
 }
 
 static void

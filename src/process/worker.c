@@ -153,14 +153,6 @@ tp__worker_apply_cycle(struct tp_worker *worker)
 }
 
 void
-tp__worker_count_since(struct tp_worker *worker, enum tp_counter counter, uint64_t now,
-                       uint64_t *seen)
-{
-    tp__counter_add(&worker->cycle->shared.counters, counter, now - *seen);
-    *seen = now;
-}
-
-void
 tp__worker_tell_master(struct tp_worker *worker, const struct tp_channel_message *message)
 {
     enum tp_result result = tp__channel_send(worker->channel_fd, message, -1);
@@ -208,6 +200,7 @@ worker_fini(struct tp_worker *worker)
     tp__cycle_release(&worker->previous);
     tp__cycle_release(&worker->cycle);
     tp__upstreams_destroy(&worker->upstreams);
+    tp__own_stats_close(&worker->stats);
     tp__loop_destroy(&worker->loop);
     tp__descriptors_fini(&worker->descriptors);
     tp__descriptor_close(&worker->signals_fd);
@@ -255,6 +248,14 @@ worker_start_loop(struct tp_worker *worker)
     tp__sessions_init(&worker->sessions, worker->loop, &callbacks,
                       worker->cycle->core->worker_memory);
     worker->sessions.worker_slot = worker->slot;
+    result = tp__own_stats_open(&worker->stats, &worker->descriptors, &worker->program->modules,
+                                worker->slot);
+    if (result != TP_OK) {
+        return result;
+    }
+    worker->sessions.stats = &worker->stats.stats;
+    tp__worker_count_turns(worker);
+    tp__cycle_count_in(worker->cycle, worker->sessions.stats);
     result = tp__sessions_use_modules(&worker->sessions, &worker->program->modules);
     if (result != TP_OK) {
         return result;
@@ -559,24 +560,11 @@ static void
 worker_on_beat(struct tp_timer *timer)
 {
     struct tp_worker *worker = TP_CONTAINER_OF(timer, struct tp_worker, beat);
-    struct tp_counters *counters = &worker->cycle->shared.counters;
-    const struct tp_loop_counters *loop = tp__loop_get_counters(worker->loop);
-    const struct tp_bus_counters *bus = tp__bus_get_counters(worker->bus);
 
     tp__loop_start_timer(worker->loop, &worker->beat, WORKER_BEAT_MS);
     worker->crash.utc_offset_s = tp__clock_utc_offset();
     tp__roster_beat(&worker->cycle->shared.roster, tp__loop_now_ms(worker->loop));
-    tp__counter_set(counters, TP_COUNTER_TIMERS, tp__loop_timer_count(worker->loop));
-    tp__counter_raise(counters, TP_COUNTER_LOOP_TURN_MAX_US, (uint64_t) loop->turn_max_us);
-    tp__worker_count_since(worker, TP_COUNTER_BYTES_COPIED, worker->sessions.pool.bytes_copied,
-                           &worker->seen.bytes_copied);
-    tp__worker_count_since(worker, TP_COUNTER_LOOP_TURNS, loop->turns, &worker->seen.turns);
-    tp__worker_count_since(worker, TP_COUNTER_BUS_SENT, bus->sent, &worker->seen.bus_sent);
-    tp__worker_count_since(worker, TP_COUNTER_BUS_RECEIVED, bus->received,
-                           &worker->seen.bus_received);
-    tp__worker_count_since(worker, TP_COUNTER_BUS_REFUSED, bus->refused, &worker->seen.bus_refused);
-    tp__worker_count_since(worker, TP_COUNTER_BUS_DROPPED, bus->dropped, &worker->seen.bus_dropped);
-    tp__worker_count_queues(worker);
+    tp__worker_count_beat(worker);
 }
 
 /* Who accepts nobody any more leaves with its last session, but not in the middle of a reload. */
@@ -632,6 +620,8 @@ worker_on_bus_message(void *owner, unsigned from_slot, uint16_t kind, struct tp_
     case TP_BUS_OUTCOME:
     case TP_BUS_DESCRIBE:
     case TP_BUS_DESCRIPTION:
+    case TP_BUS_SURVEY:
+    case TP_BUS_FORWARD:
         tp__courier_on_message(&worker->courier, from_slot, kind, bytes);
         return;
     case TP_BUS_TOLD:

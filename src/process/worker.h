@@ -6,7 +6,7 @@
 #ifndef TP_PROCESS_WORKER_H
 #define TP_PROCESS_WORKER_H
 
-#include "cycle/cycle.h"
+#include "cycle/cycle_stats.h"
 #include "event/pool.h"
 #include "process/acceptor.h"
 #include "process/channel.h"
@@ -56,6 +56,7 @@ struct tp_worker {
     int signals_fd;
     struct tp_watcher signals;
     struct tp_descriptors descriptors;
+    struct tp_own_stats stats;
     struct tp_sessions sessions;
     struct tp_acceptor acceptor;
     struct tp_bus *bus;
@@ -104,8 +105,9 @@ void tp__worker_on_told(struct tp_worker *worker, unsigned from_slot, struct tp_
 /* Writes how many sessions there are to where others see it. */
 void tp__worker_count_sessions(struct tp_worker *worker);
 
-/* Counts what the send queues of its sessions did. */
-void tp__worker_count_queues(struct tp_worker *worker);
+/* Counts each turn of its loop; and, from time to time, what has come together in its parts. */
+void tp__worker_count_turns(struct tp_worker *worker);
+void tp__worker_count_beat(struct tp_worker *worker);
 
 /* Adds what came to a count of this process since it was last looked at. */
 void tp__worker_count_since(struct tp_worker *worker, enum tp_counter counter, uint64_t now,

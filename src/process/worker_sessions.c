@@ -51,20 +51,6 @@ tp__worker_count_sessions(struct tp_worker *worker)
     worker_on_count_changed(worker);
 }
 
-void
-tp__worker_count_queues(struct tp_worker *worker)
-{
-    const struct tp_queue_counts *queues = &worker->sessions.queues;
-    struct tp_queue_counts *seen = &worker->seen.queues;
-
-    tp__worker_count_since(worker, TP_COUNTER_PACKETS_REFUSED, queues->refused, &seen->refused);
-    tp__worker_count_since(worker, TP_COUNTER_PUSHES_DROPPED, queues->dropped, &seen->dropped);
-    tp__worker_count_since(worker, TP_COUNTER_PUSHES_REPLACED, queues->replaced, &seen->replaced);
-    tp__worker_count_since(worker, TP_COUNTER_SLOW_SESSIONS_CLOSED, queues->closed, &seen->closed);
-    tp__worker_count_since(worker, TP_COUNTER_READ_PAUSES, queues->pauses, &seen->pauses);
-    tp__counter_set(&worker->cycle->shared.counters, TP_COUNTER_SLOW_SESSIONS, queues->slow_now);
-}
-
 static void
 worker_on_count_changed(void *owner)
 {

@@ -9,11 +9,14 @@
  * Runs in: worker; a program's thread with the library.
  * Read next: exchange.c (what the other end asks), session_write.c.
  */
+#include "session/forward.h"
 #include "session/record.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/str.h"
+#include "session/counting.h"
+#include "session/exchange_log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -175,6 +178,7 @@ tp__own_exchange_on_sent(struct tp_exchange *exchange)
 
     exchange->is_queued = false;
     exchange->is_sent = true;
+    tp__trace_mark(exchange, TP_TRACED_SENT);
     tp__send_queue_leave(exchange);
     tp__list_remove(&exchange->node);
     tp__exchange_log_sent(exchange);
@@ -189,6 +193,9 @@ tp__own_exchange_on_sent(struct tp_exchange *exchange)
         exchange->is_finished = true;
         exchange->reply.status = tp_status_of(TP_STATUS_OK);
         tp__exchange_free(exchange);
+    } else if (exchange->on_sent != NULL) {
+        tp__exchange_end_loan(exchange, false);
+        exchange->on_sent(exchange->owner);
     }
 }
 
@@ -205,6 +212,9 @@ tp__session_take_reply(struct tp_session *session, struct tp_packet *reply)
     exchange->reply = *reply;
     exchange->is_answered = true;
     *reply = (struct tp_packet){ 0 };
+    if (exchange->trace != NULL) {
+        tp__trace_keep_reply(exchange);
+    }
     if (ask_has_reply_hooks(exchange)) {
         /* It can be answered only once. */
         tp__hash_table_remove(&session->sessions->asked, &exchange->by_seq);
@@ -305,12 +315,18 @@ ask_send(struct tp_session *session, struct tp_packet *packet, const struct tp_a
     exchange->always_fits = asking->always_fits;
     exchange->wants_packet = asking->wants_packet;
     exchange->on_reply = asking->on_reply;
+    exchange->on_sent = asking->on_sent;
     exchange->owner = asking->owner;
     tp__timer_init(&exchange->timer, ask_on_timeout);
+    tp__exchange_count_begin(exchange, tp_exchange_wants_reply(exchange) ? exchange->server->asked
+                                                                         : exchange->server->told);
     if (tp_exchange_wants_reply(exchange)) {
         ask_await(exchange, asking->timeout);
     }
     exchange->is_secret = asking->is_secret;
+    if (session->sessions->tracer != NULL) {
+        tp__trace_begin(exchange);
+    }
     if (exchange->server->hooks == NULL || exchange->is_secret) {
         ask_queue(exchange);
         return TP_OK;
@@ -376,6 +392,7 @@ ask_queue(struct tp_exchange *exchange)
 {
     struct tp_session *session = exchange->session;
 
+    tp__trace_mark(exchange, TP_TRACED_QUEUED);
     tp__send_queue_add(exchange);
     if (!tp_exchange_wants_reply(exchange) && exchange->timer.is_running) {
         tp__loop_stop_timer(session->sessions->loop, &exchange->timer);
@@ -487,7 +504,8 @@ ask_on_timeout(struct tp_timer *timer)
 static uint64_t
 ask_hash(const struct tp_session *session, uint64_t seq)
 {
-    return tp__hash_number(session->number ^ tp__hash_number(seq));
+    /* Those of a session come in a row, and so they lie: no two of them in one chain. */
+    return tp__hash_number(session->number) + seq;
 }
 
 /* One that has not been sent cannot have been answered. */

@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "net/dialer.h"
 #include "os/file.h"
+#include "session/hook_call.h"
 #include "session/record.h"
 
 #include <stdlib.h>
@@ -253,6 +254,12 @@ tp__dialed_free(struct tp_dialed **freed)
         free(dialed->tls_name);
         free(dialed);
     }
+}
+
+bool
+tp__session_dial_has_failed(const struct tp_session *session)
+{
+    return session->dialed->failed_count > 0;
 }
 
 static void

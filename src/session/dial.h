@@ -14,4 +14,7 @@ enum tp_result tp__session_dial(struct tp_sessions *sessions, const struct tp_so
                                 uint64_t number, const struct tp_dialing *dialing,
                                 struct tp_session **session) TP_MUST_CHECK;
 
+/* Has connecting it failed since it was last connected? */
+bool tp__session_dial_has_failed(const struct tp_session *session);
+
 #endif

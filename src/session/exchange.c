@@ -10,10 +10,12 @@
  * Read next: exchange_uri.c (which route), exchange_hooks.c, exchange_answer.c (its outcome);
  * asking.c has the exchanges that are ours.
  */
+#include "session/forward.h"
 #include "session/record.h"
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "session/exchange_log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,7 @@ static void exchange_call(struct tp_exchange *exchange,
 static void exchange_refuse_code(struct tp_exchange *exchange, enum tp_status_code code,
                                  struct tp_str text);
 static void exchange_detach(struct tp_exchange *exchange);
+static enum tp_result exchange_move_texts(struct tp_exchange *exchange);
 static void exchange_release_packet(struct tp_packet *packet);
 static void exchange_on_time(struct tp_timer *timer);
 
@@ -115,6 +118,9 @@ tp__exchange_make(struct tp_session *session, struct tp_packet *request, int64_t
     if (exchange != NULL) {
         tp__list_append(&session->exchanges, &exchange->node);
         session->exchange_count++;
+        if (session->sessions->tracer != NULL) {
+            tp__trace_begin(exchange);
+        }
     }
     return exchange;
 }
@@ -163,8 +169,12 @@ tp__exchange_settle(struct tp_exchange *exchange)
 
     if (is_left || is_out) {
         tp__exchange_free(exchange);
-    } else if (exchange->is_held || exchange->is_kept || exchange->is_parked
-               || exchange->is_postponed || exchange->is_unbegun) {
+        return;
+    }
+    /* A reply that is queued may have the uri of its request, which stays where it is until then. */
+    if (!exchange->is_lent && !exchange->is_queued
+        && (exchange->is_held || exchange->is_kept || exchange->is_parked || exchange->is_postponed
+            || exchange->is_unbegun)) {
         exchange_detach(exchange);
     }
 }
@@ -176,6 +186,9 @@ tp__exchange_free(struct tp_exchange *exchange)
 
     TP_ASSERT(exchange->magic == TP_EXCHANGE_MAGIC);
     tp__exchange_log_end(exchange);
+    if (exchange->trace != NULL) {
+        tp__trace_end(exchange);
+    }
     tp__exchange_stop_timer(exchange);
     tp__list_remove(&exchange->node);
     if (exchange->is_kept || exchange->is_postponed) {
@@ -209,6 +222,9 @@ exchange_destroy(struct tp_exchange *exchange)
     tp_buf_release(exchange->set_uri);
     free(exchange->state);
     free(exchange->identity);
+    if (exchange->was_passed) {
+        free(exchange->passed);
+    }
     tp__counted_release(exchange->server->configuration);
     exchange->magic = 0;
     if (sessions->free_exchange_count < EXCHANGES_KEPT_MAX) {
@@ -230,6 +246,7 @@ tp__exchanges_abandon(struct tp_session *session, enum tp_close_reason reason)
         if (reason == TP_CLOSE_MOVED) {
             /* It goes on, and is logged, elsewhere. */
             exchange->logging = &nothing;
+            tp__trace_drop(exchange);
         }
         if (exchange->is_running) {
             tp__list_remove(node);
@@ -378,6 +395,7 @@ tp__exchange_run_expected(struct tp_exchange *exchange, tp_handler_fn handler, v
         tp_exchange_refuse_result(exchange, result);
     } else {
         exchange->is_running = true;
+        tp__trace_mark(exchange, TP_TRACED_HANDLED);
         handler(exchange, owner);
     }
     tp__exchange_check_answer(exchange);
@@ -432,6 +450,7 @@ tp__exchange_handle(struct tp_exchange *exchange)
 static inline __attribute__((always_inline)) void
 exchange_handle(struct tp_exchange *exchange)
 {
+    tp__trace_mark(exchange, TP_TRACED_HANDLED);
     if (exchange->route == NULL) {
         exchange_refuse_code(exchange, TP_STATUS_NOT_FOUND, tp_status_text(TP_STATUS_NOT_FOUND));
     } else {
@@ -490,9 +509,8 @@ tp__exchange_let_go(struct tp_exchange *exchange)
     }
 }
 
-/* A small request that waits does not pin the buffer it was read into. */
-static void
-exchange_detach(struct tp_exchange *exchange)
+enum tp_result
+tp__exchange_detach(struct tp_exchange *exchange, bool is_shared)
 {
     struct tp_packet *request = &exchange->request;
     bool has_path = exchange->decoded_path == NULL && exchange->path.len > 0;
@@ -500,8 +518,11 @@ exchange_detach(struct tp_exchange *exchange)
     ptrdiff_t path_at = has_path ? exchange->path.data - request->uri.data : 0;
     ptrdiff_t query_at = has_query ? exchange->query.data - request->uri.data : 0;
 
-    if (tp_packet_detach(request, &exchange->sessions->pool) != TP_OK) {
-        return; /* It stays where it is: memory is short, but nothing is lost. */
+    enum tp_result result = is_shared ? tp_packet_detach(request, &exchange->sessions->pool)
+                                      : exchange_move_texts(exchange);
+
+    if (result != TP_OK) {
+        return result;
     }
     if (has_path) {
         exchange->path.data = request->uri.data + path_at;
@@ -509,6 +530,55 @@ exchange_detach(struct tp_exchange *exchange)
     if (has_query) {
         exchange->query.data = request->uri.data + query_at;
     }
+    return TP_OK;
+}
+
+/* Texts of a few bytes, without a body, have room in the exchange itself. */
+static enum tp_result
+exchange_move_texts(struct tp_exchange *exchange)
+{
+    struct tp_packet *request = &exchange->request;
+    size_t len = request->uri.len + request->metadata.len;
+    bool is_small = request->body.len == 0 && len <= sizeof(exchange->kept_texts)
+                    && request->status.text.len + request->status.cause.len == 0;
+
+    if (!is_small || request->head == NULL) {
+        return tp_packet_detach(request, &exchange->sessions->pool);
+    }
+    char *metadata = exchange->kept_texts + request->uri.len;
+
+    memcpy(exchange->kept_texts, request->uri.data, request->uri.len);
+    request->uri.data = exchange->kept_texts;
+    if (request->metadata.len > 0) {
+        request->metadata.data = memcpy(metadata, request->metadata.data, request->metadata.len);
+    }
+    tp_buf_release(request->head);
+    tp_buf_release(request->meta_head);
+    request->head = NULL;
+    request->meta_head = NULL;
+    return TP_OK;
+}
+
+void
+tp__exchange_end_loan(struct tp_exchange *exchange, bool keeps_body)
+{
+    exchange->is_lent = false;
+    if (exchange->is_finished) {
+        return; /* Its reply has the uri of its request. */
+    }
+    if (!keeps_body) {
+        tp_chain_clear(&exchange->request.body);
+    }
+    exchange_detach(exchange);
+}
+
+/* Where memory is short it stays where it is, and nothing is lost. */
+static void
+exchange_detach(struct tp_exchange *exchange)
+{
+    enum tp_result result = tp__exchange_detach(exchange, false);
+
+    (void) result;
 }
 
 /* What is done away with need not be all zeros, as tp_packet_clear() would leave it. */

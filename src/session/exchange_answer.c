@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "session/forward.h"
 
 #include <string.h>
 
@@ -57,6 +58,14 @@ tp_exchange_refuse(struct tp_exchange *exchange, const struct tp_status *status)
 enum tp_result
 tp_exchange_refuse_result(struct tp_exchange *exchange, enum tp_result result)
 {
+    struct tp_status status = tp__status_of_result(result);
+
+    return tp_exchange_refuse(exchange, &status);
+}
+
+struct tp_status
+tp__status_of_result(enum tp_result result)
+{
     static const struct {
         enum tp_result result;
         enum tp_status_code code;
@@ -80,7 +89,7 @@ tp_exchange_refuse_result(struct tp_exchange *exchange, enum tp_result result)
         }
     }
     status.cause = tp__str(tp_result_sentence(result));
-    return tp_exchange_refuse(exchange, &status);
+    return status;
 }
 
 enum tp_result
@@ -257,7 +266,7 @@ exchange_complete(struct tp_exchange *exchange)
 
     exchange->is_finished = true;
     exchange->is_unrouted = false;
-    if (tp__exchange_logging_is_timed(exchange->logging)) {
+    if (tp__exchange_logging_is_timed(exchange->logging) || exchange->trace != NULL) {
         exchange->finished_us = tp__clock_monotonic_us();
     }
     exchange->is_held = false;
@@ -319,8 +328,11 @@ exchanges_share_order(const struct tp_exchange *one, const struct tp_exchange *o
            || (one->session->protocol->protocol->abilities & TP_PROTOCOL_IN_ORDER) != 0;
 }
 
-/* Lets those in line with this one go whose predecessors are all answered. */
-static void
+/*
+ * Lets those in line with this one go whose predecessors are all answered.  Apart from its caller, whose
+ * usual case is another.
+ */
+static __attribute__((noinline)) void
 exchanges_release_ordered(const struct tp_exchange *answered)
 {
     struct tp_session *session = answered->session;
@@ -336,6 +348,7 @@ exchanges_release_ordered(const struct tp_exchange *answered)
                 return;
             }
             exchange->is_parked = false;
+            tp__trace_mark(exchange, TP_TRACED_QUEUED);
             exchange_leave(exchange);
         }
     }
@@ -350,6 +363,7 @@ exchange_release_if_first(struct tp_exchange *exchange)
 
         if (earlier == exchange) {
             exchange->is_parked = false;
+            tp__trace_mark(exchange, TP_TRACED_QUEUED);
             exchange_leave(exchange);
             return;
         }

@@ -54,7 +54,9 @@ tp__exchange_answer_crash(struct tp_sessions *sessions)
     if (exchange == NULL || exchange->session == NULL || exchange->request.type != TP_PACKET_PULL) {
         return TP_NOT_FOUND;
     }
-    if (exchange->session->unsent.len > 0 || tp__output_len(output) > 0) {
+    bool is_free = tp__output_len(output) == 0 || sessions->encoded_for == exchange->session;
+
+    if (exchange->session->unsent.len > 0 || !is_free) {
         return TP_IN_USE;
     }
     if (exchange->request.uri.len > CRASH_URI_MAX || output->filling == NULL) {

@@ -13,6 +13,8 @@
 #include "session/record.h"
 
 #include "base/clock.h"
+#include "session/exchange_log.h"
+#include "session/hook_call.h"
 
 static inline enum tp_verdict exchange_pass_points(struct tp_exchange *exchange,
                                                    struct tp_status *refusal);
@@ -169,6 +171,9 @@ tp_exchange_resume(struct tp_exchange *exchange, enum tp_verdict verdict,
     TP_ASSERT(exchange->magic == TP_EXCHANGE_MAGIC && exchange->is_postponed);
     TP_ASSERT(verdict == TP_PASS || verdict == TP_REFUSE);
     exchange->is_postponed = false;
+    if (!exchange->is_kept) {
+        tp_exchange_explain(exchange, NULL, NULL);
+    }
     refusal = refusal == NULL ? &forbidden : refusal;
     if (exchange->session == NULL || exchange->is_overdue) {
         tp__exchange_let_go(exchange);
@@ -290,7 +295,7 @@ exchange_resume_reply(struct tp_exchange *exchange, enum tp_verdict verdict,
     if (verdict == TP_REFUSE) {
         tp__exchange_replace_outcome(exchange, refusal);
     }
-    if (tp__exchange_logging_is_timed(exchange->logging)) {
+    if (tp__exchange_logging_is_timed(exchange->logging) || exchange->trace != NULL) {
         exchange->finished_us = tp__clock_monotonic_us();
     }
     tp__exchange_go_out(exchange);

@@ -4,14 +4,14 @@
  * Every exchange ends once, answered or not, so one place writes its line.
  *
  * Runs in: worker.  Owns: nothing.
- * Read next: variables.c, access_file.c.
+ * Read next: variables.c, server/access_file.c.
  */
 #include "session/exchange_log.h"
 
 #include "base/log.h"
 #include "base/str.h"
-#include "base/utf8.h"
-#include "session/json_lines.h"
+#include "format/body_text.h"
+#include "session/counting.h"
 #include "session/record.h"
 #include "session/variables.h"
 
@@ -19,41 +19,29 @@
 #include <string.h>
 
 enum {
-    URI_SHOWN_MAX = 512,   /* of a uri in the error log, escaped */
-    BODY_SHOWN_MAX = 3072, /* of a body: with it and the header a line of the log is full */
-    TEXT_SHOWN_MAX = BODY_SHOWN_MAX / 4, /* of its bytes, as each may become \x00 */
-    HEX_SHOWN_MAX = BODY_SHOWN_MAX / 2,
-    BODY_MORE_MAX = 48, /* what is said of the rest */
-};
-
-/* A body as it is shown, the beginning of it or all. */
-struct shown_body {
-    const char *form;
-    size_t taken; /* bytes of the body that are in `text` */
-    char text[BODY_SHOWN_MAX + 1];
+    URI_SHOWN_MAX = 512, /* of a uri in the error log, escaped */
+    BODY_MORE_MAX = 48,  /* what is said of the rest */
 };
 
 static void exchange_log_access(const struct tp_exchange *exchange);
+static void exchange_write_front(const struct tp_exchange *exchange,
+                                 struct tp_value_writer *writer);
 static void exchange_log_slow(const struct tp_exchange *exchange);
 static void exchange_log_own_end(const struct tp_exchange *exchange);
 static void exchange_log_packet(const struct tp_exchange *exchange, const struct tp_packet *packet,
                                 const char *id);
 static struct tp_chain packet_plain_body(const struct tp_exchange *exchange,
                                          const struct tp_packet *packet);
-static void show_body(struct shown_body *shown, const struct tp_chain *body, uint8_t codec,
-                      size_t limit);
-static bool show_json(struct shown_body *shown, struct tp_str bytes, bool goes_on);
-static void show_text(struct shown_body *shown, struct tp_str bytes);
-static void show_hex(struct shown_body *shown, struct tp_str bytes);
-static bool bytes_are_text(struct tp_str bytes);
 static const char *show_uri(struct tp_str uri, char *text);
 static const char *type_word(const struct tp_packet *packet);
 static char codec_letter(uint8_t codec);
 
 void
-tp__exchange_logging_fit(const struct tp_exchange_logging *logging)
+tp__exchange_logging_fit(struct tp_exchange_logging *logging)
 {
     if (logging->access_file != NULL) {
+        logging->tells_passed = tp__template_tells_passed(&logging->access_format);
+
         size_t line_max = tp__template_fixed_max(&logging->access_format) + TP_ACCESS_TEXTS_MAX + 1;
 
         if (line_max > logging->access_file->line_max) {
@@ -65,6 +53,7 @@ tp__exchange_logging_fit(const struct tp_exchange_logging *logging)
 void
 tp__exchange_log_begin(struct tp_exchange *exchange)
 {
+    tp__exchange_count_begin(exchange, exchange->logging->counts);
     if (exchange->logging->logs_bodies) {
         exchange_log_packet(exchange, &exchange->request, "packet-received");
     }
@@ -84,6 +73,7 @@ tp__exchange_log_end(struct tp_exchange *exchange)
     const struct tp_exchange_logging *logging = exchange->logging;
 
     if (exchange->is_ours) {
+        tp__exchange_count_end(exchange);
         exchange_log_own_end(exchange);
         return;
     }
@@ -92,6 +82,7 @@ tp__exchange_log_end(struct tp_exchange *exchange)
     if (!is_sent && (tp_exchange_wants_reply(exchange) || !exchange->is_finished)) {
         exchange->reply.status = tp_status_of(TP_STATUS_CONNECTION_CLOSED);
     }
+    tp__exchange_count_end(exchange);
     if (logging->access_file != NULL) {
         exchange_log_access(exchange);
     }
@@ -127,9 +118,46 @@ exchange_log_access(const struct tp_exchange *exchange)
                      (unsigned long long) exchange->session_number, tp_result_word(TP_NO_MEMORY));
         return;
     }
-    tp__template_write(&logging->access_format, exchange, &writer);
+    exchange_write_front(exchange, &writer);
+    const struct tp_template behind_front = {
+        .parts = logging->access_format.parts + logging->access_front,
+        .count = logging->access_format.count - logging->access_front,
+    };
+
+    tp__template_write(&behind_front, exchange, &writer);
     *writer.next++ = '\n';
     tp__access_file_commit(logging->access_file, writer.next, exchange->sessions->loop);
+}
+
+/* As in the last line, mostly. */
+static inline void
+exchange_write_front(const struct tp_exchange *exchange, struct tp_value_writer *writer)
+{
+    const struct tp_exchange_logging *logging = exchange->logging;
+    struct tp_access_file *file = logging->access_file;
+    struct tp_access_front *front = &file->front;
+    struct tp_clock_texts *texts = &exchange->sessions->clock_texts;
+
+    tp__clock_texts_update(texts, tp__exchange_now_us(exchange));
+    if (front->format == logging->access_format.parts
+        && front->session_number == exchange->session_number
+        && front->second_end_us == texts->valid_until_us && front->type == exchange->request.type) {
+        memcpy(writer->next, file->bytes + front->at, front->len);
+        writer->next += front->len;
+        return;
+    }
+    const struct tp_template parts = { logging->access_format.parts, logging->access_front };
+    const char *begin = writer->next;
+
+    tp__template_write(&parts, exchange, writer);
+    *front = (struct tp_access_front){
+        .format = parts.parts,
+        .session_number = exchange->session_number,
+        .second_end_us = texts->valid_until_us,
+        .type = exchange->request.type,
+        .len = (uint32_t) (writer->next - begin),
+        .at = (size_t) (begin - file->bytes),
+    };
 }
 
 static void
@@ -166,7 +194,7 @@ exchange_log_packet(const struct tp_exchange *exchange, const struct tp_packet *
                     const char *id)
 {
     const struct tp_log *log = &exchange->server->log;
-    struct shown_body shown;
+    struct tp_body_text shown;
     char uri[URI_SHOWN_MAX + 1];
     char more[BODY_MORE_MAX] = "";
 
@@ -179,7 +207,8 @@ exchange_log_packet(const struct tp_exchange *exchange, const struct tp_packet *
     if (!is_hidden) {
         body = packet_plain_body(exchange, packet);
     }
-    show_body(&shown, &body, packet->body_codec, (size_t) exchange->logging->body_limit.bytes);
+    tp__body_text_write(&shown, &body, packet->body_codec,
+                        (size_t) exchange->logging->body_limit.bytes);
     if (shown.taken < body.len) {
         bool has_lines = strchr(shown.text, '\n') != NULL;
 
@@ -188,12 +217,13 @@ exchange_log_packet(const struct tp_exchange *exchange, const struct tp_packet *
     }
     tp__log_write_lines(log, TP_LOG_INFO, id,
                         "number=%llu type=%s seq=%llu uri=\"%s\" status=%d header_codec=%c "
-                        "body_codec=%c gzip=%d wire_bytes=%zu body_bytes=%zu%s%s%s",
+                        "body_codec=%c gzip=%d wire_bytes=%zu body_bytes=%zu%s%s%s%s%s",
                         (unsigned long long) exchange->session_number, type_word(packet),
                         (unsigned long long) packet->seq, show_uri(packet->uri, uri),
                         packet->status.code, codec_letter(packet->header_codec),
                         codec_letter(packet->body_codec), (int) packet->gzip_level,
-                        packet->wire_bytes, body.len, shown.form, shown.text, more);
+                        packet->wire_bytes, body.len, shown.form[0] == '\0' ? "" : " ", shown.form,
+                        shown.form[0] == '\0' ? "" : "=", shown.text, more);
     tp_chain_clear(&body);
 }
 
@@ -214,84 +244,6 @@ packet_plain_body(const struct tp_exchange *exchange, const struct tp_packet *pa
         tp_chain_clear(&plain);
     }
     return plain;
-}
-
-/* What says to be JSON and is not is shown as what it looks like. */
-static void
-show_body(struct shown_body *shown, const struct tp_chain *body, uint8_t codec, size_t limit)
-{
-    uint8_t copy[BODY_SHOWN_MAX];
-    struct tp_str bytes = { (const char *) copy, body->len < limit ? body->len : limit };
-
-    *shown = (struct shown_body){ .form = "" };
-    if (body->len == 0) {
-        return;
-    }
-    bytes.len = bytes.len < sizeof(copy) ? bytes.len : sizeof(copy);
-    tp_chain_copy(body, 0, bytes.len, copy);
-    if (codec == TP_CODEC_JSON && show_json(shown, bytes, bytes.len < body->len)) {
-        return;
-    }
-    if (codec == TP_CODEC_PLAIN || (codec == TP_CODEC_JSON && bytes_are_text(bytes))) {
-        show_text(shown, bytes);
-    } else {
-        show_hex(shown, bytes);
-    }
-}
-
-static bool
-show_json(struct shown_body *shown, struct tp_str bytes, bool goes_on)
-{
-    shown->form = " json=";
-    return tp__json_lines_write(bytes, goes_on, shown->text, sizeof(shown->text), &shown->taken)
-           == TP_OK;
-}
-
-static void
-show_text(struct shown_body *shown, struct tp_str bytes)
-{
-    struct tp_value_writer writer = {
-        .next = shown->text,
-        .text_room = BODY_SHOWN_MAX,
-        .is_log = true,
-    };
-
-    shown->form = " text=";
-    shown->taken = bytes.len < TEXT_SHOWN_MAX ? bytes.len : TEXT_SHOWN_MAX;
-    tp__value_write_text(&writer, (struct tp_str){ bytes.data, shown->taken });
-    *writer.next = '\0';
-}
-
-static void
-show_hex(struct shown_body *shown, struct tp_str bytes)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *next = shown->text;
-
-    shown->form = " hex=";
-    shown->taken = bytes.len < HEX_SHOWN_MAX ? bytes.len : HEX_SHOWN_MAX;
-    for (size_t i = 0; i < shown->taken; i++) {
-        *next++ = digits[(uint8_t) bytes.data[i] >> 4];
-        *next++ = digits[(uint8_t) bytes.data[i] & 15];
-    }
-    *next = '\0';
-}
-
-/* Whether somebody would read it; the last character may be cut. */
-static bool
-bytes_are_text(struct tp_str bytes)
-{
-    while (bytes.len > 0) {
-        struct tp_utf8 character = tp__utf8_read(bytes);
-        bool is_cut = !character.is_valid && bytes.len < TP_UTF8_BYTES_MAX;
-        bool is_space = character.code >= '\t' && character.code <= '\r';
-
-        if (!is_cut && !is_space && !tp__utf8_is_printable(character)) {
-            return false;
-        }
-        bytes = tp__str_skip(bytes, character.len);
-    }
-    return true;
 }
 
 /* The uri, escaped and terminated, in `text` of URI_SHOWN_MAX + 1 bytes. */

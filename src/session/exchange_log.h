@@ -7,30 +7,10 @@
 
 #include <teleport/handler.h>
 
-#include "session/access_file.h"
+#include "server/logging.h"
 
-enum {
-    TP_ACCESS_TEXTS_MAX = 8 * 1024, /* of a line: all that others sent together, escaped */
-};
-
-/* What a server, or one of its routes, wants; all zeros is nothing. */
-struct tp_exchange_logging {
-    struct tp_access_file *access_file; /* NULL: none */
-    struct tp_template access_format;
-    struct tp_msec slow_threshold; /* 0: none */
-    bool logs_bodies;
-    struct tp_size body_limit; /* of what is shown of a body */
-};
-
-/* True when somebody wants to know how long exchanges take. */
-static inline bool
-tp__exchange_logging_is_timed(const struct tp_exchange_logging *logging)
-{
-    return logging->access_file != NULL || logging->slow_threshold.ms != 0;
-}
-
-/* Sees to it that the access file, if there is one, has room for this format's lines. */
-void tp__exchange_logging_fit(const struct tp_exchange_logging *logging);
+/* Completes what the format says, and sees to it that the access file has room for its lines. */
+void tp__exchange_logging_fit(struct tp_exchange_logging *logging);
 
 /* Its request has come and its route, if it has one, is known. */
 void tp__exchange_log_begin(struct tp_exchange *exchange);

@@ -61,6 +61,22 @@ tp_exchange_add_metadata(struct tp_exchange *exchange, struct tp_str name, struc
     return TP_OK;
 }
 
+enum tp_result
+tp_exchange_add_challenge(struct tp_exchange *exchange)
+{
+    struct tp_str name = TP_STR("WWW-Authenticate");
+    bool wants_page =
+        tp_exchange_metadata(exchange, TP_STR("Upgrade-Insecure-Requests"), NULL, 0) != SIZE_MAX;
+    enum tp_result result = tp_exchange_add_metadata(exchange, name, TP_STR("Bearer"));
+
+    /* A field of its own: browsers read one challenge from each. */
+    if (result == TP_OK && wants_page) {
+        result = tp_exchange_add_metadata(exchange, name,
+                                          TP_STR("Basic realm=\"teleport\", charset=\"UTF-8\""));
+    }
+    return result;
+}
+
 bool
 tp__metadata_find(struct tp_str metadata, struct tp_str name, char hyphen,
                   struct tp_query_pair *pair)

@@ -2,7 +2,7 @@
  * exchange_uri.c - from the uri of a packet to its route: path and query, and what they lead to.
  *
  * Runs in: worker.  Owns: the decoded path and a uri that a hook has set.
- * Read next: router.c.
+ * Read next: server/router.c.
  */
 #include "session/record.h"
 

@@ -9,7 +9,7 @@
  * No hook is given the packet, and no log shows it.
  *
  * Runs in: worker; a program's thread with the library.
- * Read next: credentials.c, session_hooks.c, dial.c.
+ * Read next: server/credentials.c, session_hooks.c, dial.c.
  */
 #include "session/record.h"
 

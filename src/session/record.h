@@ -12,6 +12,7 @@
 
 #include "session/saved.h"
 #include "session/session.h"
+#include "session/trace.h"
 
 enum {
     TP_SESSION_MAGIC = 0x54505353,  /* "TPSS" */
@@ -24,8 +25,14 @@ struct tp_recent_route {
     int32_t type;                 /* of the packet */
 };
 
+enum {
+    TP_EXCHANGE_TEXTS_KEPT = 64, /* bytes of uri and metadata that wait without a buffer */
+};
+
 struct tp_dialed;
+struct tp_exchange_counts;
 struct tp_slowness;
+struct tp_traffic_counts;
 
 /* What stands between the connection and the protocol; see session_shell.c. */
 struct tp_shell {
@@ -84,22 +91,25 @@ struct tp_session {
     int64_t begun_ms;        /* when it began, not the connection it has now */
     uint64_t received_count; /* packets */
     uint64_t sent_count;
-    size_t queued_bytes;          /* what `outgoing` takes in memory, and `unsent` */
-    bool is_move_due : 1;         /* to the configuration in force, between two packets */
-    bool is_introduced : 1;       /* hooks know of the connection */
-    bool is_behind : 1;           /* whole packets may be left in `input` for the next turn */
-    bool is_ending : 1;           /* reads no more, and closes when all is sent */
-    bool waits_for_exchanges : 1; /* …and all exchanges are answered */
-    bool has_heard_all : 1;       /* the other end has closed its half: nothing more will come */
-    bool asks_ready : 1;          /* the protocol has to be asked before a packet leaves */
-    bool has_said_end : 1;        /* the protocol has nothing more to say */
-    bool has_heard_last : 1;      /* the protocol has: nothing more will be asked or answered */
-    bool must_linger : 1;         /* the other end may still be sending when all has left */
-    bool is_lingering : 1;        /* …and it does: what comes is thrown away */
-    bool is_amid_packet : 1;      /* the protocol has taken in a part of a packet */
-    bool is_barred : 1;           /* its shell lets no packet pass: not yet, or not any more */
-    bool has_failed : 1;          /* it closes at the turn's end, for end_reason */
-    bool is_cut : 1;              /* it does not wait for what has not left */
+    uint64_t received_bytes; /* of all its connections, as they came */
+    uint64_t sent_bytes;
+    struct tp_traffic_counts *traffic; /* where both are counted, too; NULL: nowhere */
+    size_t queued_bytes;               /* what `outgoing` takes in memory, and `unsent` */
+    bool is_move_due : 1;              /* to the configuration in force, between two packets */
+    bool is_introduced : 1;            /* hooks know of the connection */
+    bool is_behind : 1;                /* whole packets may be left in `input` for the next turn */
+    bool is_ending : 1;                /* reads no more, and closes when all is sent */
+    bool waits_for_exchanges : 1;      /* …and all exchanges are answered */
+    bool has_heard_all : 1;  /* the other end has closed its half: nothing more will come */
+    bool asks_ready : 1;     /* the protocol has to be asked before a packet leaves */
+    bool has_said_end : 1;   /* the protocol has nothing more to say */
+    bool has_heard_last : 1; /* the protocol has: nothing more will be asked or answered */
+    bool must_linger : 1;    /* the other end may still be sending when all has left */
+    bool is_lingering : 1;   /* …and it does: what comes is thrown away */
+    bool is_amid_packet : 1; /* the protocol has taken in a part of a packet */
+    bool is_barred : 1;      /* its shell lets no packet pass: not yet, or not any more */
+    bool has_failed : 1;     /* it closes at the turn's end, for end_reason */
+    bool is_cut : 1;         /* it does not wait for what has not left */
 
     /* Greeting: a hook holds back its packets. */
     bool is_greeting : 1;
@@ -141,11 +151,13 @@ struct tp_exchange {
     size_t request_body_bytes; /* an echo takes the body away */
     int64_t begun_us;
     struct tp_timer timer; /* runs while it is held, to due_ms or to the end of its time */
+    char kept_texts[TP_EXCHANGE_TEXTS_KEPT]; /* of a request that waits, where that is all of it */
 
     bool is_ours;     /* this end asks or tells: `request` is what is sent; the first zero */
     bool is_running;  /* its handler has been called and has not returned */
     bool is_held;     /* its handler goes on with it at due_ms */
     bool is_kept;     /* its handler has it: it stays until that ends it */
+    bool is_lent;     /* what is passed on of it has not left: it lies where it was read into */
     bool is_finished; /* it has its outcome */
     bool is_queued;   /* its reply waits to be encoded */
     bool is_parked;   /* its reply waits for earlier ones of an ordered route */
@@ -168,32 +180,47 @@ struct tp_exchange {
     bool is_latest;       /* of ours: a newer one of its uri may replace it */
     bool is_answered;     /* of ours: the other end has answered it */
     bool wants_packet;    /* of ours: whoever asks is given the REPLY as it came */
+    bool was_passed;      /* of theirs: `passed` says what came of it */
     uint8_t hook_point;   /* where it is, or was last: the point, and the place in its chain */
     uint16_t hook_at;
+    struct tp_exchange_counts *counts; /* while it counts as in flight there; else NULL */
     const struct tp_route *route;
     struct tp_packet reply;
     struct tp_str path;
     struct tp_str query;
-    struct tp_buf *decoded_path;  /* holds `path` when it had escapes */
-    struct tp_buf *set_uri;       /* holds a hook's uri, and behind it the one that came */
-    struct tp_chain plain_body;   /* the body inflated, once asked for: the request's, or… */
-    int64_t finished_us;          /* of its outcome, where somebody wants to know; else 0 */
-    int64_t due_ms;               /* when its handler goes on, while it is held */
-    void *state;                  /* the handler's, once asked for */
-    struct tp_identity *identity; /* its own; NULL: it has its session's */
+    struct tp_buf *decoded_path;   /* holds `path` when it had escapes */
+    struct tp_buf *set_uri;        /* holds a hook's uri, and behind it the one that came */
+    struct tp_chain plain_body;    /* the body inflated, once asked for: the request's, or… */
+    int64_t finished_us;           /* of its outcome, where somebody wants to know; else 0 */
+    int64_t due_ms;                /* when its handler goes on, while it is held */
+    void *state;                   /* the handler's, once asked for */
+    struct tp_identity *identity;  /* its own; NULL: it has its session's */
+    struct tp_trace_record *trace; /* what is noted for those who watch it; NULL: nobody does */
 
     /* Of ours: a PULL is found by its seq, a PUSH that may be replaced by its uri. */
     union {
         struct tp_hash_node by_seq; /* in sessions->asked */
         struct tp_hash_node by_uri; /* in sessions->latest */
+        struct tp_passed *passed;   /* of the other end, where was_passed: where it has been */
     };
 
-    /* Of a PULL of ours. */
-    tp_reply_fn on_reply;
-    void *owner; /* on_reply's */
+    union {
+        /* Of a PULL of ours. */
+        struct {
+            tp_reply_fn on_reply;
+            void (*on_sent)(void *owner); /* or NULL */
+            void *owner;                  /* of both */
+        };
+
+        /* Of the other end: who says what it waits for; see teleport/awaiting.h. */
+        struct {
+            tp_explain_fn explain; /* NULL: the core knows as much as anybody */
+            void *explain_owner;
+        };
+    };
 };
 
-_Static_assert(sizeof(struct tp_session) <= 512, "an idle session is one small record");
+_Static_assert(sizeof(struct tp_session) <= 536, "an idle session is one small record");
 
 /* The packet that leaves. */
 static inline struct tp_packet *
@@ -202,11 +229,27 @@ tp__exchange_sent_packet(struct tp_exchange *exchange)
     return exchange->is_ours ? &exchange->request : &exchange->reply;
 }
 
+/* Of one that somebody watches it is noted when this happens. */
+static inline void
+tp__trace_mark(struct tp_exchange *exchange, enum tp_trace_moment moment)
+{
+    if (exchange->trace != NULL) {
+        tp__trace_note(exchange, moment);
+    }
+}
+
 /* What a packet takes in the queue: one without a body costs memory, too. */
 static inline size_t
 tp__exchange_queue_cost(const struct tp_packet *packet)
 {
     return sizeof(struct tp_exchange) + packet->uri.len + packet->metadata.len + packet->body.len;
+}
+
+/* When it had its outcome; before that the present. */
+static inline int64_t
+tp__exchange_now_us(const struct tp_exchange *exchange)
+{
+    return exchange->finished_us != 0 ? exchange->finished_us : tp__clock_monotonic_us();
 }
 
 /*
@@ -425,6 +468,14 @@ void tp__session_take_packets(struct tp_session *session);
 enum tp_result tp__session_write(struct tp_session *session) TP_MUST_CHECK;
 
 /*
+ * While its packets are taken: encodes the replies that are ready, so that their exchanges end
+ * while they are in the processor's cache.  They leave with tp__sessions_write_encoded(), which
+ * whoever needs the sessions' output for something else calls first.
+ */
+void tp__session_encode_early(struct tp_session *session, struct tp_wire *wire);
+void tp__sessions_write_encoded(struct tp_sessions *sessions);
+
+/*
  * Encodes all finished replies behind `unsent`.  TP_NO_MEMORY: some may be lost, so that
  * the session has to end.
  */
@@ -463,6 +514,9 @@ enum tp_result tp__session_greet_again(struct tp_session *session, enum tp_hook_
 
 /* At the end of this turn the session sends, goes on reading, or closes, as it is then. */
 void tp__session_want_turn_end(struct tp_session *session);
+
+/* Its caller has it yet: it closes at the turn's end. */
+void tp__session_fail(struct tp_session *session, enum tp_close_reason reason);
 
 /* A dialed one is connected by `fd`, which is its own also when this fails. */
 enum tp_result tp__session_connect(struct tp_session *session, int fd,

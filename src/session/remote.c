@@ -82,6 +82,17 @@ tp_remote_list(struct tp_sessions *home, const struct tp_session_query *query, t
                           : remote->list(home->callbacks.remote_owner, query, on_page, owner);
 }
 
+enum tp_result
+tp_remote_list_exchanges(struct tp_sessions *home, const struct tp_exchange_query *query,
+                         tp_exchanges_fn on_page, void *owner)
+{
+    const struct tp_remote_functions *remote = home->callbacks.remote;
+
+    return remote == NULL
+               ? TP_NOT_FOUND
+               : remote->list_exchanges(home->callbacks.remote_owner, query, on_page, owner);
+}
+
 void
 tp__session_describe(const struct tp_session *session, struct tp_session_row *row)
 {
@@ -98,6 +109,8 @@ tp__session_describe(const struct tp_session *session, struct tp_session_row *ro
         .queued_age_ms = tp__send_queue_age_ms(session),
         .packets_received = session->received_count,
         .packets_sent = session->sent_count,
+        .bytes_received = session->received_bytes,
+        .bytes_sent = session->sent_bytes,
         .rtt_us = tp_session_rtt_us(session),
         .id = tp_session_id(session),
         .source = tp__str(session->source->name),

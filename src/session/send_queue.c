@@ -230,19 +230,20 @@ queue_flush(struct tp_session *session)
 {
     bool is_open = tp__session_is_connected(session) && !session->is_greeting && !session->is_barred
                    && !session->has_failed;
-    bool is_writing = tp__output_len(&session->sessions->output) > 0; /* a hook is told of it */
+    const struct tp_sessions *sessions = session->sessions;
+    bool is_encoding = /* a hook is told of it */
+        tp__output_len(&sessions->output) > 0 && sessions->encoded_for == NULL;
 
     tp__session_want_turn_end(session);
-    if (!is_open || session->unsent.len > 0 || is_writing || queue_holds_caller(session)) {
+    if (!is_open || session->unsent.len > 0 || is_encoding || queue_holds_caller(session)) {
         return;
     }
     enum tp_result result = tp__session_write(session);
 
     if (result != TP_OK) {
         /* Its caller has it yet. */
-        session->has_failed = true;
-        session->end_reason =
-            result == TP_GONE ? TP_CLOSE_CONNECTION_BROKEN : TP_CLOSE_NO_RESOURCES;
+        tp__session_fail(session,
+                         result == TP_GONE ? TP_CLOSE_CONNECTION_BROKEN : TP_CLOSE_NO_RESOURCES);
     }
 }
 

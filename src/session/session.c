@@ -13,7 +13,10 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "os/file.h"
+#include "session/counting.h"
+#include "session/hook_call.h"
 #include "session/record.h"
+#include "session/walk.h"
 
 #include <stdlib.h>
 
@@ -50,6 +53,7 @@ tp__sessions_init(struct tp_sessions *sessions, struct tp_loop *loop,
     };
     tp__list_init(&sessions->members);
     tp__list_init(&sessions->unmoved);
+    tp__list_init(&sessions->walks);
     tp__list_init(&sessions->orphans);
     tp__list_init(&sessions->free_exchanges);
     tp__work_init(&sessions->move_work, sessions_on_move_work);
@@ -181,6 +185,7 @@ tp__session_make(struct tp_sessions *sessions, const struct tp_source *source, u
     tp__hash_table_add(&sessions->by_number, &session->by_number, tp__hash_number(number));
     tp__counted_acquire(source->server->configuration);
     sessions->count++;
+    tp__session_count_in(session);
     if (sessions->callbacks.on_begun != NULL) {
         sessions->callbacks.on_begun(sessions->callbacks.owner, session);
     }
@@ -224,6 +229,7 @@ tp__session_close(struct tp_session **closing, enum tp_close_reason reason)
         sessions->callbacks.on_ended(sessions->callbacks.owner, session);
     }
     tp__hash_table_remove(&sessions->by_number, &session->by_number);
+    tp__session_walks_pass(sessions, &session->node);
     tp__list_remove(&session->node);
     tp__counted_release(session->source->server->configuration);
     session->magic = 0;
@@ -238,6 +244,7 @@ tp__session_connect(struct tp_session *session, int fd, const struct tp_address 
 {
     session->remote = *remote;
     session->watcher.fd = fd;
+    tp__session_count_in(session);
     session->heard_ms = tp__loop_now_ms(session->sessions->loop);
     session->spoken_at = (uint32_t) session->heard_ms;
     session->idle_at = session->spoken_at;
@@ -292,9 +299,14 @@ session_disconnect(struct tp_session *session, enum tp_close_reason reason, bool
     if (reason != TP_CLOSE_MOVED) {
         tp__shell_part(session);
     }
+    tp__session_count_out(session);
+    tp__session_count_close(session, reason);
     tp__loop_stop_timer(session->sessions->loop, &session->deadline);
     tp__loop_unwatch(session->sessions->loop, &session->watcher);
     tp__descriptor_close(&session->watcher.fd);
+    if (session->sessions->encoded_for == session) {
+        session->sessions->encoded_for = NULL;
+    }
     session->queued_bytes -= session->unsent.len;
     tp_chain_clear(&session->unsent);
     tp_chain_clear(&session->input);
@@ -372,6 +384,14 @@ tp__session_want_turn_end(struct tp_session *session)
 }
 
 void
+tp__session_fail(struct tp_session *session, enum tp_close_reason reason)
+{
+    session->has_failed = true;
+    session->end_reason = reason;
+    tp__session_want_turn_end(session);
+}
+
+void
 tp__session_on_boundary(struct tp_session *session)
 {
     const struct tp_sessions_move *move = &session->sessions->move;
@@ -391,6 +411,7 @@ tp__session_on_boundary(struct tp_session *session)
     tp__counted_acquire(source->server->configuration);
     session->source = source;
     tp__session_rebind_protocol(session);
+    tp__session_count_in(session);
     tp__send_queue_rebind(session);
     tp__session_parts_rebind(session);
     /* The protocol that it had is of this one, which may end here. */
@@ -512,6 +533,20 @@ bool
 tp_session_is_dialed(const struct tp_session *session)
 {
     return session->dialed != NULL;
+}
+
+const char *
+tp_session_state_word(enum tp_session_state state)
+{
+    static const char *const words[] = {
+        [TP_SESSION_CONNECTING] = "connecting",
+        [TP_SESSION_GREETING] = "greeting",
+        [TP_SESSION_OPEN] = "open",
+        [TP_SESSION_ENDING] = "ending",
+    };
+
+    TP_ASSERT((size_t) state < TP_COUNT_OF(words));
+    return words[state];
 }
 
 enum tp_session_state

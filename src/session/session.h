@@ -22,23 +22,29 @@
 #include "packet/output.h"
 #include "session/close_reason.h"
 #include "session/home.h"
-#include "session/server.h"
+#include "server/server.h"
 
 enum {
     TP_REFUSAL_TEXT_MAX = 64, /* bytes that are kept of a status's text, with a terminator */
 };
 
 /* What reaches the sessions of other workers: teleport/remote.h says what each of these does. */
+struct tp_forwarding;
 struct tp_remote_functions {
     enum tp_result (*find)(void *owner, const struct tp_session_name *name, unsigned *slot);
     enum tp_result (*push)(void *owner, const struct tp_remote_packet *packet, tp_remote_fn on_end,
                            void *end_owner);
     enum tp_result (*pull)(void *owner, const struct tp_remote_packet *packet, tp_remote_fn on_end,
                            void *end_owner);
+    enum tp_result (*forward)(void *owner, uint64_t session_number, struct tp_exchange *exchange,
+                              const struct tp_forwarding *forwarding, tp_remote_fn on_end,
+                              void *end_owner);
     enum tp_result (*close)(void *owner, const struct tp_remote_closing *closing,
                             tp_remote_fn on_end, void *end_owner);
     enum tp_result (*list)(void *owner, const struct tp_session_query *query, tp_page_fn on_page,
                            void *page_owner);
+    enum tp_result (*list_exchanges)(void *owner, const struct tp_exchange_query *query,
+                                     tp_exchanges_fn on_page, void *page_owner);
 };
 
 /* What the owner of a worker's sessions is told; `owner` is given back in each call. */
@@ -114,6 +120,8 @@ struct tp_refusal {
     char text[TP_REFUSAL_TEXT_MAX];
 };
 
+struct tp_stats;
+struct tp_tracer;
 struct tp_upstreams;
 
 /* All sessions of a worker, or of a peer of the library. */
@@ -137,11 +145,13 @@ struct tp_sessions {
     struct tp_list_node unmoved; /* members that the move under way has not come to yet */
     struct tp_sessions_move move;
     struct tp_work move_work;
+    struct tp_list_node walks; /* see session/walk.h */
 
     /* Shared by all members, which take turns: what they keep, they hold. */
     struct tp_buf_pool pool;
     struct tp_read_buf read_buf;
     struct tp_output output;
+    struct tp_session *encoded_for; /* whose packets wait in `output` to be written; or NULL */
     struct tp_sealed sealed;
     struct tp_tls_desk desk;
     struct tp_filters filters; /* with the states that all members share */
@@ -152,6 +162,10 @@ struct tp_sessions {
     struct tp_remote_text remote_text;
     struct tp_list_node free_exchanges;
     size_t free_exchange_count;
+    struct tp_stats *stats;   /* where they are counted; NULL: nowhere */
+    struct tp_tracer *tracer; /* who watches exchanges; NULL: nobody does */
+    uint64_t trace_serial;    /* of the last one who did */
+    size_t trace_record_count;
     struct tp_upstreams *upstreams; /* where exchanges can be passed on to; NULL: nowhere */
     struct tp_home home; /* what modules and other parts of the server have of their worker */
 };
@@ -184,11 +198,16 @@ struct tp_reply {
     bool is_answered;         /* the other end has said it; else it is what became of the PULL */
     bool was_sent;            /* then: may the other end have begun with it? */
     struct tp_packet *packet; /* as it came, where that was wanted, and `body` is empty; or NULL */
+
+    /* Of one that was wanted so and has come from another worker: `body` is as it came there. */
+    int32_t gzip_level;
+    bool has_body_codec;
 };
 
 /* What a PULL of ours ends with, and how long it may take; a PUSH has none of it. */
 struct tp_asking {
-    tp_reply_fn on_reply; /* called once, if the packet was taken as TP_OK says */
+    tp_reply_fn on_reply;         /* called once, if the packet was taken as TP_OK says */
+    void (*on_sent)(void *owner); /* before that, when its packet was encoded; or NULL */
     void *owner;
     struct tp_msec timeout; /* 0: pull_timeout */
     bool fails_at_once;     /* does not wait for a connection */
@@ -204,6 +223,9 @@ struct tp_asking {
  */
 enum tp_result tp__session_ask(struct tp_session *session, struct tp_packet *packet,
                                const struct tp_asking *asking) TP_MUST_CHECK;
+
+/* What the records of all sessions take, without what some of them have besides. */
+uint64_t tp__sessions_bytes(const struct tp_sessions *sessions);
 
 /* Ends a session for `reason`, which is logged; makes *session NULL. */
 void tp__session_close(struct tp_session **session, enum tp_close_reason reason);

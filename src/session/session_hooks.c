@@ -13,6 +13,7 @@
 #include "session/record.h"
 
 #include "base/str.h"
+#include "session/hook_call.h"
 
 static enum tp_result session_ask_hooks(struct tp_session *session);
 static void session_release(struct tp_session *session);

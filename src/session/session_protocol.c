@@ -11,6 +11,7 @@
 #include "session/record.h"
 
 #include "base/str.h"
+#include "session/counting.h"
 
 #include <stdlib.h>
 
@@ -186,6 +187,7 @@ tp__session_take_own(struct tp_session *session, struct tp_wire *wire)
     if (len == 0) {
         return TP_OK;
     }
+    tp__sessions_write_encoded(session->sessions); /* which comes before it */
     if (tp__session_is_sealed(session)) {
         enum tp_result sealed = tp__shell_seal_unsent(session, &wire->own);
 
@@ -266,6 +268,7 @@ session_take_protocol(struct tp_session *session, const struct tp_protocol_use *
     }
     session->protocol = use;
     session->asks_ready = protocol->is_ready != NULL;
+    tp__session_count_in(session);
     return TP_OK;
 }
 

@@ -11,6 +11,7 @@
 #include "session/record.h"
 
 #include "os/socket.h"
+#include "session/counting.h"
 
 enum {
     READ_ROOM_MIN = 4 * 1024, /* less room than that in the shared buffer: take a fresh one */
@@ -18,6 +19,7 @@ enum {
     FLUSH_EARLY = 16 * 1024,  /* replies worth a write of their own, while they are in the cache */
     PINNED_SHARE_MIN = 4,     /* a rest below a quarter of its buffer is copied out */
     PACKETS_PER_READ_MAX = 256, /* fairness: then the others have their turn */
+    PACKETS_PER_ENCODING = 8,   /* so many exchanges stay in the cache from request to reply */
 };
 
 /* What came of one look at the input. */
@@ -79,6 +81,8 @@ session_on_filled(struct tp_session *session, size_t count, bool has_ended)
         session->heard_ms = tp__loop_now_ms(session->sessions->loop);
         session->sessions->callbacks.on_bytes(session->sessions->callbacks.owner, count);
         tp__session_take_packets(session);
+        /* The first of them have told which protocol they are of. */
+        tp__session_count_received(session, count);
     }
     if (has_ended && session->shell != NULL && session_has_whole_packets(session)) {
         session->shell->has_ended = true; /* It was told with the last bytes: they come first. */
@@ -197,6 +201,9 @@ session_take_all(struct tp_session *session)
            && !tp__session_must_pause(session) && session_may_take(session)
            && (took = session_take_one(session, &wire, now_us)) != SESSION_TOOK_NOTHING) {
         taken++;
+        if (taken % PACKETS_PER_ENCODING == 0) {
+            tp__session_encode_early(session, &wire);
+        }
         if (took == SESSION_TOOK_PACKET) {
             session->packet_begun_ms = 0;
             session->has_passed_header = false;
@@ -205,6 +212,10 @@ session_take_all(struct tp_session *session)
             tp__session_on_boundary(session);
             wire = tp__session_wire(session);
         }
+    }
+    if (session->sessions->encoded_for != NULL) {
+        tp__session_encode_early(session, &wire);
+        tp__sessions_write_encoded(session->sessions);
     }
     return taken;
 }
@@ -321,10 +332,10 @@ session_take_one(struct tp_session *session, struct tp_wire *wire, int64_t now_u
         outcome = TP_DECODE_NO_MEMORY;
     }
     if (outcome == TP_DECODE_PACKET) {
-        session->received_count++;
+        tp__session_count_received_packet(session);
         tp__exchange_begin(session, &packet, now_us);
     } else if (outcome == TP_DECODE_REFUSED) {
-        session->received_count++;
+        tp__session_count_received_packet(session);
         tp__exchange_begin_refused(session, &packet, now_us);
     } else if (outcome != TP_DECODE_TOOK) {
         return session_take_none(session, wire, outcome);

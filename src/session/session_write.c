@@ -13,6 +13,7 @@
 #include "session/record.h"
 
 #include "os/socket.h"
+#include "session/counting.h"
 
 enum {
     ROUND_SLOW_BYTES = 16 * 1024, /* for who has just not taken all; if he takes that, twice… */
@@ -21,7 +22,11 @@ enum {
 
 static enum tp_result session_write_unsent(struct tp_session *session);
 static enum tp_result session_write_outgoing(struct tp_session *session, size_t round_bytes);
-static enum tp_result session_encode(struct tp_session *session, size_t bytes_max);
+static bool session_encodes_early(struct tp_session *session);
+static enum tp_result session_encode_round(struct tp_session *session, size_t bytes_max);
+static enum tp_result session_encode(struct tp_session *session, struct tp_wire *wire,
+                                     size_t bytes_max);
+static void session_on_encoded(struct tp_exchange *exchange);
 static enum tp_result session_write_output(struct tp_session *session);
 static void session_note_progress(struct tp_session *session, size_t written);
 
@@ -47,9 +52,11 @@ tp__session_encode_all(struct tp_session *session)
     enum tp_result result = TP_OK;
 
     while (result == TP_OK && tp__session_next_outgoing(session) != NULL) {
-        result = session_encode(session, SIZE_MAX);
+        result = session_encode_round(session, SIZE_MAX);
         size_t len = tp__output_len(output);
         enum tp_result kept = tp__output_rest(output, 0, &session->unsent);
+
+        session->sessions->encoded_for = NULL;
 
         if (kept == TP_OK) {
             session->queued_bytes += len;
@@ -58,6 +65,35 @@ tp__session_encode_all(struct tp_session *session)
     }
     session_note_progress(session, 0);
     return result;
+}
+
+void
+tp__session_encode_early(struct tp_session *session, struct tp_wire *wire)
+{
+    if (!session_encodes_early(session)) {
+        return;
+    }
+    enum tp_result result = session_encode(session, wire, SIZE_MAX);
+
+    if (result != TP_OK) {
+        tp__session_fail(session, TP_CLOSE_NO_RESOURCES);
+    }
+}
+
+void
+tp__sessions_write_encoded(struct tp_sessions *sessions)
+{
+    struct tp_session *session = sessions->encoded_for;
+
+    if (session == NULL) {
+        return;
+    }
+    enum tp_result result = session_write_output(session);
+
+    if (result != TP_OK) {
+        tp__session_fail(session,
+                         result == TP_GONE ? TP_CLOSE_CONNECTION_BROKEN : TP_CLOSE_NO_RESOURCES);
+    }
 }
 
 enum tp_result
@@ -71,12 +107,13 @@ tp__session_write_packet(struct tp_session *session, const struct tp_packet *pac
     }
     struct tp_wire wire = tp__session_wire(session);
 
+    TP_ASSERT(session->sessions->encoded_for == NULL);
     tp__output_reset(output);
     result = session->protocol->protocol->encode(&wire, packet, output);
     if (result != TP_OK) {
         return result;
     }
-    session->sent_count++;
+    tp__session_count_sent_packet(session);
     result = session_write_output(session);
     if (session->unsent.len > 0) {
         tp__session_want_turn_end(session);
@@ -116,7 +153,7 @@ session_write_outgoing(struct tp_session *session, size_t round_bytes)
     for (; tp__session_next_outgoing(session) != NULL && session->unsent.len == 0;
          round_bytes *= 2) {
         round_bytes = round_bytes < bytes_max ? round_bytes : bytes_max;
-        enum tp_result result = session_encode(session, round_bytes);
+        enum tp_result result = session_encode_round(session, round_bytes);
 
         if (result == TP_OK) {
             result = session_write_output(session);
@@ -128,43 +165,81 @@ session_write_outgoing(struct tp_session *session, size_t round_bytes)
     return TP_OK;
 }
 
-/* Encodes packets in order until they are so much, the output is full, or there are no more. */
-static enum tp_result
-session_encode(struct tp_session *session, size_t bytes_max)
+/* Only what would leave at the turn's end anyway, and without asking the protocol for each. */
+static bool
+session_encodes_early(struct tp_session *session)
 {
-    struct tp_sessions *sessions = session->sessions;
-    struct tp_exchange *exchange;
+    const struct tp_sessions *sessions = session->sessions;
 
-    tp__output_reset(&sessions->output);
+    return session->unsent.len == 0 && !session->is_greeting && !session->asks_ready
+           && !session->has_failed && tp__session_is_connected(session)
+           && !tp__list_is_empty(&session->outgoing)
+           && (sessions->encoded_for == session || sessions->encoded_for == NULL);
+}
+
+/* For one write: see session_encode(). */
+static enum tp_result
+session_encode_round(struct tp_session *session, size_t bytes_max)
+{
+    tp__sessions_write_encoded(session->sessions);
     if (tp__session_settle_protocol(session) != TP_OK) {
         return TP_NO_MEMORY;
     }
-    const struct tp_protocol *protocol = session->protocol->protocol;
     struct tp_wire wire = tp__session_wire(session);
 
-    while (tp__output_len(&sessions->output) < bytes_max && !tp__output_is_full(&sessions->output)
+    return session_encode(session, &wire, bytes_max);
+}
+
+/*
+ * Encodes packets in order, behind those of this session that were encoded and not written yet,
+ * until they are so much, the output is full, or there are no more.
+ */
+static enum tp_result
+session_encode(struct tp_session *session, struct tp_wire *wire, size_t bytes_max)
+{
+    struct tp_sessions *sessions = session->sessions;
+    struct tp_output *output = &sessions->output;
+    const struct tp_protocol *protocol = session->protocol->protocol;
+    struct tp_exchange *exchange;
+
+    if (sessions->encoded_for == NULL) {
+        tp__output_reset(output);
+    }
+    /* Hooks that are told of packets must not have it written before they return. */
+    sessions->encoded_for = NULL;
+    while (tp__output_len(output) < bytes_max && !tp__output_is_full(output)
            && (exchange = tp__session_next_outgoing(session)) != NULL) {
-        size_t len_before = tp__output_len(&sessions->output);
+        size_t len_before = tp__output_len(output);
         struct tp_packet *packet = tp__exchange_sent_packet(exchange);
-        enum tp_result result = protocol->encode(&wire, packet, &sessions->output);
+        enum tp_result result = protocol->encode(wire, packet, output);
 
         if (result != TP_OK) {
             return result;
         }
-        session->sent_count++;
-        exchange->is_sent = true;
-        packet->wire_bytes = tp__output_len(&sessions->output) - len_before;
-        session->queued_bytes -= tp__exchange_queue_cost(packet);
-        if (exchange->is_ours) {
-            tp__own_exchange_on_sent(exchange);
-        } else {
-            if (tp__hooks_at(tp__exchange_hooks(exchange), TP_HOOK_POST_WRITE_REPLY) != NULL) {
-                tp__exchange_tell_hooks(exchange, TP_HOOK_POST_WRITE_REPLY);
-            }
-            tp__exchange_free(exchange);
-        }
+        packet->wire_bytes = tp__output_len(output) - len_before;
+        session_on_encoded(exchange);
     }
+    sessions->encoded_for = session;
     return TP_OK;
+}
+
+/* It will leave: what is left to do is told and logged. */
+static inline void
+session_on_encoded(struct tp_exchange *exchange)
+{
+    struct tp_session *session = exchange->session;
+
+    tp__session_count_sent_packet(session);
+    exchange->is_sent = true;
+    session->queued_bytes -= tp__exchange_queue_cost(tp__exchange_sent_packet(exchange));
+    if (exchange->is_ours) {
+        tp__own_exchange_on_sent(exchange);
+        return;
+    }
+    if (tp__hooks_at(tp__exchange_hooks(exchange), TP_HOOK_POST_WRITE_REPLY) != NULL) {
+        tp__exchange_tell_hooks(exchange, TP_HOOK_POST_WRITE_REPLY);
+    }
+    tp__exchange_free(exchange);
 }
 
 static enum tp_result
@@ -175,6 +250,7 @@ session_write_output(struct tp_session *session)
     const struct tp_slice *slices = tp__output_pieces(output, &slice_count);
     size_t written = 0;
 
+    session->sessions->encoded_for = NULL;
     if (tp__session_is_sealed(session)) {
         enum tp_result sealed = tp__shell_seal(session, slices, slice_count);
 
@@ -204,6 +280,7 @@ static void
 session_note_progress(struct tp_session *session, size_t written)
 {
     if (written > 0) {
+        tp__session_count_sent(session, written);
         session->spoken_at = (uint32_t) tp__loop_now_ms(session->sessions->loop);
     }
     if (session->unsent.len == 0) {

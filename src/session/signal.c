@@ -15,7 +15,6 @@
 
 static bool signal_is_in_nobodys_way(const struct tp_session *session);
 static bool hooks_watch_own_packets(const struct tp_hook_set *hooks);
-static void signal_fail(struct tp_session *session);
 
 enum tp_result
 tp_session_signal(struct tp_session *session, int32_t type, struct tp_str uri,
@@ -35,6 +34,7 @@ tp_session_signal(struct tp_session *session, int32_t type, struct tp_str uri,
     if (session->is_ending || session->is_barred || !tp__session_is_connected(session)) {
         return TP_GONE;
     }
+    tp__sessions_write_encoded(session->sessions);
     if (!signal_is_in_nobodys_way(session)) {
         return TP_AGAIN;
     }
@@ -49,7 +49,7 @@ tp_session_signal(struct tp_session *session, int32_t type, struct tp_str uri,
     session->next_seq = packet.seq + 1;
     result = tp__session_write_packet(session, &packet);
     if (result != TP_OK) {
-        signal_fail(session);
+        tp__session_fail(session, TP_CLOSE_CONNECTION_BROKEN);
     } else if (type == TP_PACKET_PULL) {
         session->signal_seq = (uint32_t) packet.seq;
         session->signal_at_us = (uint32_t) tp__loop_now_us(session->sessions->loop) | 1;
@@ -88,7 +88,8 @@ signal_is_in_nobodys_way(const struct tp_session *session)
 
     return session->unsent.len == 0 && tp__list_is_empty(&session->outgoing)
            && !session->is_greeting && !session->asks_ready && !logging->logs_bodies
-           && logging->slow_threshold.ms == 0 && !hooks_watch_own_packets(server->hooks);
+           && logging->slow_threshold.ms == 0 && session->sessions->tracer == NULL
+           && !hooks_watch_own_packets(server->hooks);
 }
 
 static bool
@@ -104,13 +105,4 @@ hooks_watch_own_packets(const struct tp_hook_set *hooks)
             | at[TP_HOOK_POST_READ_REPLY_HEADER].count | at[TP_HOOK_PRE_READ_REPLY_BODY].count
             | at[TP_HOOK_POST_READ_REPLY_BODY].count)
            != 0;
-}
-
-/* Who has called goes on with the session: it closes at the turn's end. */
-static void
-signal_fail(struct tp_session *session)
-{
-    session->has_failed = true;
-    session->end_reason = TP_CLOSE_CONNECTION_BROKEN;
-    tp__session_want_turn_end(session);
 }

@@ -1,11 +1,8 @@
 /*
  * variables.c - the table of run-time variables, and templates expanded with them.
  *
- * Each exchange may cost a line of an access log, so values are written by hand where
- * printf() would cost more than all the rest of the exchange.
- *
  * Runs in: worker.  Owns: nothing.
- * Read next: exchange_log.c, conf/template.c.
+ * Read next: format/values.c (how values are written), exchange_log.c, conf/template.c.
  */
 #include "session/variables.h"
 
@@ -13,134 +10,131 @@
 
 #include "base/str.h"
 #include "os/process.h"
+#include "session/exchange_log.h"
+#include "session/forward.h"
 #include "session/record.h"
 
 #include <string.h>
-
-enum {
-    ESCAPED_BYTES_MAX = 4, /* of one byte: \x0a */
-    WORD_BYTES = 8,        /* bytes looked at together */
-};
 
 /*
  * ROW(name, is a prefix, how its value is written, sentence), in the order of the manual.
  * What writes returns the place behind it, as all write_ functions do.
  */
 /* clang-format off */
-#define VARIABLE_TABLE(ROW)                                                                       \
-    ROW(uri, false, write_uri(writer, next, tp__exchange_wire_uri(exchange)),                              \
-        "The uri of the packet, as it came.")                                                     \
-    ROW(path, false, write_text(writer, next, exchange->path),                                    \
-        "The path of the uri, percent-decoded.")                                                  \
-    ROW(query, false, write_uri(writer, next, exchange->query),                                  \
-        "What stands behind the question mark of the uri, as it came.")                           \
-    ROW(arg_, true, write_argument(writer, next, exchange->query, part->name),                    \
-        "The first value of that name in the query, percent-decoded: `$arg_user` of "             \
-        "`/hello?user=ann` is `ann`.")                                                            \
-    ROW(meta_, true, write_metadata(writer, next, exchange->request.metadata, part->name),        \
-        "The first value of that name in the metadata of the packet: `$meta_X_Real_IP`; over "    \
-        "HTTP they are its headers. `_` stands for `-`, too.")                                    \
-    ROW(protocol, false, write_text(writer, next, tp__str(exchange_protocol(exchange))),          \
-        "The protocol of the session; empty once that has ended.")                                \
-    ROW(route, false, write_route(writer, next, exchange->route),                                 \
-        "The uri of the route that serves the exchange, as it is configured.")                    \
-    ROW(type, false, write_type(next, &exchange->request),                                        \
-        "The type of the packet: PULL, PUSH or AUTH_CALL.")                                                  \
-    ROW(seq, false, write_number(next, exchange->request.seq),                                    \
-        "The sequence number that the other end gave the packet.")                                \
-    ROW(session_number, false, write_number(next, exchange->session_number),                      \
-        "The number of the session, which no other session ever has.")                            \
-    ROW(session_id, false, write_session_id(writer, next, exchange),                              \
-        "The id of the session; empty without one, or once the session has ended.")               \
-    ROW(auth_id, false, write_identity(writer, next, exchange, false),                            \
-        "Who asks, as it was proved; empty where nothing was, or the session has ended.")         \
-    ROW(auth_method, false, write_identity(writer, next, exchange, true),                         \
-        "What has proved it: token, jwt or certificate; empty as above.")                         \
-    ROW(auth_claim_, true, write_claim(writer, next, exchange, part->name),                       \
-        "What is known of who asks, by the name of the claim: `$auth_claim_role`; the first "     \
-        "value where there are several.")                                                         \
-    ROW(session_var_, true, write_session_variable(writer, next, exchange, part->name),           \
-        "A variable that a module has set for the session: `$session_var_role` is the one "       \
-        "called role.")                                                                           \
-    ROW(session_rtt, false, write_duration(next, exchange_rtt_us(exchange)),                      \
-        "Seconds and microseconds that a packet of ours takes there and an answer back, "        \
-        "smoothed, where heartbeats have measured it; else 0.000000.")                            \
-    ROW(remote, false, write_remote(next, exchange),                                              \
-        "Address and port of the other end; `unix:` for a Unix socket.")                          \
-    ROW(remote_addr, false, write_address(next, &exchange->remote),                               \
-        "The address of the other end, without its port.")                                        \
-    ROW(remote_port, false, write_number(next, exchange->remote.port),                            \
-        "The port of the other end; 0 for a Unix socket.")                                        \
-    ROW(connection_addr, false, write_connection(next, exchange),                                 \
-        "The address that has connected: a proxy's, where one has said for whom; else as "        \
-        "$remote_addr, and so once the session has ended.")                                       \
-    ROW(ssl_protocol, false, write_text(writer, next, tls_word(exchange, tp_session_tls_version)), \
+#define VARIABLE_TABLE(ROW)                                                                        \
+    ROW(uri, false, tp__write_uri(writer, next, tp__exchange_wire_uri(exchange)),                  \
+        "The uri of the packet, as it came.")                                                      \
+    ROW(path, false, tp__write_text(writer, next, exchange->path),                                 \
+        "The path of the uri, percent-decoded.")                                                   \
+    ROW(query, false, tp__write_uri(writer, next, exchange->query),                                \
+        "What stands behind the question mark of the uri, as it came.")                            \
+    ROW(arg_, true, write_argument(writer, next, exchange->query, part->name),                     \
+        "The first value of that name in the query, percent-decoded: `$arg_user` of "              \
+        "`/hello?user=ann` is `ann`.")                                                             \
+    ROW(meta_, true, write_metadata(writer, next, exchange->request.metadata, part->name),         \
+        "The first value of that name in the metadata of the packet: `$meta_X_Real_IP`; over "     \
+        "HTTP they are its headers. `_` stands for `-`, too.")                                     \
+    ROW(protocol, false, tp__write_text(writer, next, tp__str(exchange_protocol(exchange))),       \
+        "The protocol of the session; empty once that has ended.")                                 \
+    ROW(route, false, write_route(writer, next, exchange->route),                                  \
+        "The uri of the route that serves the exchange, as it is configured.")                     \
+    ROW(type, false, write_type(next, &exchange->request),                                         \
+        "The type of the packet: PULL, PUSH or AUTH_CALL.")                                        \
+    ROW(seq, false, tp__write_number(next, exchange->request.seq),                                 \
+        "The sequence number that the other end gave the packet.")                                 \
+    ROW(session_number, false, tp__write_number(next, exchange->session_number),                   \
+        "The number of the session, which no other session ever has.")                             \
+    ROW(session_id, false, write_session_id(writer, next, exchange),                               \
+        "The id of the session; empty without one, or once the session has ended.")                \
+    ROW(auth_id, false, write_identity(writer, next, exchange, false),                             \
+        "Who asks, as it was proved; empty where nothing was, or the session has ended.")          \
+    ROW(auth_method, false, write_identity(writer, next, exchange, true),                          \
+        "What has proved it: token, jwt, certificate or pull; empty as above.")                          \
+    ROW(auth_claim_, true, write_claim(writer, next, exchange, part->name),                        \
+        "What is known of who asks, by the name of the claim: `$auth_claim_role`; the first "      \
+        "value where there are several.")                                                          \
+    ROW(session_var_, true, write_session_variable(writer, next, exchange, part->name),            \
+        "A variable that a module has set for the session: `$session_var_role` is the one "        \
+        "called role.")                                                                            \
+    ROW(session_rtt, false, tp__write_duration(next, exchange_rtt_us(exchange)),                   \
+        "Seconds and microseconds that a packet of ours takes there and an answer back, "          \
+        "smoothed, where heartbeats have measured it; else 0.000000.")                             \
+    ROW(remote, false, write_remote(next, exchange),                                               \
+        "Address and port of the other end; `unix:` for a Unix socket.")                           \
+    ROW(remote_addr, false, write_address(next, &exchange->remote),                                \
+        "The address of the other end, without its port.")                                         \
+    ROW(remote_port, false, tp__write_number(next, exchange->remote.port),                         \
+        "The port of the other end; 0 for a Unix socket.")                                         \
+    ROW(connection_addr, false, write_connection(next, exchange),                                  \
+        "The address that has connected: a proxy's, where one has said for whom; else as "         \
+        "$remote_addr, and so once the session has ended.")                                        \
+    ROW(ssl_protocol, false, write_tls(writer, next, exchange, tp_session_tls_version),            \
         "The version of TLS that the session speaks, such as TLSv1.3; empty without it, or once "  \
-        "the session has ended.")                                                                 \
-    ROW(ssl_cipher, false, write_text(writer, next, tls_word(exchange, tp_session_tls_cipher)),   \
-        "The cipher of the session's TLS; empty as above.")                                       \
-    ROW(ssl_client_s_dn, false, write_text(writer, next, tls_subject(exchange)),                  \
+        "the session has ended.")                                                                  \
+    ROW(ssl_cipher, false, write_tls(writer, next, exchange, tp_session_tls_cipher),               \
+        "The cipher of the session's TLS; empty as above.")                                        \
+    ROW(ssl_client_s_dn, false, tp__write_text(writer, next, tls_subject(exchange)),               \
         "Whom the certificate is for that the other end has shown, such as CN=lamp-7,O=Works; "    \
-        "empty without one, and as above.")                                                       \
-    ROW(listen, false, write_text(writer, next, tp__str(exchange->source->name)),                 \
-        "The listening address that the session came in through.")                                \
-    ROW(header_codec, false, write_codec(writer, next, exchange, exchange->request.header_codec), \
-        "The codec of the packet's header.")                                                      \
-    ROW(body_codec, false, write_codec(writer, next, exchange, exchange->request.body_codec),     \
-        "The codec of the packet's body.")                                                        \
-    ROW(gzip, false, write_signed(next, exchange->request.gzip_level),                            \
-        "The level that the packet's body is deflated with; 0: it is not.")                       \
-    ROW(bytes_received, false, write_number(next, exchange->request.wire_bytes),                  \
-        "The bytes of the whole packet.")                                                         \
-    ROW(body_bytes, false, write_number(next, exchange->request_body_bytes),                      \
-        "The bytes of the packet's body, as they came.")                                          \
-    ROW(status, false, write_signed(next, exchange->reply.status.code),                           \
-        "The code of the exchange's outcome; 0 while there is none, 101 when the session ended "  \
-        "before it was answered.")                                                                \
-    ROW(status_text, false, write_text(writer, next, exchange->reply.status.text),                \
-        "The text of the outcome.")                                                               \
-    ROW(bytes_sent, false, write_number(next, exchange->reply.wire_bytes),                        \
-        "The bytes of the whole reply; 0 while it is not sent, and for a PUSH.")                  \
-    ROW(reply_bytes, false, write_number(next, exchange->reply.body.len),                         \
-        "The bytes of the reply's body, as they are sent.")                                       \
-    ROW(duration, false, write_duration(next, exchange_now_us(exchange) - exchange->begun_us),    \
-        "Seconds and microseconds from the packet's arrival to the outcome.")                     \
-    ROW(slow, false, write_slow(writer, next, exchange),                                          \
-        "The word slow where that took slow_threshold or longer.")                                \
-    ROW(time_local, false, write_time_local(next, exchange),                                      \
-        "The present local time, such as 2026-11-22 14:20:33.")                                   \
-    ROW(time_iso8601, false, write_time_iso8601(next, exchange),                                  \
-        "The present time with its zone, such as 2026-11-22T14:20:33+01:00.")                     \
-    ROW(pid, false, write_number(next, (uint64_t) tp__process_id()),                              \
-        "The worker's process id.")                                                               \
-    ROW(worker, false, write_number(next, exchange->sessions->worker_slot),                       \
+        "empty without one, and as above.")                                                        \
+    ROW(listen, false, tp__write_text(writer, next, tp__str(exchange->source->name)),              \
+        "The listening address that the session came in through.")                                 \
+    ROW(header_codec, false, write_codec(writer, next, exchange, exchange->request.header_codec),  \
+        "The codec of the packet's header.")                                                       \
+    ROW(body_codec, false, write_codec(writer, next, exchange, exchange->request.body_codec),      \
+        "The codec of the packet's body.")                                                         \
+    ROW(gzip, false, tp__write_signed(next, exchange->request.gzip_level),                         \
+        "The level that the packet's body is deflated with; 0: it is not.")                        \
+    ROW(bytes_received, false, tp__write_number(next, exchange->request.wire_bytes),               \
+        "The bytes of the whole packet.")                                                          \
+    ROW(body_bytes, false, tp__write_number(next, exchange->request_body_bytes),                   \
+        "The bytes of the packet's body, as they came.")                                           \
+    ROW(status, false, tp__write_signed(next, exchange->reply.status.code),                        \
+        "The code of the exchange's outcome; 0 while there is none, 101 when the session ended "   \
+        "before it was answered.")                                                                 \
+    ROW(status_text, false, tp__write_text(writer, next, exchange->reply.status.text),             \
+        "The text of the outcome.")                                                                \
+    ROW(bytes_sent, false, tp__write_number(next, exchange->reply.wire_bytes),                     \
+        "The bytes of the whole reply; 0 while it is not sent, and for a PUSH.")                   \
+    ROW(reply_bytes, false, tp__write_number(next, exchange->reply.body.len),                      \
+        "The bytes of the reply's body, as they are sent.")                                        \
+    ROW(duration, false, tp__write_duration(next, tp__exchange_now_us(exchange) - exchange->begun_us), \
+        "Seconds and microseconds from the packet's arrival to the outcome.")                      \
+    ROW(slow, false, write_slow(writer, next, exchange),                                           \
+        "The word slow where that took slow_threshold or longer.")                                 \
+    ROW(upstream_addr, false, write_place(writer, next, exchange),                                 \
+        "Where the exchange was passed on to, in an access log: the address of the server, or the " \
+        "key of a member that has dialed in. Of several tries it is the last, here and below; "    \
+        "nothing was passed on: empty, or a hyphen in the log.")                                   \
+    ROW(upstream_status, false, write_passed(writer, next, exchange, VARIABLE_upstream_status),    \
+        "What that server answered; 504: nothing in time, 101: its connection was lost.")          \
+    ROW(upstream_time, false, write_passed(writer, next, exchange, VARIABLE_upstream_time),        \
+        "Seconds and microseconds that it took.")                                                  \
+    ROW(upstream_tries, false, write_passed(writer, next, exchange, VARIABLE_upstream_tries),      \
+        "To how many servers the exchange was given, one after the other.")                        \
+    ROW(time_local, false, write_time_local(next, exchange),                                       \
+        "The present local time, such as 2026-11-22 14:20:33.")                                    \
+    ROW(time_iso8601, false, write_time_iso8601(next, exchange),                                   \
+        "The present time with its zone, such as 2026-11-22T14:20:33+01:00.")                      \
+    ROW(pid, false, tp__write_number(next, (uint64_t) tp__process_id()),                           \
+        "The worker's process id.")                                                                \
+    ROW(worker, false, tp__write_number(next, exchange->sessions->worker_slot),                    \
         "The worker's slot, counted from 0.")
 /* clang-format on */
+
+enum variable {
+    VARIABLE_NONE = -1,
+#define VARIABLE_ENUM_ROW(name, is_prefix, writing, sentence) VARIABLE_##name,
+    VARIABLE_TABLE(VARIABLE_ENUM_ROW)
+#undef VARIABLE_ENUM_ROW
+};
 
 static size_t text_bytes_max(const struct tp_exchange *exchange);
 static enum tp_result expand_reserve(struct tp_exchange *exchange, struct tp_buf **buf, size_t len,
                                      size_t needed);
-static char *write_literal(char *next, struct tp_str text);
-static char *write_text(struct tp_value_writer *writer, char *next, struct tp_str text);
-static char *write_uri(struct tp_value_writer *writer, char *next, struct tp_str uri);
-static bool uri_find_secret(struct tp_str uri, size_t *begin, size_t *end);
-static char *write_bytes(char *next, struct tp_str bytes);
-static char *write_escaped(char *next, struct tp_str text);
-static char *write_escaped_short(char *next, struct tp_str text);
-static bool word_needs_escape(uint64_t word);
-static char *write_escaped_byte(char *next, uint8_t byte);
-static char *write_number(char *next, uint64_t number);
-static char *write_large_number(char *next, uint64_t number);
-static char *write_small_number(char *next, uint32_t number);
-static char *write_three_digits(char *next, uint32_t number);
-static char *write_six_digits(char *next, uint32_t number);
-static char *write_signed(char *next, int64_t number);
-static char *write_duration(char *next, int64_t duration_us);
 static char *write_argument(struct tp_value_writer *writer, char *next, struct tp_str query,
                             struct tp_str name);
 static char *write_metadata(struct tp_value_writer *writer, char *next, struct tp_str metadata,
                             struct tp_str name);
-static char *write_unescaped(struct tp_value_writer *writer, char *next, struct tp_str text);
 static const char *exchange_protocol(const struct tp_exchange *exchange);
 static char *write_session_id(struct tp_value_writer *writer, char *next,
                               const struct tp_exchange *exchange);
@@ -158,62 +152,29 @@ static void remote_text_update(struct tp_remote_text *text, const struct tp_addr
 static char *write_address(char *next, const struct tp_address *address);
 static char *write_address_text(char *next, const struct tp_address *address);
 static char *write_connection(char *next, const struct tp_exchange *exchange);
-static struct tp_str tls_word(const struct tp_exchange *exchange,
-                              const char *(*get_word)(const struct tp_session *session));
+static char *write_tls(struct tp_value_writer *writer, char *next,
+                       const struct tp_exchange *exchange,
+                       const char *(*get_word)(const struct tp_session *session));
 static struct tp_str tls_subject(const struct tp_exchange *exchange);
 static char *write_codec(struct tp_value_writer *writer, char *next,
                          const struct tp_exchange *exchange, uint8_t codec);
 static struct tp_str codec_name(const struct tp_codec *codec);
 static char *write_slow(const struct tp_value_writer *writer, char *next,
                         const struct tp_exchange *exchange);
+static const struct tp_passed *exchange_passed(const struct tp_exchange *exchange);
+static char *write_place(struct tp_value_writer *writer, char *next,
+                         const struct tp_exchange *exchange);
+static char *write_passed(struct tp_value_writer *writer, char *next,
+                          const struct tp_exchange *exchange, enum variable what);
 static char *write_time_local(char *next, const struct tp_exchange *exchange);
 static char *write_time_iso8601(char *next, const struct tp_exchange *exchange);
-static int64_t exchange_now_us(const struct tp_exchange *exchange);
 static int64_t exchange_rtt_us(const struct tp_exchange *exchange);
-
-enum variable {
-    VARIABLE_NONE = -1,
-#define VARIABLE_ENUM_ROW(name, is_prefix, writing, sentence) VARIABLE_##name,
-    VARIABLE_TABLE(VARIABLE_ENUM_ROW)
-#undef VARIABLE_ENUM_ROW
-};
 
 static const struct tp_run_variable variable_rows[] = {
 #define VARIABLE_ROW(name, is_prefix, writing, sentence) { #name, is_prefix, sentence },
     VARIABLE_TABLE(VARIABLE_ROW)
 #undef VARIABLE_ROW
 };
-
-/* A number below 1000: three digits, of which the first ones may be zeros. */
-struct number_text {
-    char digits[3];
-    uint8_t zeros;
-};
-
-/* clang-format off */
-#define TEN_NUMBERS(tens, zeros)                                                                  \
-    { tens "0", zeros }, { tens "1", zeros }, { tens "2", zeros }, { tens "3", zeros },           \
-    { tens "4", zeros }, { tens "5", zeros }, { tens "6", zeros }, { tens "7", zeros },           \
-    { tens "8", zeros }, { tens "9", zeros },
-#define NINETY_NUMBERS(hundreds, zeros)                                                           \
-    TEN_NUMBERS(hundreds "1", zeros) TEN_NUMBERS(hundreds "2", zeros)                             \
-    TEN_NUMBERS(hundreds "3", zeros) TEN_NUMBERS(hundreds "4", zeros)                             \
-    TEN_NUMBERS(hundreds "5", zeros) TEN_NUMBERS(hundreds "6", zeros)                             \
-    TEN_NUMBERS(hundreds "7", zeros) TEN_NUMBERS(hundreds "8", zeros)                             \
-    TEN_NUMBERS(hundreds "9", zeros)
-#define HUNDRED_NUMBERS(hundreds) TEN_NUMBERS(hundreds "0", 0) NINETY_NUMBERS(hundreds, 0)
-
-/* With one more behind the last: four bytes are copied, wherever a number's digits begin. */
-static const struct number_text number_texts[] = {
-    TEN_NUMBERS("00", 2) NINETY_NUMBERS("0", 1)
-    HUNDRED_NUMBERS("1") HUNDRED_NUMBERS("2") HUNDRED_NUMBERS("3") HUNDRED_NUMBERS("4")
-    HUNDRED_NUMBERS("5") HUNDRED_NUMBERS("6") HUNDRED_NUMBERS("7") HUNDRED_NUMBERS("8")
-    HUNDRED_NUMBERS("9")
-    { "", 0 },
-};
-/* clang-format on */
-
-_Static_assert(TP_COUNT_OF(number_texts) == 1001, "all numbers below 1000, and one more");
 
 const struct tp_run_variables tp__variables = { variable_rows, TP_COUNT_OF(variable_rows) };
 
@@ -225,7 +186,7 @@ tp__template_write(const struct tp_template *template, const struct tp_exchange 
     char *next = writer->next;
 
     for (const struct tp_template_part *part = template->parts; part != end; part++) {
-        next = write_literal(next, part->text);
+        next = tp__write_literal(next, part->text);
         switch ((enum variable) part->variable) {
 #define VARIABLE_CASE_ROW(name, is_prefix, writing, sentence) \
     case VARIABLE_##name:                                     \
@@ -251,16 +212,43 @@ tp__template_fixed_max(const struct tp_template *template)
     return bytes;
 }
 
-void
-tp__value_write_text(struct tp_value_writer *writer, struct tp_str text)
+size_t
+tp__template_front(const struct tp_template *template)
 {
-    writer->next = write_text(writer, writer->next, text);
+    for (size_t i = 0; i < template->count; i++) {
+        switch (template->parts[i].variable) {
+        case VARIABLE_time_local:
+        case VARIABLE_time_iso8601:
+        case VARIABLE_type:
+        case VARIABLE_session_number:
+        case VARIABLE_remote:
+        case VARIABLE_remote_addr:
+        case VARIABLE_remote_port:
+        case VARIABLE_pid:
+        case VARIABLE_worker:
+            break;
+        default:
+            return i;
+        }
+    }
+    return template->count;
 }
 
-void
-tp__value_write_uri(struct tp_value_writer *writer, struct tp_str uri)
+bool
+tp__template_tells_passed(const struct tp_template *template)
 {
-    writer->next = write_uri(writer, writer->next, uri);
+    for (size_t i = 0; i < template->count; i++) {
+        switch (template->parts[i].variable) {
+        case VARIABLE_upstream_addr:
+        case VARIABLE_upstream_status:
+        case VARIABLE_upstream_time:
+        case VARIABLE_upstream_tries:
+            return true;
+        default:
+            break;
+        }
+    }
+    return false;
 }
 
 bool
@@ -329,6 +317,7 @@ text_bytes_max(const struct tp_exchange *exchange)
         exchange->session == NULL ? 0 : tp__session_longest_note(exchange->session),
         exchange->request.metadata.len,
         tp__identity_longest(exchange->identity),
+        exchange_passed(exchange) == NULL ? 0 : exchange->passed->place.len,
     };
     size_t longest = 0;
 
@@ -365,256 +354,20 @@ expand_reserve(struct tp_exchange *exchange, struct tp_buf **buf, size_t len, si
     return TP_OK;
 }
 
-/* Most are short: they are copied with what lies behind them, see struct tp_template_part. */
-static inline char *
-write_literal(char *next, struct tp_str text)
-{
-    memcpy(next, text.data, WORD_BYTES);
-    if (text.len > WORD_BYTES) {
-        memcpy(next, text.data, text.len);
-    }
-    return next + text.len;
-}
-
-static char *
-write_text(struct tp_value_writer *writer, char *next, struct tp_str text)
-{
-    size_t len_max = writer->is_log ? writer->text_room / ESCAPED_BYTES_MAX : writer->text_room;
-    char *begin = next;
-
-    if (writer->is_log && text.len == 0) {
-        *next = '-';
-        return next + 1;
-    }
-    text.len = text.len < len_max ? text.len : len_max;
-    next = writer->is_log ? write_escaped(next, text) : write_bytes(next, text);
-    writer->text_room -= (size_t) (next - begin);
-    return next;
-}
-
-/* A uri or its query; what it says to be let in stands in no log. */
-static char *
-write_uri(struct tp_value_writer *writer, char *next, struct tp_str uri)
-{
-    size_t begin;
-    size_t end;
-
-    if (!writer->is_log || !uri_find_secret(uri, &begin, &end)) {
-        return write_text(writer, next, uri);
-    }
-    do {
-        next = write_text(writer, next, (struct tp_str){ uri.data, begin });
-        next = write_text(writer, next, TP_STR("-"));
-        uri = tp__str_skip(uri, end);
-    } while (uri_find_secret(uri, &begin, &end));
-    return uri.len == 0 ? next : write_text(writer, next, uri);
-}
-
-/* The value of access_token (RFC 6750, 2.3), where there is one. */
-static bool
-uri_find_secret(struct tp_str uri, size_t *begin, size_t *end)
-{
-    static const char name[] = "access_token=";
-    const size_t name_len = sizeof(name) - 1;
-
-    for (size_t at = 0; at + name_len < uri.len; at++) {
-        const char *place = memchr(uri.data + at, '=', uri.len - at);
-
-        if (place == NULL) {
-            return false;
-        }
-        at = (size_t) (place - uri.data);
-        if (at + 1 >= name_len && at + 1 < uri.len && uri.data[at + 1] != '&'
-            && memcmp(place + 1 - name_len, name, name_len) == 0) {
-            const char *next = memchr(place, '&', uri.len - at);
-
-            *begin = at + 1;
-            *end = next == NULL ? uri.len : (size_t) (next - uri.data);
-            return true;
-        }
-    }
-    return false;
-}
-
-static char *
-write_bytes(char *next, struct tp_str bytes)
-{
-    if (bytes.len > 0) {
-        memcpy(next, bytes.data, bytes.len);
-    }
-    return next + bytes.len;
-}
-
-/* Eight bytes at a time, as long as none of them needs an escape. */
-static char *
-write_escaped(char *next, struct tp_str text)
-{
-    const char *from = text.data;
-    const char *end = from + text.len;
-    uint64_t word;
-
-    if (text.len < WORD_BYTES) {
-        return write_escaped_short(next, text);
-    }
-    while (end - from >= WORD_BYTES) {
-        memcpy(&word, from, sizeof(word));
-        if (word_needs_escape(word)) {
-            break;
-        }
-        memcpy(next, &word, sizeof(word));
-        next += WORD_BYTES;
-        from += WORD_BYTES;
-    }
-    if (from != end && end - from < WORD_BYTES) {
-        /* The last eight bytes once more: those of them that are written already are the same. */
-        memcpy(&word, end - WORD_BYTES, sizeof(word));
-        if (!word_needs_escape(word)) {
-            next += end - from;
-            memcpy(next - WORD_BYTES, &word, sizeof(word));
-            from = end;
-        }
-    }
-    while (from != end) {
-        next = write_escaped_byte(next, (uint8_t) *from++);
-    }
-    return next;
-}
-
-/* Less than eight bytes: as two halves, which may overlap, or one by one. */
-static char *
-write_escaped_short(char *next, struct tp_str text)
-{
-    uint32_t first;
-    uint32_t last;
-
-    if (text.len >= sizeof(first)) {
-        memcpy(&first, text.data, sizeof(first));
-        memcpy(&last, text.data + text.len - sizeof(last), sizeof(last));
-        if (!word_needs_escape((uint64_t) last << 32 | first)) {
-            memcpy(next, &first, sizeof(first));
-            memcpy(next + text.len - sizeof(last), &last, sizeof(last));
-            return next + text.len;
-        }
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        next = write_escaped_byte(next, (uint8_t) text.data[i]);
-    }
-    return next;
-}
-
-/* May be true for a word that needs none, never false for one that does. */
-static inline bool
-word_needs_escape(uint64_t word)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    const uint64_t highs = ones << 7;
-    uint64_t quotes = word ^ (ones * '"');
-    uint64_t backslashes = word ^ (ones * '\\');
-
-    /* A byte minus n borrows from its highest bit when it is below n; 0x7f and above have it. */
-    return ((word | (word + ones) | (word - ones * ' ') | (quotes - ones) | (backslashes - ones))
-            & highs)
-           != 0;
-}
-
-/* Only printing ASCII stays as it is, and neither what ends a quoted text nor the escape itself. */
-static inline char *
-write_escaped_byte(char *next, uint8_t byte)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    if (byte >= ' ' && byte < 0x7f && byte != '"' && byte != '\\') {
-        *next = (char) byte;
-        return next + 1;
-    }
-    next[0] = '\\';
-    next[1] = 'x';
-    next[2] = digits[byte >> 4];
-    next[3] = digits[byte & 15];
-    return next + ESCAPED_BYTES_MAX;
-}
-
-/* Three digits at a time: most numbers have no more. */
-static inline char *
-write_number(char *next, uint64_t number)
-{
-    return number < 1000 ? write_small_number(next, (uint32_t) number)
-                         : write_large_number(next, number);
-}
-
-static char *
-write_large_number(char *next, uint64_t number)
-{
-    if (number >= 1000000) {
-        next = write_number(next, number / 1000000);
-        return write_six_digits(next, (uint32_t) (number % 1000000));
-    }
-    next = write_small_number(next, (uint32_t) number / 1000);
-    return write_three_digits(next, (uint32_t) number % 1000);
-}
-
-/* A number below 1000; what is copied from behind its digits is written over. */
-static inline char *
-write_small_number(char *next, uint32_t number)
-{
-    const struct number_text *text = &number_texts[number];
-
-    memcpy(next, (const char *) text + text->zeros, sizeof(*text));
-    return next + sizeof(text->digits) - text->zeros;
-}
-
-/* The same with its leading zeros. */
-static inline char *
-write_three_digits(char *next, uint32_t number)
-{
-    const struct number_text *text = &number_texts[number];
-
-    memcpy(next, text, sizeof(*text));
-    return next + sizeof(text->digits);
-}
-
-static inline char *
-write_six_digits(char *next, uint32_t number)
-{
-    next = write_three_digits(next, number / 1000);
-    return write_three_digits(next, number % 1000);
-}
-
-static char *
-write_signed(char *next, int64_t number)
-{
-    if (number < 0) {
-        *next = '-';
-        return write_number(next + 1, 0 - (uint64_t) number);
-    }
-    return write_number(next, (uint64_t) number);
-}
-
-/* "0.000123" */
-static char *
-write_duration(char *next, int64_t duration_us)
-{
-    uint64_t duration = duration_us > 0 ? (uint64_t) duration_us : 0;
-
-    next = write_number(next, duration / 1000000);
-    *next = '.';
-    return write_six_digits(next + 1, (uint32_t) (duration % 1000000));
-}
-
 static char *
 write_session_id(struct tp_value_writer *writer, char *next, const struct tp_exchange *exchange)
 {
-    return write_text(writer, next,
-                      exchange->session == NULL ? TP_STR("") : tp_session_id(exchange->session));
+    return tp__write_text(
+        writer, next, exchange->session == NULL ? TP_STR("") : tp_session_id(exchange->session));
 }
 
 static char *
 write_session_variable(struct tp_value_writer *writer, char *next,
                        const struct tp_exchange *exchange, struct tp_str name)
 {
-    return write_text(writer, next,
-                      exchange->session == NULL ? TP_STR("")
-                                                : tp_session_get_variable(exchange->session, name));
+    return tp__write_text(
+        writer, next,
+        exchange->session == NULL ? TP_STR("") : tp_session_get_variable(exchange->session, name));
 }
 
 static char *
@@ -624,9 +377,9 @@ write_identity(struct tp_value_writer *writer, char *next, const struct tp_excha
     const struct tp_identity *identity = tp_exchange_identity(exchange);
 
     if (identity == NULL) {
-        return write_text(writer, next, TP_STR(""));
+        return tp__write_text(writer, next, TP_STR(""));
     }
-    return write_text(writer, next, is_method ? identity->method : identity->id);
+    return tp__write_text(writer, next, is_method ? identity->method : identity->id);
 }
 
 static char *
@@ -645,15 +398,15 @@ write_argument(struct tp_value_writer *writer, char *next, struct tp_str query, 
     struct tp_query_pair pair;
 
     if (writer->is_log && tp__str_equal(name, TP_STR("access_token"))) {
-        return write_text(writer, next, TP_STR(""));
+        return tp__write_text(writer, next, TP_STR(""));
     }
     while (tp_query_find(query, name, &pair)) {
         if (pair.value.len > 0 && tp_query_read(pair.value, NULL, 0) != SIZE_MAX) {
-            return write_unescaped(writer, next, pair.value);
+            return tp__write_unescaped(writer, next, pair.value);
         }
         query = tp__str_skip(query, (size_t) (pair.value.data + pair.value.len - query.data));
     }
-    return write_text(writer, next, TP_STR(""));
+    return tp__write_text(writer, next, TP_STR(""));
 }
 
 static char *
@@ -665,8 +418,8 @@ write_metadata(struct tp_value_writer *writer, char *next, struct tp_str metadat
                     && tp__metadata_find(metadata, name, '_', &pair) && pair.value.len > 0
                     && tp_query_read(pair.value, NULL, 0) != SIZE_MAX;
 
-    return is_there ? write_unescaped(writer, next, pair.value)
-                    : write_text(writer, next, TP_STR(""));
+    return is_there ? tp__write_unescaped(writer, next, pair.value)
+                    : tp__write_text(writer, next, TP_STR(""));
 }
 
 /* Credentials stand in no log. */
@@ -678,17 +431,6 @@ metadata_is_secret(struct tp_str name)
     return tp__metadata_find(TP_STR("authorization&proxy-authorization&cookie"), name, '_', &pair);
 }
 
-static char *
-write_unescaped(struct tp_value_writer *writer, char *next, struct tp_str text)
-{
-    while (text.len > 0) {
-        char byte = (char) tp_query_take_byte(&text);
-
-        next = write_text(writer, next, (struct tp_str){ &byte, 1 });
-    }
-    return next;
-}
-
 static const char *
 exchange_protocol(const struct tp_exchange *exchange)
 {
@@ -698,16 +440,16 @@ exchange_protocol(const struct tp_exchange *exchange)
 static char *
 write_route(struct tp_value_writer *writer, char *next, const struct tp_route *route)
 {
-    return write_text(writer, next, route == NULL ? TP_STR("") : route->uri);
+    return tp__write_text(writer, next, route == NULL ? TP_STR("") : route->uri);
 }
 
 static char *
 write_type(char *next, const struct tp_packet *request)
 {
     if (request->type == TP_PACKET_AUTH_CALL) {
-        return write_bytes(next, TP_STR("AUTH_CALL"));
+        return tp__write_bytes(next, TP_STR("AUTH_CALL"));
     }
-    return write_bytes(next, request->type == TP_PACKET_PULL ? TP_STR("PULL") : TP_STR("PUSH"));
+    return tp__write_bytes(next, request->type == TP_PACKET_PULL ? TP_STR("PULL") : TP_STR("PUSH"));
 }
 
 static inline char *
@@ -733,7 +475,7 @@ remote_text_update(struct tp_remote_text *text, const struct tp_address *remote)
     if (remote->family == TP_ADDRESS_V4) {
         end = write_address(end, remote);
         *end = ':';
-        end = write_number(end + 1, remote->port);
+        end = tp__write_number(end + 1, remote->port);
     } else {
         end = write_address_text(end, remote);
     }
@@ -749,10 +491,10 @@ write_address(char *next, const struct tp_address *address)
         without_port.port = 0;
         return write_address_text(next, &without_port);
     }
-    next = write_small_number(next, address->ip[0]);
+    next = tp__write_small_number(next, address->ip[0]);
     for (int i = 1; i < 4; i++) {
         *next = '.';
-        next = write_small_number(next + 1, address->ip[i]);
+        next = tp__write_small_number(next + 1, address->ip[i]);
     }
     return next;
 }
@@ -771,11 +513,12 @@ write_connection(char *next, const struct tp_exchange *exchange)
                                    : tp_session_connection(exchange->session));
 }
 
-static struct tp_str
-tls_word(const struct tp_exchange *exchange,
-         const char *(*get_word)(const struct tp_session *session))
+static char *
+write_tls(struct tp_value_writer *writer, char *next, const struct tp_exchange *exchange,
+          const char *(*get_word)(const struct tp_session *session))
 {
-    return tp__str(exchange->session == NULL ? "" : get_word(exchange->session));
+    return tp__write_text(writer, next,
+                          tp__str(exchange->session == NULL ? "" : get_word(exchange->session)));
 }
 
 static struct tp_str
@@ -793,11 +536,11 @@ write_codec(struct tp_value_writer *writer, char *next, const struct tp_exchange
 
     for (size_t i = 0; i < server->codec_count; i++) {
         if (server->codecs[i].codec->id == codec) {
-            return write_text(writer, next, codec_name(server->codecs[i].codec));
+            return tp__write_text(writer, next, codec_name(server->codecs[i].codec));
         }
     }
-    return codec == TP_CODEC_NONE ? write_text(writer, next, TP_STR(""))
-                                  : write_number(next, codec);
+    return codec == TP_CODEC_NONE ? tp__write_text(writer, next, TP_STR(""))
+                                  : tp__write_number(next, codec);
 }
 
 /* One of the table is named there. */
@@ -811,9 +554,38 @@ static char *
 write_slow(const struct tp_value_writer *writer, char *next, const struct tp_exchange *exchange)
 {
     if (tp__exchange_is_slow(exchange)) {
-        return write_bytes(next, TP_STR("slow"));
+        return tp__write_bytes(next, TP_STR("slow"));
     }
-    return writer->is_log ? write_bytes(next, TP_STR("-")) : next;
+    return writer->is_log ? tp__write_bytes(next, TP_STR("-")) : next;
+}
+
+/* NULL: nothing is known of it. */
+static const struct tp_passed *
+exchange_passed(const struct tp_exchange *exchange)
+{
+    return exchange->was_passed ? exchange->passed : NULL;
+}
+
+static char *
+write_place(struct tp_value_writer *writer, char *next, const struct tp_exchange *exchange)
+{
+    const struct tp_passed *passed = exchange_passed(exchange);
+
+    return tp__write_text(writer, next, passed == NULL ? TP_STR("") : passed->place);
+}
+
+static char *
+write_passed(struct tp_value_writer *writer, char *next, const struct tp_exchange *exchange,
+             enum variable what)
+{
+    const struct tp_passed *passed = exchange_passed(exchange);
+
+    if (passed == NULL || (what == VARIABLE_upstream_status && passed->status == 0)) {
+        return tp__write_text(writer, next, TP_STR(""));
+    }
+    return what == VARIABLE_upstream_status ? tp__write_signed(next, passed->status)
+           : what == VARIABLE_upstream_time ? tp__write_duration(next, passed->duration_us)
+                                            : tp__write_number(next, passed->try_count);
 }
 
 static char *
@@ -821,7 +593,7 @@ write_time_local(char *next, const struct tp_exchange *exchange)
 {
     struct tp_clock_texts *texts = &exchange->sessions->clock_texts;
 
-    tp__clock_texts_update(texts, exchange_now_us(exchange));
+    tp__clock_texts_update(texts, tp__exchange_now_us(exchange));
     memcpy(next, texts->local, sizeof(texts->local));
     return next + texts->local_len;
 }
@@ -831,16 +603,9 @@ write_time_iso8601(char *next, const struct tp_exchange *exchange)
 {
     struct tp_clock_texts *texts = &exchange->sessions->clock_texts;
 
-    tp__clock_texts_update(texts, exchange_now_us(exchange));
+    tp__clock_texts_update(texts, tp__exchange_now_us(exchange));
     memcpy(next, texts->iso8601, sizeof(texts->iso8601));
     return next + texts->iso8601_len;
-}
-
-/* When it had its outcome; before that the present. */
-static int64_t
-exchange_now_us(const struct tp_exchange *exchange)
-{
-    return exchange->finished_us != 0 ? exchange->finished_us : tp__clock_monotonic_us();
 }
 
 /* Once the session has ended nobody knows it. */

@@ -12,7 +12,7 @@
  * is believed: its header is compared with its true size when it is opened, and
  * not read again.
  *
- * Read next: zone.c, then counters.h, roster.h and lease.h: the zones there are.
+ * Read next: zone.c, then metrics/counters.h, roster.h and lease.h: the zones there are.
  */
 #ifndef TP_SHARE_ZONE_H
 #define TP_SHARE_ZONE_H

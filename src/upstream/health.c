@@ -149,8 +149,7 @@ health_on_told(struct tp_home_ear *ear, unsigned from_slot, struct tp_str bytes)
             continue;
         }
         if (bytes.data[0] == NEWS_DOWN) {
-            target->down_until_ms =
-                tp__loop_now_ms(upstreams->home->loop) + target->place.fail_timeout.ms;
+            tp__target_leave_alone(target);
         } else {
             target_be(target, bytes.data[0] == NEWS_ILL);
         }
@@ -187,7 +186,7 @@ upstream_forget_checks(struct tp_upstream *upstream)
     }
 }
 
-/* One that cannot be reached does not pass. */
+/* One that cannot be reached does not pass; one that somebody is about to reach is asked next time. */
 static void
 check_begin(struct upstream_target *target)
 {
@@ -195,7 +194,9 @@ check_begin(struct upstream_target *target)
     struct upstream_link *link = tp__target_link(target);
 
     if (link == NULL) {
-        check_take(target, false);
+        if (!tp__target_is_dialing(target)) {
+            check_take(target, false);
+        }
         return;
     }
     const struct tp_send_options options = {
@@ -245,8 +246,8 @@ check_take(struct upstream_target *target, bool is_passed)
     } else if (is_passed && *row >= check->passes) {
         target_be(target, false);
     }
-    /* Told with each check, not only when it changes: a worker may have come since. */
-    if (target->is_ill || target->passes_in_row == check->passes) {
+    /* Told with each check, not only when it changes: a worker may have come since, or not heard. */
+    if (target->is_ill || target->passes_in_row >= check->passes) {
         target_tell(target, target->is_ill ? NEWS_ILL : NEWS_WELL);
     }
 }
@@ -261,6 +262,7 @@ target_be(struct upstream_target *target, bool is_ill)
         return;
     }
     target->is_ill = is_ill;
+    tp__target_count_state(target);
     if (is_ill) {
         tp_log_warn(log, "upstream-ill", "upstream=%s server=%.*s", target->upstream->name,
                     (int) key.len, key.data);

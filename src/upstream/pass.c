@@ -19,9 +19,12 @@
 
 enum {
     PASSES_KEPT_MAX = 1024, /* free ones of a worker */
+    SERVER_SHOWN_MAX = 256, /* of its name, in the log */
 };
 
 static struct upstream_pass *pass_create(struct tp_upstream *upstream);
+static void pass_explain(const struct tp_exchange *exchange, void *owner,
+                         struct tp_awaited *awaited);
 static enum tp_result pass_take_options(struct upstream_pass *pass,
                                         const struct tp_pass_options *options);
 static void pass_take_key(struct upstream_pass *pass, struct tp_str key);
@@ -33,9 +36,15 @@ static enum tp_result pass_send(struct upstream_pass *pass, struct tp_session *s
 static bool pass_is_told_only(const struct upstream_pass *pass, const struct tp_session *session);
 static enum tp_result pass_send_question(struct upstream_pass *pass, struct tp_session *session);
 static enum tp_result pass_send_away(struct upstream_pass *pass, uint64_t session_number);
+static enum tp_result pass_send_question_away(struct upstream_pass *pass, uint64_t session_number);
+static void pass_on_sent(void *owner);
 static void pass_on_reply(const struct tp_reply *reply, void *owner);
 static void pass_on_remote(enum tp_result result, const struct tp_reply *reply, void *owner);
-static bool pass_goes_on(struct upstream_pass *pass, const struct tp_reply *reply);
+static void pass_on_silence(struct upstream_pass *pass, const struct tp_reply *reply);
+static bool pass_may_go_on(const struct upstream_pass *pass, const struct tp_reply *reply);
+static bool pass_may_wait(const struct upstream_pass *pass);
+static struct tp_status pass_silence_status(const struct upstream_pass *pass,
+                                            const struct tp_reply *reply);
 static unsigned pass_reason(const struct tp_reply *reply);
 static void pass_wait(struct upstream_pass *pass);
 static void pass_on_deadline(struct tp_timer *timer);
@@ -43,12 +52,14 @@ static void pass_leave_place(struct upstream_pass *pass);
 static void pass_end(struct upstream_pass *pass, const struct tp_reply *reply);
 static void pass_refuse(struct upstream_pass *pass, enum tp_result result);
 static void pass_fail(struct upstream_pass *pass, const char *why);
+static struct tp_status pass_failure(const struct upstream_pass *pass, const char *why);
+static void pass_end_with(struct upstream_pass *pass, const struct tp_status *status);
 static void pass_destroy(struct upstream_pass *pass);
 static struct upstream_pass *pass_from_node(struct tp_list_node *node);
 
 void
-tp_upstream_pass(struct tp_upstream *upstream, struct tp_exchange *exchange,
-                 const struct tp_pass_options *options)
+tp__upstream_pass(struct tp_upstream *upstream, struct tp_exchange *exchange,
+                  const struct tp_pass_options *options, bool is_for_own)
 {
     struct upstream_pass *pass = pass_create(upstream);
 
@@ -57,7 +68,10 @@ tp_upstream_pass(struct tp_upstream *upstream, struct tp_exchange *exchange,
         return;
     }
     tp_exchange_keep(exchange);
+    tp_exchange_explain(exchange, pass_explain, pass);
     pass->exchange = exchange;
+    pass->is_for_own = is_for_own;
+    pass->is_told_of = tp__exchange_tells_passed(exchange);
     if (pass_take_options(pass, options) != TP_OK) {
         pass_refuse(pass, TP_NO_MEMORY);
         return;
@@ -170,6 +184,22 @@ pass_create(struct tp_upstream *upstream)
     return pass;
 }
 
+/* Without a place it waits for one. */
+static void
+pass_explain(const struct tp_exchange *exchange, void *owner, struct tp_awaited *awaited)
+{
+    const struct upstream_pass *pass = owner;
+
+    (void) exchange;
+    awaited->what = TP_AWAITING_UPSTREAM;
+    awaited->name = tp__str(pass->upstream->name);
+    awaited->tries = (uint32_t) pass->try_count;
+    if (pass->target != NULL) {
+        awaited->address = pass->target->place.key;
+        awaited->session = pass->target->session_number;
+    }
+}
+
 static enum tp_result
 pass_take_options(struct upstream_pass *pass, const struct tp_pass_options *options)
 {
@@ -207,10 +237,8 @@ pass_expand_key(struct upstream_pass *pass)
 static void
 pass_try(struct upstream_pass *pass)
 {
-    struct tp_upstream *upstream = pass->upstream;
-
     for (;;) {
-        struct upstream_target *target = tp__upstream_choose(upstream, pass);
+        struct upstream_target *target = tp__upstream_choose(pass->upstream, pass);
 
         if (target == NULL) {
             break;
@@ -232,8 +260,7 @@ pass_try(struct upstream_pass *pass)
     }
     if (pass->was_sent && !pass->options.is_idempotent) {
         pass_fail(pass, "it was lost on its way");
-    } else if (upstream->waiting_count < (size_t) upstream->options.waiting_max
-               && tp__upstream_is_hopeful(upstream)) {
+    } else if (pass_may_wait(pass)) {
         pass_wait(pass);
     } else {
         pass_fail(pass, "no server of the upstream can be had");
@@ -259,6 +286,7 @@ pass_give(struct upstream_pass *pass, struct upstream_target *target)
     }
     pass->target = target;
     pass->link = link;
+    tp__pass_note_begin(pass);
     tp__target_begin(target, link);
     if (session == NULL) {
         result = pass_send_away(pass, target->session_number);
@@ -268,6 +296,7 @@ pass_give(struct upstream_pass *pass, struct upstream_target *target)
         result = pass_send(pass, session, link != NULL && !link->is_open);
     }
     if (result != TP_OK) {
+        tp__pass_note_not_begun(pass);
         pass->target = NULL;
         pass->link = NULL;
         tp__target_take_back(target, link);
@@ -275,6 +304,7 @@ pass_give(struct upstream_pass *pass, struct upstream_target *target)
     }
     pass->try_count++;
     if (pass_is_told_only(pass, session)) {
+        tp__pass_note_end(pass, NULL);
         pass_leave_place(pass);
         pass_end(pass, NULL);
     }
@@ -289,6 +319,7 @@ pass_send(struct upstream_pass *pass, struct tp_session *session, bool waits_for
         .is_pull = !pass_is_told_only(pass, session),
         .asking = {
             .on_reply = pass_on_reply,
+            .on_sent = pass_on_sent,
             .owner = pass,
             .timeout = pass->options.timeout,
             .fails_at_once = !waits_for_connection,
@@ -315,57 +346,60 @@ pass_is_told_only(const struct upstream_pass *pass, const struct tp_session *ses
 static enum tp_result
 pass_send_question(struct upstream_pass *pass, struct tp_session *session)
 {
-    const struct tp_send_options options = {
+    struct tp_send_options options = {
         .body_codec = pass->body_codec,
         .fails_at_once = pass->link == NULL || pass->link->is_open,
         .is_secret = pass->is_secret,
         .timeout = pass->options.timeout,
     };
+    struct tp_str uri = pass->options.uri;
 
-    return tp_session_pull_async(session, pass->options.uri, pass->body, &options, pass_on_reply,
-                                 pass);
+    if (tp__customer_add_to_question(pass, session, &uri, &options.metadata) != TP_OK) {
+        return TP_NO_MEMORY;
+    }
+    return tp_session_pull_async(session, uri, pass->body, &options, pass_on_reply, pass);
 }
 
-/* To a session of another worker, in one piece. */
+/* To a session of another worker. */
 static enum tp_result
 pass_send_away(struct upstream_pass *pass, uint64_t session_number)
 {
     struct tp_sessions *home = pass->upstream->upstreams->home;
-    struct tp_exchange *exchange = pass->exchange;
-    struct tp_send_options options = {
+    struct tp_forwarding forwarding = {
+        .uri = pass->options.uri,
+        .is_pull = !pass_is_told_only(pass, NULL),
+        .asking = { .timeout = pass->options.timeout, .fails_at_once = true },
+    };
+
+    if (pass->exchange == NULL) {
+        return pass_send_question_away(pass, session_number);
+    }
+    tp__exchange_end_loan(pass->exchange, true);
+    tp_trace_passed(pass->exchange);
+    if (tp__customer_add(pass, NULL, &forwarding) != TP_OK) {
+        return TP_NO_MEMORY;
+    }
+    return tp__remote_forward(home, session_number, pass->exchange, &forwarding,
+                              forwarding.is_pull ? pass_on_remote : NULL, pass);
+}
+
+static enum tp_result
+pass_send_question_away(struct upstream_pass *pass, uint64_t session_number)
+{
+    const struct tp_send_options options = {
         .body_codec = pass->body_codec,
         .fails_at_once = true,
         .is_secret = pass->is_secret,
         .timeout = pass->options.timeout,
     };
-    struct tp_remote_packet packet = {
+    const struct tp_remote_packet packet = {
         .to = { .number = session_number },
         .uri = pass->options.uri,
         .body = pass->body,
         .options = &options,
     };
 
-    if (exchange == NULL) {
-        return tp_remote_pull(home, &packet, pass_on_remote, pass);
-    }
-    const struct tp_packet *request = tp_exchange_request(exchange);
-    struct tp_forwarding forwarding = { .uri = pass->options.uri };
-    enum tp_result result = tp_exchange_read_body(exchange, &packet.body);
-
-    if (result == TP_OK) {
-        result = tp__customer_add(pass, NULL, &forwarding);
-    }
-    if (result != TP_OK) {
-        return result;
-    }
-    packet.uri = forwarding.uri.len > 0 ? forwarding.uri : request->uri;
-    options.metadata = forwarding.has_metadata ? forwarding.metadata : request->metadata;
-    options.body_codec = request->body_codec;
-    options.accept_codec = request->accept_codec;
-    if (!tp_exchange_wants_reply(exchange)) {
-        return tp_remote_push(home, &packet, NULL, NULL);
-    }
-    return tp_remote_pull(home, &packet, pass_on_remote, pass);
+    return tp_remote_pull(pass->upstream->upstreams->home, &packet, pass_on_remote, pass);
 }
 
 static void
@@ -379,6 +413,15 @@ pass_on_remote(enum tp_result result, const struct tp_reply *reply, void *owner)
     };
 
     pass_on_reply(result == TP_OK ? reply : &lost, owner);
+}
+
+/* What may have been done is passed on once more only where that does no harm. */
+static void
+pass_on_sent(void *owner)
+{
+    const struct upstream_pass *pass = owner;
+
+    tp__exchange_end_loan(pass->exchange, pass->options.is_idempotent);
 }
 
 static void
@@ -398,20 +441,61 @@ pass_on_reply(const struct tp_reply *reply, void *owner)
     if (pass->tried_count < PASS_TRIED_MAX) {
         pass->tried[pass->tried_count++] = target;
     }
+    tp__pass_note_end(pass, reply);
     tp__link_heed(pass->link, reply);
+    if (!reply->is_answered) {
+        pass_on_silence(pass, reply);
+        return;
+    }
     pass_leave_place(pass);
-    if (pass_goes_on(pass, reply)) {
+    /* An answer that says no is better than none. */
+    if (pass_may_go_on(pass, reply) && tp__upstream_has_another(pass->upstream, pass)) {
         pass_try(pass);
-    } else if (reply->is_answered || reply->status.code != TP_STATUS_CONNECTION_CLOSED) {
-        pass_end(pass, reply);
     } else {
-        pass_fail(pass, "the connection to the server was lost");
+        pass_end(pass, reply);
     }
 }
 
-/* Is it tried elsewhere?  An answer that says no is better than none. */
+/* Where nobody else can be asked, it is this failure that is told. */
+static void
+pass_on_silence(struct upstream_pass *pass, const struct tp_reply *reply)
+{
+    char key[SERVER_SHOWN_MAX];
+    struct tp_str server = { key, pass->target->place.key.len };
+
+    /* The place may be gone when it is left. */
+    server.len = server.len < sizeof(key) ? server.len : sizeof(key);
+    memcpy(key, pass->target->place.key.data, server.len);
+    pass_leave_place(pass);
+    if (pass_may_go_on(pass, reply)
+        && (tp__upstream_has_another(pass->upstream, pass) || pass_may_wait(pass))) {
+        pass_try(pass);
+        return;
+    }
+    struct tp_status status = pass_silence_status(pass, reply);
+
+    tp__pass_log_failure(pass, server, &status);
+    pass_end_with(pass, &status);
+}
+
+/* What whoever has asked is told when nobody has answered. */
+static struct tp_status
+pass_silence_status(const struct upstream_pass *pass, const struct tp_reply *reply)
+{
+    struct tp_status status = reply->status;
+
+    if (status.code == TP_STATUS_CONNECTION_CLOSED) {
+        status = pass_failure(pass, pass->was_sent ? "the connection to the server was lost"
+                                                   : "the server could not be reached");
+    } else if (status.code == TP_STATUS_GATEWAY_TIMEOUT) {
+        status.cause = TP_STR("the server has not answered in time");
+    }
+    return status;
+}
+
+/* May it be tried elsewhere? */
 static bool
-pass_goes_on(struct upstream_pass *pass, const struct tp_reply *reply)
+pass_may_go_on(const struct upstream_pass *pass, const struct tp_reply *reply)
 {
     const struct tp_pass_options *options = &pass->options;
     int64_t age_ms = tp__loop_now_ms(pass->upstream->upstreams->home->loop) - pass->begun_ms;
@@ -419,8 +503,16 @@ pass_goes_on(struct upstream_pass *pass, const struct tp_reply *reply)
 
     return (pass_reason(reply) & options->next_on) != 0 && is_safe
            && pass->try_count < options->tries_max
-           && (options->tries_timeout.ms == 0 || age_ms < options->tries_timeout.ms)
-           && (!reply->is_answered || tp__upstream_has_another(pass->upstream, pass));
+           && (options->tries_timeout.ms == 0 || age_ms < options->tries_timeout.ms);
+}
+
+static bool
+pass_may_wait(const struct upstream_pass *pass)
+{
+    const struct tp_upstream *upstream = pass->upstream;
+
+    return upstream->waiting_count < (size_t) upstream->options.waiting_max
+           && tp__upstream_is_hopeful(upstream);
 }
 
 /* Why it might be tried elsewhere, TP_PASS_ON_…; 0: it has been answered. */
@@ -456,6 +548,9 @@ pass_wait(struct upstream_pass *pass)
     int64_t rest_ms = end_ms - tp__loop_now_ms(loop);
 
     pass->tried_count = 0;
+    if (pass->exchange != NULL) {
+        tp__exchange_end_loan(pass->exchange, true);
+    }
     tp__list_append(&upstream->waiting, &pass->node);
     upstream->waiting_count++;
     tp__loop_start_timer(loop, &pass->deadline, rest_ms > 1 ? rest_ms : 1);
@@ -499,26 +594,41 @@ pass_end(struct upstream_pass *pass, const struct tp_reply *reply)
 static void
 pass_refuse(struct upstream_pass *pass, enum tp_result result)
 {
-    if (pass->exchange == NULL) {
-        pass_fail(pass, tp_result_sentence(result));
-        return;
-    }
-    tp_exchange_refuse_result(pass->exchange, result);
-    pass_destroy(pass);
+    struct tp_status status = tp__status_of_result(result);
+
+    tp__pass_log_failure(pass, TP_STR("-"), &status);
+    pass_end_with(pass, &status);
 }
 
 static void
 pass_fail(struct upstream_pass *pass, const char *why)
 {
+    struct tp_status status = pass_failure(pass, why);
+
+    tp__pass_log_failure(pass, TP_STR("-"), &status);
+    pass_end_with(pass, &status);
+}
+
+/* Might it have been done, or was it certainly not? */
+static struct tp_status
+pass_failure(const struct upstream_pass *pass, const char *why)
+{
     struct tp_status status =
         tp_status_of(pass->was_sent ? TP_STATUS_BAD_GATEWAY : TP_STATUS_SERVICE_UNAVAILABLE);
 
     status.cause = tp__str(why);
+    return status;
+}
+
+/* Without an answer; who asks a question, and has not returned yet, sees it. */
+static void
+pass_end_with(struct upstream_pass *pass, const struct tp_status *status)
+{
     if (pass->exchange != NULL) {
-        tp_exchange_refuse(pass->exchange, &status);
+        tp_exchange_refuse(pass->exchange, status);
         pass_destroy(pass);
     } else if (!pass->is_beginning) {
-        const struct tp_reply reply = { .status = status };
+        const struct tp_reply reply = { .status = *status };
 
         pass->on_reply(&reply, pass->owner);
         pass_destroy(pass);

@@ -24,6 +24,7 @@ struct tp_upstream {
     struct tp_list_node waiting; /* passes that no place could be had for */
     size_t waiting_count;
     struct tp_work serve; /* lets those that wait try again */
+    struct upstream_hush hush;
     char name[];
 };
 
@@ -38,22 +39,28 @@ struct upstream_target {
     bool is_draining;
     bool is_wanted;    /* while the list of places changes */
     bool is_exclusive; /* its sessions are for one PULL at a time */
-    bool is_hopeful;   /* it is being connected, and has not failed since it was last there */
+    bool is_server;    /* what goes there says REACH_NAME */
+    bool is_new;       /* it is connected at the end of this turn */
     uint32_t pending;
     uint32_t fails; /* since first_fail_ms */
     int64_t first_fail_ms;
-    int64_t down_until_ms; /* it is left alone until then */
-    bool is_ill;           /* its health check says so */
-    struct tp_timer check; /* to the next one, in the worker that asks */
+    int64_t down_until_ms;    /* it is left alone until then; 0: it has answered since */
+    struct tp_timer recovery; /* to that time */
+    bool is_ill;              /* its health check says so */
+    struct tp_timer check;    /* to the next one, in the worker that asks */
     struct upstream_link *check_link;
     bool is_being_checked;
     int64_t passes_in_row; /* of checks */
     int64_t fails_in_row;
     struct tp_list_node links;
     size_t link_count;
-    struct tp_timer redial; /* after a session to it has ended for good */
-    unsigned failed_dials;  /* in a row */
-    char text[];            /* key, and address where the place is no part of a configuration */
+    size_t leaving_count;              /* of them */
+    struct tp_timer redial;            /* after a session to it has ended for good */
+    unsigned failed_dials;             /* in a row */
+    struct tp_upstream_counts *counts; /* NULL: nobody counts */
+    uint64_t counted_sessions;         /* what is counted there of it now */
+    bool is_counted_down;
+    char text[]; /* key, and address where the place is no part of a configuration */
 };
 
 /* A session to a place. */
@@ -63,8 +70,17 @@ struct upstream_link {
     struct tp_session *session; /* until the end of its dialing is told */
     uint32_t pending;
     bool is_open;
+    bool is_hopeful;      /* it is being connected, and that has not failed yet */
+    bool is_leaving;      /* it is one too many: it ends when what is in flight has */
     struct tp_timer idle; /* of one that is exclusive and has nothing to do */
 };
+
+/*
+ * What a packet says that another server has passed on, so that nothing goes round in circles: it is
+ * for members that have dialed in to whoever gets it.
+ */
+#define REACH_NAME "X-Registry-Reach"
+#define REACH_OWN  "local"
 
 enum {
     PASS_TRIED_MAX = 8, /* places that a pass remembers; who has tried more may meet one again */
@@ -86,6 +102,9 @@ struct upstream_pass {
     const struct upstream_target *tried[PASS_TRIED_MAX]; /* to be compared, not looked at */
     size_t tried_count;
     bool was_sent;     /* somebody may have begun with it */
+    bool is_for_own;   /* it came with REACH_NAME */
+    bool is_told_of;   /* the access log says where it has been */
+    int64_t given_us;  /* then: when its last try began */
     bool is_beginning; /* whoever has asked waits for the call to return */
 
     /* Of a question. */
@@ -96,6 +115,29 @@ struct upstream_pass {
     void *owner;
     struct tp_text text;
 };
+
+/* As tp_upstream_pass(); the exchange came with REACH_NAME, if it is for our own members. */
+void tp__upstream_pass(struct tp_upstream *upstream, struct tp_exchange *exchange,
+                       const struct tp_pass_options *options, bool is_for_own);
+
+/* Where passes to it are counted; and how it is now, until it goes. */
+void tp__target_find_counts(struct upstream_target *target);
+void tp__target_count_state(struct upstream_target *target);
+void tp__target_uncount_state(struct upstream_target *target);
+
+/*
+ * A try begins, and its place has not taken it; or it ends, with a REPLY or, where nobody answers,
+ * without.  For statistics and the access log.
+ */
+void tp__pass_note_begin(struct upstream_pass *pass);
+void tp__pass_note_not_begun(const struct upstream_pass *pass);
+void tp__pass_note_end(const struct upstream_pass *pass, const struct tp_reply *reply);
+
+/* It has failed, at this server or nowhere ("-"), for the status' cause; or no upstream was found. */
+void tp__pass_log_failure(const struct upstream_pass *pass, struct tp_str server,
+                          const struct tp_status *status);
+void tp__upstream_log_unfound(const struct tp_upstream_ref *ref, const struct tp_exchange *exchange,
+                              const struct tp_status *status);
 
 /* The place that is to have the pass now; NULL: none can. */
 struct upstream_target *tp__upstream_choose(struct tp_upstream *upstream,
@@ -124,6 +166,11 @@ void tp__passes_end_waiting(struct tp_upstream *upstream);
 enum tp_result tp__customer_add(struct upstream_pass *pass, const struct tp_session *session,
                                 struct tp_forwarding *forwarding) TP_MUST_CHECK;
 
+/* The same for a question of our own. */
+enum tp_result tp__customer_add_to_question(struct upstream_pass *pass,
+                                            const struct tp_session *session, struct tp_str *uri,
+                                            struct tp_str *metadata) TP_MUST_CHECK;
+
 /* A target of this place, with a share in the end; NULL: memory is out. */
 struct upstream_target *tp__target_create(struct tp_upstream *upstream,
                                           const struct tp_upstream_place *place,
@@ -145,6 +192,12 @@ void tp__target_retire(struct upstream_target *target);
 bool tp__target_is_there(const struct upstream_target *target);
 bool tp__target_is_healthy(const struct upstream_target *target, int64_t now_ms);
 
+/* Is a session for one PULL on its way there? */
+bool tp__target_is_dialing(const struct upstream_target *target);
+
+/* Will it be connected, unless that fails? */
+bool tp__target_is_hopeful(const struct upstream_target *target);
+
 /* A session that can take one more PULL now; NULL: none. */
 struct upstream_link *tp__target_link(struct upstream_target *target) TP_MUST_CHECK;
 
@@ -164,6 +217,9 @@ void tp__link_heed(struct upstream_link *link, const struct tp_reply *reply);
 /* What has become of one, as far as it says something of the place. */
 void tp__target_failed(struct upstream_target *target, const char *why);
 void tp__target_worked(struct upstream_target *target);
+
+/* It has failed, here or in another worker: it is not chosen for its fail_timeout. */
+void tp__target_leave_alone(struct upstream_target *target);
 
 /* The place of that key; NULL: there is none. */
 struct upstream_target *tp__upstream_find_target(const struct tp_upstream *upstream,

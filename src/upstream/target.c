@@ -27,9 +27,14 @@ enum {
 static struct upstream_link *target_dial(struct upstream_target *target);
 static struct upstream_link *target_shared_link(const struct upstream_target *target);
 static struct upstream_link *target_exclusive_link(struct upstream_target *target);
+static bool target_may_dial(const struct upstream_target *target);
+static size_t target_staying(const struct upstream_target *target);
+static void target_shed(struct upstream_target *target);
+static size_t target_shed_some(struct upstream_target *target, size_t wanted, bool is_idle_only);
 static size_t target_session_max(const struct upstream_target *target);
 static void target_free_if_unused(struct upstream_target *target);
 static void target_on_redial(struct tp_timer *timer);
+static void target_on_recovery(struct tp_timer *timer);
 static void link_on_change(struct tp_session *session, enum tp_dial_change change, void *owner);
 static void link_on_end(struct upstream_link *link);
 static void link_on_idle(struct tp_timer *timer);
@@ -55,9 +60,11 @@ tp__target_create(struct tp_upstream *upstream, const struct tp_upstream_place *
     tp__list_init(&target->links);
     tp__timer_init(&target->redial, target_on_redial);
     tp__timer_init(&target->check, tp__check_on_timer);
+    tp__timer_init(&target->recovery, target_on_recovery);
     tp__target_use(target, place);
     /* It is connected at the end of this turn; who comes sooner waits for that. */
-    target->is_hopeful = target->source != NULL && !target->is_exclusive;
+    target->is_new = target->source != NULL && !target->is_exclusive;
+    tp__target_find_counts(target);
     return target;
 }
 
@@ -87,16 +94,44 @@ tp__target_use(struct upstream_target *target, const struct tp_upstream_place *p
 void
 tp__target_connect(struct upstream_target *target)
 {
-    if (target->source == NULL || target->is_exclusive || target->place.is_down) {
+    target->is_new = false;
+    if (target->source == NULL || target->place.is_down) {
         return;
     }
-    while (target->link_count < target_session_max(target)) {
-        if (target_dial(target) == NULL) {
+    target_shed(target);
+    while (!target->is_exclusive && target_staying(target) < target_session_max(target)) {
+        struct upstream_link *link = target_dial(target);
+
+        if (link == NULL) {
             tp__loop_start_timer(target->upstreams->home->loop, &target->redial, REDIAL_FIRST_MS);
             return;
         }
-        target->is_hopeful |= target->failed_dials == 0;
+        link->is_hopeful = target->failed_dials == 0 && !tp__session_dial_has_failed(link->session);
     }
+}
+
+bool
+tp__target_is_dialing(const struct upstream_target *target)
+{
+    TP_LIST_EACH (node, &target->links) {
+        const struct upstream_link *link = TP_CONTAINER_OF(node, struct upstream_link, node);
+
+        if (target->is_exclusive && tp_session_get_state(link->session) < TP_SESSION_OPEN) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+tp__target_is_hopeful(const struct upstream_target *target)
+{
+    bool is_hopeful = target->is_new;
+
+    TP_LIST_EACH (node, &target->links) {
+        is_hopeful |= TP_CONTAINER_OF(node, struct upstream_link, node)->is_hopeful;
+    }
+    return is_hopeful;
 }
 
 void
@@ -127,10 +162,7 @@ tp__target_is_there(const struct upstream_target *target)
     if (target->source == NULL) {
         return true;
     }
-    if (target->is_exclusive && target->link_count < target_session_max(target)) {
-        return true;
-    }
-    return target_shared_link(target) != NULL;
+    return target_may_dial(target) || target_shared_link(target) != NULL;
 }
 
 bool
@@ -206,12 +238,22 @@ tp__target_failed(struct upstream_target *target, const char *why)
     target->fails++;
     if (target->fails >= place->max_fails) {
         target->fails = 0;
-        target->down_until_ms = now_ms + place->fail_timeout.ms;
+        tp__target_leave_alone(target);
         tp_log_warn(target_log(target), "upstream-down", "upstream=%s server=%.*s why=%s ms=%lld",
                     target->upstream == NULL ? "" : target->upstream->name, (int) place->key.len,
                     place->key.data, why, (long long) place->fail_timeout.ms);
         tp__target_tell_down(target);
     }
+}
+
+void
+tp__target_leave_alone(struct upstream_target *target)
+{
+    struct tp_loop *loop = target->upstreams->home->loop;
+
+    target->down_until_ms = tp__loop_now_ms(loop) + target->place.fail_timeout.ms;
+    tp__loop_start_timer_at(loop, &target->recovery, target->down_until_ms);
+    tp__target_count_state(target);
 }
 
 void
@@ -304,10 +346,61 @@ target_exclusive_link(struct upstream_target *target)
 {
     struct upstream_link *idle = target_shared_link(target);
 
-    if (idle != NULL || target->link_count >= target_session_max(target)) {
-        return idle;
+    return idle != NULL || !target_may_dial(target) ? idle : target_dial(target);
+}
+
+/* One more, for one PULL; of a place that is left alone and is asked all the same, one at a time. */
+static bool
+target_may_dial(const struct upstream_target *target)
+{
+    if (!target->is_exclusive || target_staying(target) >= target_session_max(target)) {
+        return false;
     }
-    return target_dial(target);
+    return tp__target_is_healthy(target, tp__loop_now_ms(target->upstreams->home->loop))
+           || !tp__target_is_dialing(target);
+}
+
+/* Sessions that have not been told to end. */
+static size_t
+target_staying(const struct upstream_target *target)
+{
+    return target->link_count - target->leaving_count;
+}
+
+/* Ends what is more than the configuration wants now: first what has nothing to do. */
+static void
+target_shed(struct upstream_target *target)
+{
+    size_t max = target_session_max(target);
+    size_t count = target_staying(target);
+
+    if (count > max) {
+        count -= target_shed_some(target, count - max, true);
+    }
+    if (count > max) {
+        target_shed_some(target, count - max, false);
+    }
+}
+
+/* How many are told to end: those that have nothing to do, or any. */
+static size_t
+target_shed_some(struct upstream_target *target, size_t wanted, bool is_idle_only)
+{
+    size_t count = 0;
+
+    TP_LIST_EACH (node, &target->links) {
+        struct upstream_link *link = TP_CONTAINER_OF(node, struct upstream_link, node);
+
+        if (count < wanted && !link->is_leaving && (link->pending == 0 || !is_idle_only)) {
+            link->is_leaving = true;
+            target->leaving_count++;
+            link->is_open = false;
+            link->is_hopeful = false;
+            count++;
+            tp__session_end(link->session, TP_CLOSE_CLOSED, true);
+        }
+    }
+    return count;
 }
 
 static bool
@@ -332,6 +425,8 @@ static void
 target_free_if_unused(struct upstream_target *target)
 {
     if (target->upstream == NULL && target->pending == 0 && tp__list_is_empty(&target->links)) {
+        tp__loop_stop_timer(target->upstreams->home->loop, &target->recovery);
+        tp__target_uncount_state(target);
         free(target);
     }
 }
@@ -343,6 +438,13 @@ target_on_redial(struct tp_timer *timer)
     tp__target_connect(TP_CONTAINER_OF(timer, struct upstream_target, redial));
 }
 
+/* It may be asked again: whether it is well is known when somebody has. */
+static void
+target_on_recovery(struct tp_timer *timer)
+{
+    tp__target_count_state(TP_CONTAINER_OF(timer, struct upstream_target, recovery));
+}
+
 static void
 link_on_change(struct tp_session *session, enum tp_dial_change change, void *owner)
 {
@@ -351,9 +453,12 @@ link_on_change(struct tp_session *session, enum tp_dial_change change, void *own
     struct tp_upstream *upstream = target->upstream;
 
     (void) session;
-    link->is_open = change == TP_DIAL_OPEN;
-    target->is_hopeful = false;
-    target->failed_dials = change == TP_DIAL_OPEN ? 0 : target->failed_dials + 1;
+    link->is_open = change == TP_DIAL_OPEN && !link->is_leaving;
+    tp__target_count_state(target);
+    link->is_hopeful = false;
+    if (!link->is_leaving) {
+        target->failed_dials = change == TP_DIAL_OPEN ? 0 : target->failed_dials + 1;
+    }
     if (change == TP_DIAL_ENDED) {
         link_on_end(link);
     }
@@ -373,6 +478,7 @@ link_on_end(struct upstream_link *link)
     tp__loop_stop_timer(loop, &link->idle);
     tp__list_remove(&link->node);
     target->link_count--;
+    target->leaving_count -= link->is_leaving ? 1 : 0;
     target->upstreams->link_count--;
     free(link);
     for (unsigned i = 1; i < target->failed_dials && pause_ms < REDIAL_MAX_MS; i++) {
@@ -391,6 +497,7 @@ link_on_idle(struct tp_timer *timer)
     struct upstream_link *link = TP_CONTAINER_OF(timer, struct upstream_link, idle);
 
     link->is_open = false;
+    tp__target_count_state(link->target);
     tp__session_end(link->session, TP_CLOSE_CLOSED, true);
 }
 

@@ -169,9 +169,38 @@ struct tp_upstream *
 tp_upstream_at(const struct tp_upstream_ref *ref, struct tp_sessions *home,
                const struct tp_exchange *exchange)
 {
-    return ref->finder == NULL
-               ? ref->upstream
-               : ref->finder->find(home, ref->finder_conf, ref->found_name, exchange);
+    struct tp_upstream_search search = {
+        .home = home,
+        .name = ref->found_name,
+        .exchange = exchange,
+    };
+
+    return ref->finder == NULL ? ref->upstream : ref->finder->find(&search, ref->finder_conf);
+}
+
+void
+tp_upstream_pass(const struct tp_upstream_ref *ref, struct tp_exchange *exchange,
+                 const struct tp_pass_options *options)
+{
+    if (ref->finder == NULL) {
+        tp__upstream_pass(ref->upstream, exchange, options, false);
+        return;
+    }
+    struct tp_upstream_search search = {
+        .home = tp_exchange_home(exchange),
+        .name = ref->found_name,
+        .exchange = exchange,
+        .is_for_own = tp__exchange_came_with(exchange, TP_STR(REACH_NAME), TP_STR(REACH_OWN)),
+        .status = tp_status_of(TP_STATUS_NOT_FOUND),
+    };
+    struct tp_upstream *upstream = ref->finder->find(&search, ref->finder_conf);
+
+    if (upstream == NULL) {
+        tp__upstream_log_unfound(ref, exchange, &search.status);
+        tp_exchange_refuse(exchange, &search.status);
+        return;
+    }
+    tp__upstream_pass(upstream, exchange, options, search.is_for_own);
 }
 
 struct tp_upstream *
@@ -324,7 +353,7 @@ tp__upstream_is_hopeful(const struct tp_upstream *upstream)
         bool is_out = target->place.is_down || target->is_draining;
 
         /* It will have an answer, or a connection, or say that it cannot. */
-        if (!is_out && (target->is_hopeful || target->pending > 0)) {
+        if (!is_out && (target->pending > 0 || tp__target_is_hopeful(target))) {
             return true;
         }
     }
@@ -665,5 +694,6 @@ member_use(struct upstream_target *target, const struct tp_upstream_member *memb
     target->session_number = member->session_number;
     target->place.weight = member->weight;
     target->place.max_pulls = member->max_pulls;
+    target->is_server = member->is_server;
     target->is_draining = member->is_draining || target->upstreams->is_stopped;
 }

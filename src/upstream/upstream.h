@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "event/loop.h"
 #include "session/home.h"
-#include "session/server.h"
+#include "server/server.h"
 
 enum {
     TP_MAX_FAILS_PRESET = 3,
@@ -70,6 +70,12 @@ struct tp_upstream_ref {
     struct tp_upstream *upstream;              /* held while the configuration is used */
 };
 
+/* What keeps a log from being flooded. */
+struct upstream_hush {
+    int64_t logged_ms; /* when something was last logged; 0: never */
+    uint64_t unlogged; /* and how much was not since */
+};
+
 struct tp_upstreams {
     struct tp_sessions *home;
     struct tp_list_node members;
@@ -82,6 +88,7 @@ struct tp_upstreams {
     struct tp_home_lease *checks; /* whoever holds it asks places whether they are well; or NULL */
     struct tp_list_node free_passes;
     size_t free_pass_count;
+    struct upstream_hush hush; /* of what no upstream was found for */
 };
 
 /* None yet; `home` knows them from here on. */

@@ -65,6 +65,8 @@ def measure_row(objs, servers, row, rounds, seconds):
     The ratio is the median of the rounds' own ratios: what slows this machine for a while
     slows both sides of a round."""
     runs = {server.name: [] for server in servers}
+    for server in servers:
+        server.have_processor()
     for number in range(rounds):
         for server in servers if number % 2 == 0 else servers[::-1]:
             wait_until_idle(servers)
@@ -127,6 +129,7 @@ def measure_schemes(objs, server, row, schemes, rate, seconds, rounds):
     to do in a turn; at full speed the slower client would bring less.
     """
     runs = {scheme: [] for scheme in schemes}
+    server.have_processor()
     for _ in range(rounds):
         for scheme, costs in runs.items():
             wait_until_idle([server])
@@ -153,6 +156,8 @@ def measure_proxy(objs, folder, rows, rates, rounds):
             costs = {server: [] for server in (back, front)}
             for _ in range(rounds):
                 for server, runs in costs.items():
+                    back.have_processor(server is back)
+                    front.have_processor(server is front)
                     wait_until_idle([back, front])
                     runs.append(run_load(
                         objs, server, row, "--rate", str(rate), "--duration", "1s",
@@ -214,16 +219,16 @@ def measure_memory(objs, server):
     return [(size - sizes[0]) / IDLE_SESSIONS for size in sizes[1:]]
 
 
-def measure_instructions(objs, row, more="", has_tls=False, echo="echo"):
+def measure_instructions(objs, row, more="", has_tls=False, echo="echo", trace=None):
     """Instructions per pull in the worker, and where they went; `more` are directives of its peer,
-    and `echo` is what answers /echo.
+    `echo` is what answers /echo, and `trace` are options of a tp that traces meanwhile.
 
     Starting, accepting and ending cost the same however many pulls follow: the difference
     of two runs is the pulls alone."""
     pulls = CALLGRIND_PULLS[row.depth]
     with tempfile.TemporaryDirectory() as folder:
         counts = [count_instructions(objs, row, pulls * times, Path(folder) / str(times), more,
-                                     has_tls, echo)
+                                     has_tls, echo, trace)
                   for times in (1, 2)]
         profile = subprocess.run(
             ["callgrind_annotate", "--auto=no", str(Path(folder) / "2/worker")],
@@ -231,7 +236,7 @@ def measure_instructions(objs, row, more="", has_tls=False, echo="echo"):
     return (counts[1] - counts[0]) / pulls, top_functions(profile)
 
 
-def count_instructions(objs, row, pulls, folder, more, has_tls, echo):
+def count_instructions(objs, row, pulls, folder, more, has_tls, echo, trace):
     folder.mkdir()
     wrapper = ("valgrind", "--quiet", "--tool=callgrind",
                f"--callgrind-out-file={folder}/callgrind.%p")
@@ -242,11 +247,25 @@ def count_instructions(objs, row, pulls, folder, more, has_tls, echo):
         raise Unavailable("valgrind is not installed") from None
     with server:
         worker = server.pid
+        tracer = None if trace is None else start_trace(objs, server, trace)
         run_load(objs, server, row, "--count", str(pulls), *(["--insecure"] if has_tls else []),
                  scheme="tls://" if has_tls else "")
+        if tracer is not None:
+            tracer.send_signal(signal.SIGINT)
+            tracer.communicate()
         server.stop(signal.SIGQUIT)
     output = (folder / f"callgrind.{worker}").rename(folder / "worker")
     return int(re.search(r"^(?:totals|summary): (\d+)", output.read_text(), re.M).group(1))
+
+
+def start_trace(objs, server, options):
+    """A tp that traces, from now on."""
+    tracer = subprocess.Popen([str(objs / "tp"), "trace", server.address, "-v", *options.split()],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    for line in tracer.stderr:
+        if b"tracing" in line:
+            break
+    return tracer
 
 
 def top_functions(profile, count=16):

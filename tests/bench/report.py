@@ -4,6 +4,8 @@ import platform
 import subprocess
 import time
 
+from servers import LOADED_ON, MEASURED_ON
+
 INTRODUCTION = """# Performance
 
 Measured by `make bench` on {date}, commit {commit}: {system}, {processors}.
@@ -12,8 +14,7 @@ What counts here is the **ratio**. Beside each figure stands a bare echo (`tests
 that was measured in the same minutes: one epoll loop that writes back what it reads, without
 looking at it. No server on epoll can do with less, so the ratio is what Teleport adds: framing,
 headers, routing, an exchange, the reply. Absolute figures are of a small virtual machine whose
-clock and neighbours are noisy; the client shares its processors with the server, so pulls per
-second and latencies are of both together.
+clock and neighbours are noisy. {sharing}
 
 - One worker against one process; Teleport 2.5 with protobuf headers; the bare echo gets the same
   bytes. `echo` answers with the body, `sum` adds a JSON array of numbers. The access log is
@@ -29,6 +30,10 @@ second and latencies are of both together.
   Ratios of 64 KB bodies at depth 100 flatter Teleport for that reason.
 """
 
+SHARING = """The server that is measured has a processor to itself; the load, and
+whatever it passes on to, share the rest."""
+ONE_PROCESSOR = "Servers and load share the only processor there is."
+
 TABLE_HEAD = """
 ## Pulls
 
@@ -42,6 +47,7 @@ def introduction(rounds, seconds, has_access_log):
         date=time.strftime("%Y-%m-%d"), commit=commit(),
         system=f"{platform.system()} {platform.release().split('-')[0]} on {platform.machine()}",
         processors=f"{os.cpu_count()} shared processors", rounds=rounds, seconds=seconds,
+        sharing=SHARING if MEASURED_ON != LOADED_ON else ONE_PROCESSOR,
         access_log="on: a line for each exchange" if has_access_log else "not built in")
 
 

@@ -1,4 +1,5 @@
 """The two servers that are measured: teleport with one worker, and the bare echo."""
+import os
 import re
 import signal
 import socket
@@ -7,6 +8,10 @@ import time
 from pathlib import Path
 
 START_SECONDS_MAX = 30
+
+PROCESSORS = sorted(os.sched_getaffinity(0))
+MEASURED_ON = PROCESSORS[-1:]
+LOADED_ON = PROCESSORS[:-1] or PROCESSORS
 
 CONF = """
 worker_processes 1;
@@ -24,6 +29,11 @@ peer {{
     }}
 }}
 """
+
+
+def leave_a_processor():
+    """From here on this process, and what it starts, leave one to the server that is measured."""
+    os.sched_setaffinity(0, LOADED_ON)
 
 
 class Server:
@@ -53,6 +63,10 @@ class Server:
         except ConnectionRefusedError:
             return False
         return True
+
+    def have_processor(self, is_measured=True):
+        """Its process runs where nobody else does, or with the load."""
+        os.sched_setaffinity(self.pid, MEASURED_ON if is_measured else LOADED_ON)
 
     def stop(self, how=signal.SIGTERM):
         if self.process is not None and self.process.poll() is None:

@@ -173,6 +173,26 @@ def test_reopening_begins_a_new_file(start_server):
     assert server.log("logs/access.log.1").count("\n") == 1
 
 
+def test_lines_of_sessions_and_types_that_take_turns(start_server):
+    """What a line begins with is copied from the last one: only from one that began alike."""
+    log = 'access_log logs/access.log flush=5ms buffer=4k format="$remote $session_number $type:$seq";'
+    server = start_server(conf_with(log, "pull /echo { echo; } push /note { empty; }"))
+    callers = [Caller(server), Caller(server)]
+    expected = []
+    for seq in range(300):
+        number = seq // 2 % 2
+        is_push = seq % 3 == 0
+        caller = callers[number]
+        port = caller.socket.getsockname()[1]
+        if is_push:
+            caller.send(Packet(type=PUSH, seq=seq, uri="/note", body=b"1"))
+        caller.pull("/echo", seq=seq)
+        if is_push:
+            expected.append(f"127.0.0.1:{port} {number + 1} PUSH:{seq}")
+        expected.append(f"127.0.0.1:{port} {number + 1} PULL:{seq}")
+    assert lines(server, len(expected)) == expected
+
+
 def test_a_reload_changes_format_and_file(start_server):
     server = start_server(conf_with('access_log logs/one.log flush=1h format="one $seq";'))
     caller = Caller(server)

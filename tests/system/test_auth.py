@@ -638,6 +638,10 @@ def test_http_says_how_to_come_in(start):
 
     answer = browser.ask(target="/who")
     assert (answer.code, answer.get("WWW-Authenticate")) == (401, "Bearer")
+    answer = browser.ask(target="/who", Upgrade_Insecure_Requests="1")
+    assert answer.code == 401
+    assert [value for name, value in answer.fields if name == "WWW-Authenticate"] \
+        == ["Bearer", 'Basic realm="teleport", charset="UTF-8"']
     basic = base64.b64encode(b"ann:secret-ann").decode()
     assert browser.ask(target="/who", Authorization=f"Basic {basic}").code == 200
     assert browser.ask(target="/who", Authorization="bearer ann:secret-ann").code == 200

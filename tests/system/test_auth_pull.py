@@ -1,5 +1,6 @@
 """`auth pull`: a backend says who somebody is."""
 import json
+import time
 
 import pytest
 
@@ -137,6 +138,64 @@ def test_what_is_known_is_not_asked_again(backend, start, cache, count):
     assert len(anns) == count
 
 
+def slowly(backend, seconds=0.5):
+    check = backend.answers["check"]
+
+    def slow_check(request):
+        time.sleep(seconds)
+        return check(request)
+
+    backend.answers["check"] = slow_check
+
+
+@pytest.mark.parametrize("cache", ["", "auth_cache 0s;"])
+@pytest.mark.parametrize("credential, code", [(b"ann:s3cret", 200), (b"ann:wrong", 401)])
+def test_who_comes_several_times_at_once_is_asked_for_once(backend, start, cache, credential,
+                                                           code):
+    server = start(in_server=f"auth_limit off; auth_sets_id off; {cache}")
+    slowly(backend)
+    callers = [Caller(server) for _ in range(30)]
+    for caller in callers:
+        caller.send(Packet(uri="/auth", body=credential, codec=PLAIN))
+    gone, callers = callers[:5], callers[5:]
+    for caller in gone[1:]:
+        caller.close()
+    assert [caller.receive().status_code for caller in callers] == [code] * 25
+    assert len(backend.asked) == 1
+    other = Caller(server)
+    other.send(Packet(uri="/auth", body=b"bob:s3cret", codec=PLAIN))
+    assert other.receive().status_code == 200 and len(backend.asked) == 2
+
+
+def test_each_of_them_is_a_wrong_attempt(backend, start):
+    server = start(in_server="auth_limit 10/1m;")
+    slowly(backend, 0.2)
+    callers = [Caller(server) for _ in range(8)]
+    for caller in callers:
+        caller.send(Packet(uri="/auth", body=b"ann:wrong", codec=PLAIN))
+    assert {caller.receive().status_code for caller in callers} == {401}
+    codes = [let_in(server, b"ann:wrong")[1] for _ in range(4)]
+    assert codes == [401, 401, 429, 429] and len(backend.asked) == 1
+
+
+@pytest.mark.parametrize("refusals, count", [("", 1), ("auth_refusals 0s;", 5)])
+def test_what_was_refused_is_refused_for_a_while(backend, start, refusals, count):
+    server = start(in_server=f"auth_limit off; {refusals}")
+    for _ in range(5):
+        assert let_in(server, b"ann:wrong")[1] == 401
+    assert len(backend.asked) == count
+    assert let_in(server)[1] == 200
+
+
+def test_what_was_refused_is_asked_for_again(backend, start):
+    server = start(in_server="auth_limit off; auth_refusals 100ms;")
+    assert let_in(server, b"ann:wrong")[1] == 401
+    check = backend.answers["check"]
+    backend.answers["check"] = lambda request: check(request) if b"wrong" not in request.body \
+        else answer("200 OK", b'{"id":"ann"}', "Content-Type: application/json")
+    wait_until(lambda: let_in(server, b"ann:wrong")[1] == 200, "it is asked for again")
+
+
 def test_a_session_ends_with_its_ttl(backend, start):
     backend.told = {"ttl": 0.2}
     server = start()
@@ -200,7 +259,7 @@ def test_a_backend_that_is_not_there_lets_nobody_in(backend, start):
 def test_wrong_attempts_are_limited(backend, start):
     server = start(in_server="auth_limit 3/1m;")
 
-    assert [let_in(server, b"ann:wrong")[1] for _ in range(5)] == [401, 401, 401, 429, 429]
+    assert [let_in(server, b"ann:%d" % i)[1] for i in range(5)] == [401, 401, 401, 429, 429]
     assert len(backend.asked) == 3
 
 

@@ -16,7 +16,7 @@ peer {{
         pull /system/id {{ session_id $arg_id; }}
         pull /echo {{ echo; }}
         pull /math/add {{ sum; }}
-        pull /slow {{ sleep 20s; }}
+        pull /slow {{ sleep 5s; }}
         pull /page/* {{ static {PAGE}; }}
     }}
     server {{

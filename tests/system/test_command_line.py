@@ -45,6 +45,7 @@ def test_h_lists_every_option_and_command(make_server):
     ("logs", "`worker-died`"),
     ("counters", "`sessions_accepted`"),
     ("reasons", "`listen-removed`"),
+    ("awaiting", "`upstream`"),
     ("worker_processes", "How many workers serve"),
     ("allow", "Lets connections from a network in"),
     ("reload-failed", "reload-failed (log message)\nA reload failed, for the reason given"),

@@ -223,8 +223,10 @@ def test_install_keeps_a_configuration_that_is_there(build, tmp_path):
     install = ["make", "-f", objs / "Makefile", "install", f"DESTDIR={tmp_path}"]
     assert run(install).returncode == 0
     for name in ("sbin/teleport", "conf/teleport.conf", "include/teleport/module.h", "logs",
-                 "lib/systemd/system/teleport.service"):
+                 "lib/systemd/system/teleport.service", "conf/examples/push-gateway.conf"):
         assert (home / name).exists(), name
+    assert not (home / "conf/examples/push-gateway/teleport.js").is_symlink()
+    assert (home / "conf/examples/push-gateway/teleport.js").exists()
     conf = home / "conf/teleport.conf"
     conf.write_text("# mine\n")
 

@@ -104,6 +104,15 @@ def test_what_is_shown_of_a_crash_forges_no_line(server):
     assert lines[-1] == "    the caller was not answered: too-large"
 
 
+def test_what_was_answered_before_it_leaves_before_it(server):
+    """Of many that came at once, those that were encoded already."""
+    caller = Caller(server)
+    pulls = [Packet(uri="/echo", seq=seq, body=b"1") for seq in range(16)]
+    caller.send(*pulls, Packet(uri="/pointer", seq=16))
+    assert [reply.status_code for reply in caller.receive_many(17)] == [200] * 16 + [500]
+    expect_crash(server)
+
+
 def test_nothing_is_said_behind_half_a_packet(server):
     caller = Caller(server, receive_room=4096)
     body = bytes(900000)

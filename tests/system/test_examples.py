@@ -3,10 +3,14 @@ import re
 
 import pytest
 
+from harness.shown import commands_of_comment
 from harness.teleport import ROOT
 from harness.wire25 import Caller
 
-SHIPPED = sorted([ROOT / "conf/teleport.conf", *(ROOT / "conf/examples").glob("*.conf")])
+# Those that begin with commands to try them are tried in test_examples_try.py.
+SHIPPED = sorted([ROOT / "conf/teleport.conf",
+                  *(path for path in (ROOT / "conf/examples").glob("*.conf")
+                    if not commands_of_comment(path.read_text()))])
 
 
 def on_free_ports(text):
@@ -42,3 +46,12 @@ def test_the_first_configuration_does_sums(start_server):
     server = start_server(on_free_ports((ROOT / "conf/teleport.conf").read_text())
                           .replace("error_log", "#").replace("pid  ", "#"))
     assert Caller(server).pull("/math/add", b"[1,2,3]").body == b"6"
+
+
+def test_the_readme_s_configuration_is_true(start_server, tp):
+    text = re.search(r"```nginx\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    text = re.sub(r".*listen +\[::\].*\n", "", text).replace("error_log         logs/error", "#")
+    server = start_server(on_free_ports(text))
+    assert Caller(server).pull("/math/add", b"[1,2,3]").body == b"6"
+    local = server.prefix / "logs/local.sock"
+    assert tp.run("pull", f"unix:{local}", "/version")[1] == b"7, local"

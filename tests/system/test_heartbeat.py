@@ -34,6 +34,7 @@ peer {
 """
 
 FAST = "heartbeat 200ms timeout=700ms;"
+PATIENT = "heartbeat 200ms timeout=5s;"  # where nobody is to be taken for dead
 MARGIN = 1.0  # a dead session is closed within its time and this much
 
 
@@ -179,7 +180,7 @@ def is_closed_within(end, server, seconds):
 # Ours
 
 def test_a_silent_session_is_asked_and_stays(start_server, make_end):
-    server = start_server(conf(FAST))
+    server = start_server(conf(PATIENT))
     end = make_end(server)
     began = time.monotonic()
 
@@ -233,11 +234,11 @@ def test_while_a_pull_is_unanswered_others_are_told(start_server):
 
 
 def test_busy_sessions_have_no_heartbeats(start_server):
-    server = start_server(conf(FAST))
+    server = start_server(conf("heartbeat 600ms timeout=5s;"))
     caller = Caller(server)
     began = time.monotonic()
 
-    while time.monotonic() < began + 1.5:
+    while time.monotonic() < began + 2:
         assert caller.is_well()
         time.sleep(0.02)
 
@@ -504,13 +505,17 @@ def test_a_reload_begins_changes_and_ends_them(start_server):
 
     server.write_conf(conf("heartbeat 1500ms timeout=5s mode=push;"))
     assert server.reload()[0] == 0
-    assert end.receive_beat() == (PUSH, "2")
+    # Some of the former kind may have come while it was taken over.
+    while (beat := end.receive_beat()) == (PULL, "1"):
+        end.answer()
+    assert beat == (PUSH, "2")
 
     server.write_conf(conf("heartbeat off;"))
     assert server.reload()[0] == 0
     end.socket.settimeout(2)
     with pytest.raises(TimeoutError):
-        end.caller.receive()
+        for _ in range(2):
+            end.caller.receive()
     end.beat(PULL, 3)
     assert end.answer_code() == 404
 

@@ -231,6 +231,21 @@ def test_a_large_body_is_copied_at_most_once(upstream):
     assert front.total("bytes_copied") <= count * size
 
 
+def test_the_log_knows_what_was_asked_whatever_became_of_its_bytes(upstream):
+    """So many at once that they wait in the queue, and what they were read into is used again."""
+    upstream.add_backs(1)
+    front = upstream.front(in_peer='access_log logs/access.log format="$path $arg_n" flush=10ms;')
+    caller = Caller(front)
+    asked = [f"/slow/{n}/{'x' * (n % 40)}" for n in range(400)]
+    caller.send(*(Packet(uri=f"{uri}?n={n}", seq=n, body=b'"' + b"b" * 1500 + b'"')
+                  for n, uri in enumerate(asked)))
+    assert {caller.receive().seq for _ in asked} == set(range(len(asked)))
+    wait_until(lambda: len(front.log("logs/access.log").splitlines()) == len(asked),
+               "all are in the log")
+    assert set(front.log("logs/access.log").splitlines()) \
+        == {f"{uri} {n}" for n, uri in enumerate(asked)}
+
+
 def test_statuses_pass(upstream):
     upstream.add_backs(1)
     caller = Caller(upstream.front())
@@ -425,8 +440,8 @@ def test_metadata_passes_where_both_sides_have_it(upstream):
     """…and what a customer says of itself under the names of gateways does not."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"raw://127.0.0.1:{listener.getsockname()[1]}"
-        front = upstream.start_front(f"""peer {{ server {{ listen 127.0.0.1:$PORT;
-            pull * {{ proxy_pass {address}; }} }} }}""")
+        front = upstream.start_front(f"""worker_processes 1;
+            peer {{ server {{ listen 127.0.0.1:$PORT; pull * {{ proxy_pass {address}; }} }} }}""")
         caller = family.Caller(front)
         caller.send(family.Packet(method="/x", body=b"[1]", meta="k=v&X-Real-IP=6.6.6.6&k=w"))
         connection, _ = listener.accept()
@@ -553,7 +568,7 @@ def kill_and_start(back):
 
 
 @pytest.mark.parametrize("idempotent", ["off", "on"])
-def test_one_of_three_dies_each_second(upstream, idempotent):
+def test_one_of_three_dies_each_second(upstream, idempotent, sanitized):
     seconds, rate = 10, 2000
     upstream.add_backs(3)
     front = upstream.front(in_route=f"idempotent {idempotent}; proxy_next_upstream error tries=5;",
@@ -569,7 +584,8 @@ def test_one_of_three_dies_each_second(upstream, idempotent):
     assert all(len(statuses) == 1 for statuses in paced.replies.values())
     errors = [statuses[0] for statuses in paced.replies.values() if statuses != [200]]
     assert set(errors) <= ({502} if idempotent == "off" else set())
-    assert len(errors) < paced.count / 100
+    # What a server that dies has not answered yet: the slower it is, the more that is.
+    assert len(errors) < paced.count / (20 if sanitized else 100)
 
 
 WRONG = [

@@ -1,6 +1,7 @@
 """What is passed on, on bad days: sessions that are full, servers that hang, reloads in between."""
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -45,10 +46,12 @@ class Chain:
     def __init__(self, make_server):
         self.make_server = make_server
         self.fronts = []
+        self.servers = []
 
     def backs(self, count):
         """Their addresses."""
         made = [self.make_server(BACK.replace("NAME", f"b{i}")).start() for i in range(count)]
+        self.servers += made
         return [f"127.0.0.1:{back.port()}" for back in made]
 
     def front(self, addresses, **blocks):
@@ -210,3 +213,65 @@ def test_what_is_spoken_to_a_server_changes_with_a_reload(chain, option):
         after, _ = listener.accept()
         after.close()
         before.close()
+
+
+def test_a_reload_that_wants_fewer_sessions_closes_what_is_too_many(chain):
+    address, = chain.backs(1)
+    back = chain.servers[-1]
+    front = chain.front([address], in_upstream="sessions 4;")
+    text = front.conf_path.read_text()
+    caller = Caller(front)
+
+    wait_until(lambda: back.total("sessions") == 4, "all are connected")
+    caller.send(*[Packet(seq=seq, uri="/slow") for seq in range(40)])
+    front.write_conf(text.replace("sessions 4;", "sessions 1;"), preamble="")
+    assert front.ask("reload")[0] == "ok"
+    assert {reply.status_code for reply in caller.receive_many(40)} == {200}
+    wait_until(lambda: back.total("sessions") == 1, "three are closed")
+    assert caller.pull("/who").status_code == 200
+    front.write_conf(text.replace("sessions 4;", "sessions 3;"), preamble="")
+    assert front.ask("reload")[0] == "ok"
+    wait_until(lambda: back.total("sessions") == 3, "and two come back")
+
+
+def connecting_to(port):
+    """Connections there that nobody has answered: SYN_SENT."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[3] == "02" and int(row[2].rpartition(":")[2], 16) == port for row in rows)
+
+
+def test_who_is_left_alone_is_dialed_by_one_at_a_time(chain):
+    """A listener whose queue is full, so that whoever connects waits."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        host, port = listener.getsockname()
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex((host, port))
+        front = chain.front([f"http://{host}:{port} max_fails=1 fail_timeout=1m"],
+                            in_upstream="dial_timeout 300ms;", in_route="proxy_timeout 1500ms;")
+        caller = Caller(front)
+
+        wait_until(lambda: connecting_to(port) > 0, "the queue is full")
+        assert caller.pull("/x").status_code == 503
+        front.wait_for_log("upstream-down")
+        for filler in fillers:
+            filler.close()
+        wait_until(lambda: connecting_to(port) == 0, "nobody else connects")
+        caller.send(*[Packet(seq=seq, uri="/x") for seq in range(40)])
+        most = 0
+
+        caller.socket.settimeout(0.01)
+
+        def is_answered():
+            nonlocal most
+            most = max(most, connecting_to(port))
+            try:
+                return caller.socket.recv(1, socket.MSG_PEEK)
+            except TimeoutError:
+                return False
+
+        wait_until(is_answered, "the first is answered")
+        caller.socket.settimeout(PATIENCE_SECONDS)
+        assert {reply.status_code for reply in caller.receive_many(40)} == {503}
+        assert most <= 1

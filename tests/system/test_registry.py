@@ -441,3 +441,22 @@ def test_a_ttl_that_is_not_said_is_that_of_registry_ttl(start_server):
     server = start_server(conf(rules=OPEN + "registry_ttl 7s;"))
     assert Member(server).done("register", service="math", uris=["/a"],
                                address="10.0.0.7:1")["ttl"] == 7
+
+
+@pytest.mark.parametrize("peer, server, why", [
+    ("", "registry_allow * by=anybody;", 'nothing can be announced without "registry on"'),
+    ("registry_allow * by=anybody;", "", 'nothing can be announced without "registry on"'),
+    ("registry on; registry_allow /a/* by=anybody; registry_allow /b/*;", "",
+     "nobody can prove who he is"),
+    ("", "registry on; registry_allow /math/*;", "nobody can prove who he is"),
+    ("registry_allow *;", "registry on; auth token file=conf/tokens;", None),
+    ("auth token file=conf/tokens;", "registry on; registry_allow *;", None),
+    ("registry on; registry_allow * by=anybody;", "registry off;", None),
+])
+def test_rules_that_let_nobody_announce_anything_are_warned_of(make_server, peer, server, why):
+    made = make_server(f"""peer {{ {peer} server {{ listen 127.0.0.1:$PORT; {server} }}
+                           server {{ listen 127.0.0.1:$PORT2; }} }}""")
+    (made.prefix / "conf/tokens").write_text("")
+    code, _, errors = made.run("-t")
+    assert code == 0
+    assert (why in errors and "warning" in errors) if why else "registry_allow" not in errors

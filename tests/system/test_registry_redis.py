@@ -6,9 +6,10 @@ import time
 
 import pytest
 
+from harness import family
 from harness.redis import Redis
 from harness.wait import wait_until
-from harness.wire25 import PULL, Caller
+from harness.wire25 import PULL, PUSH, Caller, Packet
 from test_examples import shipped
 from test_registry import Member
 from test_registry_routing import Backend, Load
@@ -89,6 +90,94 @@ def test_two_servers_see_each_others_services_and_reach_them(start_server, redis
     backend.tell("deregister", service="math")
     within(1, lambda: members(two) == {}, "it is gone")
     assert pull(two) == 404
+    end_dials(one, two)
+
+
+ANYWHERE = """
+worker_processes 2;
+worker_watch off;
+peer {
+    registry redis %(address)s prefix=test: ttl=10s advertise=%(advertise)s127.0.0.1:$PORT;
+    registry_show anybody;
+    server {
+        listen 127.0.0.1:$PORT2;
+        registry_allow * by=anybody;
+    }
+    server {
+        listen 127.0.0.1:$PORT;
+        access_log logs/access.log;
+        pull /math/* { proxy_pass registry:math; proxy_customer %(customer)s; }
+        pull * { proxy_pass registry; proxy_customer %(customer)s; }
+        push * { proxy_pass registry; }
+    }
+}
+"""
+
+
+def anywhere(redis, advertise="", customer="metadata"):
+    """Other servers ask where everybody asks."""
+    return ANYWHERE % {"address": redis.address, "advertise": advertise, "customer": customer}
+
+
+def asked(server):
+    return (server.prefix / "logs/access.log").read_text().splitlines()
+
+
+@pytest.mark.parametrize("advertise", ["", "raw://", "http://"])
+@pytest.mark.parametrize("customer", ["off", "metadata", "query"])
+def test_what_another_server_passes_on_comes_as_it_was_asked(start_server, redis, advertise,
+                                                             customer):
+    one, two = [start_server(anywhere(redis, advertise, customer)) for _ in range(2)]
+    backend = Backend(one, "one")
+    within(1, lambda: members(two), "the other one sees it")
+    for uri in ("/math/add", "/math/add?x=%20&y", "/math/x#y"):
+        assert pull(two, uri) == "one"
+    told = "X-Real-IP=127.0.0.1"
+    if customer != "query":
+        assert [uri.partition("#")[0] for uri in backend.uris] == \
+            ["/math/add", "/math/add?x=%20&y", "/math/x"]
+    else:
+        assert backend.uris == ["/math/add?" + told, "/math/add?x=%20&y&" + told, "/math/x?" + told]
+    end_dials(one, two)
+
+
+@pytest.mark.parametrize("advertise", ["", "raw://", "http://"])
+def test_nothing_goes_round_in_circles_when_both_lists_are_old(start_server, redis, advertise):
+    one, two = [start_server(anywhere(redis, advertise)) for _ in range(2)]
+    backends = [Backend(one, "one"), Backend(two, "two")]
+    within(1, lambda: len(members(one)) == len(members(two)) == 2, "each sees both")
+    redis.kill()
+    for server in (one, two):
+        server.wait_for_log("registry-redis-away")
+    for backend in backends:
+        backend.close()
+    wait_until(lambda: len(members(one)) == len(members(two)) == 1, "each believes in the other")
+    for uri in ("/math/add", "/math/any"):
+        began = time.monotonic()
+        assert (pull(one, uri), pull(two, uri)) == (503, 503)
+        assert time.monotonic() - began < 1
+    Caller(one).send(Packet(type=PUSH, uri="/math/told", body=b"1"))
+    # Of its caller and of the other, once each: two PULLs twice, and the PUSH.
+    for server in (one, two):
+        wait_until(lambda server=server: len(asked(server)) >= 5, "all is logged")
+        assert len(asked(server)) == 5
+    redis.start()
+    end_dials(one, two)
+
+
+def test_a_client_that_says_so_reaches_only_who_has_dialed_in_here(start_server, redis):
+    one, two = [start_server(anywhere(redis)) for _ in range(2)]
+    backend = Backend(one, "one")
+    within(1, lambda: members(two), "the other one sees it")
+    own = "?X-Registry-Reach=local"
+    assert (pull(one, "/math/add" + own), pull(two, "/math/add" + own)) == ("one", 503)
+    assert pull(two, "/math/add?X-Registry-Reach=far") == "one"
+    assert backend.uris == ["/math/add", "/math/add"]
+    for server, status in ((one, "code=0"), (two, "code=503")):
+        caller = family.Caller(server)
+        caller.send(family.Packet(method="/math/add", meta="x-registry-reach=local"))
+        assert caller.receive().status.startswith(status)
+    assert backend.uris[-1] == "/math/add"
     end_dials(one, two)
 
 

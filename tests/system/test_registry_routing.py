@@ -1,5 +1,6 @@
 """What was announced is found: PULLs of any session reach the members, by name and by uri."""
 import json
+import random
 import signal
 import socket
 import threading
@@ -7,8 +8,9 @@ import time
 
 import pytest
 
+from harness import family
 from harness.wait import wait_until
-from harness.wire25 import PULL, PUSH, REPLY, Caller, Packet
+from harness.wire25 import PULL, PUSH, REPLY, Caller, Packet, go_gzip, whole_gzip
 from test_registry import Member
 
 WORKERS = [1, 3]
@@ -54,23 +56,30 @@ class Backend(Member):
         self.name = name
         self.delay = delay
         self.counts = {PULL: 0, PUSH: 0}
+        self.uris = []
         self.key = self.done("register", service=service, uris=list(uris), **members)["key"]
         self.answers = []
         self.lock = threading.Lock()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
-    def run(self):
+    def packets(self):
+        """All that comes, until the session ends."""
         while True:
             try:
                 # The first PULLs may come before the answer that it is registered.
                 packet = self.pushes.pop(0) if self.pushes else self.receive()
             except (AssertionError, OSError):
                 return
+            yield packet
+
+    def run(self):
+        for packet in self.packets():
             if packet.type == REPLY:
                 self.answers.append(packet)
                 continue
             self.counts[packet.type] += 1
+            self.uris.append(packet.uri)
             if packet.type == PULL:
                 time.sleep(self.delay)
                 with self.lock:
@@ -133,6 +142,96 @@ def test_a_push_reaches_one_of_them(start_server):
     asker = Caller(server)
     asker.send(*[Packet(type=PUSH, uri="/math/told", body=b"1") for _ in range(10)])
     wait_until(lambda: backend.counts[PUSH] == 10, "all have come")
+
+
+class Mirror(Backend):
+    """Answers with what it was asked, in the very bytes."""
+
+    def run(self):
+        for packet in self.packets():
+            if packet.type == PULL:
+                self.send(Packet(type=REPLY, seq=packet.seq, uri=packet.uri, status_code=200,
+                                 status="OK", gzip=packet.gzip, codec=packet.codec,
+                                 body=packet.body))
+
+
+class Odd(Backend):
+    """Says nothing of an outcome, or says too much for the bus."""
+
+    def run(self):
+        for packet in self.packets():
+            if packet.type == PULL:
+                self.counts[PULL] += 1
+                is_large = packet.uri == "/math/large"
+                self.send(Packet(type=REPLY, seq=packet.seq, uri=packet.uri, codec=b"s",
+                                 status_code=200 if is_large else 0,
+                                 body=b"x" * 70_000 if is_large else b"odd"))
+
+
+def test_a_reply_without_a_status_passes_from_every_worker(start_server):
+    server = start_server(conf(2))
+    Odd(server, "odd")
+    for caller in callers(server, 4, 2):
+        reply = caller.pull("/math/odd", b"1")
+        assert (reply.status_code, reply.body) == (0, b"odd")
+
+
+def test_a_reply_that_cannot_cross_is_not_asked_for_again(start_server):
+    server = start_server("bus_queue 64k;" + conf(2))
+    odd = [Odd(server, "one"), Odd(server, "two")]
+    askers, codes = [], []
+
+    def both_are_seen():
+        askers.append(Caller(server))
+        codes.extend(askers[-1].pull("/math/large", b"1").status_code for _ in range(2))
+        return len(set(codes)) == 2
+
+    wait_until(both_are_seen, "somebody of the worker of a member, and of another")
+    assert set(codes) == {200, 502}
+    assert sum(backend.counts[PULL] for backend in odd) == len(codes)
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_bodies_pass_as_they_came_from_every_worker(start_server, workers):
+    server = start_server("bus_queue 16m;" + conf(workers, "packet_limit 4m;", "packet_limit 4m;"))
+    Mirror(server, "mirror")
+    plain = random.Random(7).randbytes(1 << 20)
+    for caller in callers(server, 6, workers):
+        for packet in (Packet(gzip=5, body=whole_gzip(b"teleport" * 500), codec=b"s"),
+                       Packet(gzip=9, body=go_gzip(b"[1]"), codec=b"j"),
+                       # What nobody can inflate is nobody's business on the way.
+                       Packet(gzip=1, body=b"no gzip at all", codec=b"x"),
+                       Packet(body=plain, codec=b"s"), Packet(body=b"")):
+            packet.uri = "/math/as/it/is"
+            caller.send(packet)
+            reply = caller.receive()
+            assert reply.outcome() == (200, "OK")
+            assert (reply.gzip, reply.codec, reply.body) == (packet.gzip, packet.codec, packet.body)
+        assert caller.pull("/math/nothing").body is None
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_metadata_and_filters_cross_workers(start_server, workers):
+    server = start_server(conf(workers))
+    backend = family.Caller(server, port="$PORT2")
+    backend.send(family.Packet(method="/registry/register", seq=1, body=json.dumps(
+        {"service": "math", "uris": ["/math/*"]}).encode()))
+    assert backend.receive().outcome()[0] in (0, 200)
+    callers(server, 6, workers)
+    others = []
+    for _ in range(9):
+        others.append(other := family.Caller(server))
+        body = b'"' + b"abc" * 1000 + b'"'
+        other.send(family.Packet(method="/math/x?y=1", seq=9, body=body, meta="k=v",
+                                 filters=b"g"))
+        asked = backend.receive()
+        assert (asked.method, asked.body, asked.filters) == ("/math/x?y=1", body, b"g")
+        assert asked.meta == "k=v&X-Real-IP=127.0.0.1"
+        backend.send(family.Packet(type=family.REPLY, seq=asked.seq, meta="a=b", body=b"2",
+                                   status="code=7&msg=seven&cause=why"))
+        reply = other.receive()
+        assert (reply.meta, reply.body, reply.seq) == ("a=b", b"2", 9)
+        assert "code=7" in reply.status and "seven" in reply.status and "why" in reply.status
 
 
 @pytest.mark.parametrize("workers", WORKERS)

@@ -21,6 +21,7 @@
 enum {
     TEST_HEADER_MAX = 512,
     TEST_COUNTS = 3,
+    TURNS_BEHIND_TIME = 20,
 };
 
 struct test_handler_conf {
@@ -135,6 +136,7 @@ tp__test_bench_run(struct tp_test_bench *bench, int64_t ms)
     for (int64_t rest_ms = ms; rest_ms > 0; rest_ms = end_ms - tp__clock_monotonic_ms()) {
         tp__loop_turn(bench->loop, rest_ms);
     }
+    tp__test_bench_turn(bench, TURNS_BEHIND_TIME);
 }
 
 void

@@ -87,7 +87,10 @@ bool tp__test_bench_has_logged(const struct tp_test_bench *bench, const char *te
 /* Lets the loop turn `count` times without waiting. */
 void tp__test_bench_turn(struct tp_test_bench *bench, int count);
 
-/* Lets the loop turn for so long. */
+/*
+ * Lets the loop turn for so long, and a few times more: a machine with much to do may let all of that
+ * time pass in one turn, and what became due in it has further steps.
+ */
 void tp__test_bench_run(struct tp_test_bench *bench, int64_t ms);
 
 /* A site with generous limits and these routes, ended by one without a uri. */

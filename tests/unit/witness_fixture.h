@@ -7,7 +7,7 @@
 #ifndef TP_TESTS_UNIT_WITNESS_FIXTURE_H
 #define TP_TESTS_UNIT_WITNESS_FIXTURE_H
 
-#include "session/hooks.h"
+#include "server/hooks.h"
 #include "session/session_save.h"
 
 #include "session_fixture.h"

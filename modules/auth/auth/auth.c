@@ -200,6 +200,13 @@ static const struct tp_directive auth_directives[] = {
         .max = "1048576", .since = "0.1",
         .brief = "How many of them, of a server and worker.",
     },
+    {
+        .name = "auth_refusals", .where = TP_IN_PEER | TP_IN_SERVER,
+        TP_TIME(struct auth_conf, refusal_time), .preset = "2s", .min = "0s", .max = "1m",
+        .since = "0.1",
+        .brief = "How long credentials that a backend has refused (auth pull) are refused again "
+                 "without asking it, in each worker; 0s: it is asked each time.",
+    },
 };
 
 static const struct tp_log_id auth_log_ids[] = {
@@ -413,10 +420,16 @@ auth_validate(const struct tp_block *block, void *module_conf)
         return;
     }
     conf->waiting = auth_waiting_create();
-    if (conf->cache_time.ms > 0) {
+    bool has_cache = conf->cache_time.ms > 0 || conf->pull != NULL;
+
+    if (has_cache) {
         conf->cache = auth_cache_create((size_t) conf->cache_entries);
     }
-    if (conf->waiting == NULL || (conf->cache == NULL && conf->cache_time.ms > 0)) {
+    if (conf->pull != NULL) {
+        conf->refused = auth_cache_create((size_t) conf->cache_entries);
+    }
+    if (conf->waiting == NULL || (conf->cache == NULL && has_cache)
+        || (conf->refused == NULL && conf->pull != NULL)) {
         tp_conf_complain(block, "auth", 0, "%s", tp_result_sentence(TP_NO_MEMORY));
     }
     auth_declare(block, conf);
@@ -622,6 +635,7 @@ auth_release(void *module_conf)
         jwt_key_free(&methods[i].rules.key);
     }
     auth_cache_free(&conf->cache);
+    auth_cache_free(&conf->refused);
     auth_waiting_free(&conf->waiting);
 }
 

@@ -98,6 +98,7 @@ struct auth_conf {
     int64_t limit_addresses;
     struct tp_msec cache_time;
     int64_t cache_entries;
+    struct tp_msec refusal_time;
 
     /* Filled when the configuration is checked. */
     bool is_on;
@@ -114,7 +115,8 @@ struct auth_conf {
     struct tp_meter revoked;
 
     /* Of the worker: they change. */
-    struct auth_cache *cache; /* NULL: nothing is kept */
+    struct auth_cache *cache;   /* NULL: nothing is kept */
+    struct auth_cache *refused; /* the same, by a backend; there where that is asked */
     struct auth_waiting *waiting;
 };
 

@@ -337,8 +337,7 @@ gate_settle(const struct auth_claim *claim, const struct auth_finding *finding)
     }
     gate_log(claim, finding, outcome);
     if (claim->place == AUTH_ON_EACH && status.code == TP_STATUS_UNAUTHORIZED
-        && tp_exchange_add_metadata(claim->exchange, TP_STR("WWW-Authenticate"), TP_STR("Bearer"))
-               != TP_OK) {
+        && tp_exchange_add_challenge(claim->exchange) != TP_OK) {
         return tp_status_of(TP_STATUS_SERVICE_UNAVAILABLE);
     }
     return status;

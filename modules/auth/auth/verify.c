@@ -34,7 +34,8 @@ enum {
 /* One of a token, or that a backend is asked for, until it is known what it is worth. */
 struct auth_attempt {
     struct tp_job job;
-    struct auth_attempt *next; /* that waits */
+    struct auth_attempt *next;      /* that waits, is asked for, or waits for the same answer */
+    struct auth_attempt *followers; /* that present the same, while a backend is asked for it */
     struct auth_claim claim;
     struct attempts_key from;
     const struct auth_method *pull; /* who is asked; NULL: it is a token */
@@ -56,6 +57,8 @@ struct auth_waiting {
     size_t count;
     size_t hashes; /* that have been submitted, and are not done */
     size_t asked;  /* that backends have not answered yet */
+    struct auth_attempt *asking;
+    size_t follower_count;
     struct tp_home_timer *timer;
 };
 
@@ -69,7 +72,8 @@ static enum auth_outcome jwt_find(const struct auth_claim *claim, struct tp_str 
 static enum auth_outcome verify_token(const struct auth_claim *claim, struct tp_str credential,
                                       const struct auth_cache_key *key);
 static enum auth_outcome verify_by_pull(const struct auth_claim *claim, struct tp_str credential,
-                                        const struct auth_cache_key *key);
+                                        const struct auth_cache_key *key,
+                                        struct auth_finding *finding);
 static enum auth_outcome attempt_begin(struct auth_attempt *attempt,
                                        const struct auth_cache_key *key);
 static struct auth_attempt *attempt_create(const struct auth_claim *claim, struct tp_str id,
@@ -78,7 +82,13 @@ static const struct token *find_row(const struct auth_conf *conf, struct tp_str 
                                     struct tp_secret_hash *hash);
 static enum auth_outcome attempt_try(struct auth_attempt *attempt);
 static enum auth_outcome attempt_ask(struct auth_attempt *attempt);
+static struct auth_attempt *asking_find(const struct auth_waiting *waiting,
+                                        const struct auth_attempt *attempt);
+static void asking_remove(struct auth_waiting *waiting, const struct auth_attempt *attempt);
+static enum auth_outcome attempt_follow(struct auth_attempt *attempt, struct auth_attempt *leader);
 static void attempt_on_answer(const struct tp_reply *reply, void *owner);
+static void attempt_take_answer(struct auth_attempt *attempt, const struct tp_reply *reply,
+                                bool is_follower);
 static void attempt_run(struct tp_job *job);
 static void attempt_done(struct tp_job *job, bool was_run);
 static void attempt_find(struct auth_attempt *attempt, struct auth_finding *finding);
@@ -109,7 +119,7 @@ auth_verify(const struct auth_claim *claim, struct tp_str credential, struct aut
     } else if (is_token && conf->has_tokens) {
         finding->outcome = verify_token(claim, credential, has_key ? &key : NULL);
     } else if (conf->pull != NULL && (is_token || !conf->has_jwt)) {
-        finding->outcome = verify_by_pull(claim, credential, has_key ? &key : NULL);
+        finding->outcome = verify_by_pull(claim, credential, has_key ? &key : NULL, finding);
     } else if (!is_token && conf->has_jwt) {
         finding->outcome = verify_jwt(claim, credential, finding);
         if (finding->outcome == AUTH_GOOD && has_key) {
@@ -227,8 +237,21 @@ verify_token(const struct auth_claim *claim, struct tp_str credential,
 /* A backend reads them as they are, whatever they look like. */
 static enum auth_outcome
 verify_by_pull(const struct auth_claim *claim, struct tp_str credential,
-               const struct auth_cache_key *key)
+               const struct auth_cache_key *key, struct auth_finding *finding)
 {
+    const struct auth_conf *conf = claim->conf;
+    int64_t now_ms = tp_home_now_ms(claim->home);
+
+    if (key != NULL && auth_cache_find(conf->refused, key, now_ms) != NULL) {
+        struct attempts_key from = remote_key(claim);
+
+        if (!attempts_may(conf, &from, now_ms)) {
+            return AUTH_LIMITED;
+        }
+        finding->why = "the backend has refused it a moment ago";
+        finding->is_last_attempt = attempts_add_wrong(conf, &from, now_ms);
+        return AUTH_WRONG;
+    }
     struct auth_attempt *attempt = attempt_create(claim, TP_STR(""), credential);
 
     if (attempt != NULL) {
@@ -332,7 +355,12 @@ attempt_try(struct auth_attempt *attempt)
     int64_t now_ms = tp_home_now_ms(attempt->claim.home);
     bool is_full = attempt->pull != NULL ? conf->waiting->asked >= ASKED_MAX
                                          : conf->waiting->hashes >= HASHES_MAX;
+    struct auth_attempt *leader = asking_find(conf->waiting, attempt);
 
+    if (leader != NULL) {
+        return attempts_may(conf, &attempt->from, now_ms) ? attempt_follow(attempt, leader)
+                                                          : AUTH_LIMITED;
+    }
     if (is_full) {
         return !attempts_may(conf, &attempt->from, now_ms) ? AUTH_LIMITED
                : waiting_add(conf->waiting, attempt)       ? AUTH_LATER
@@ -369,33 +397,106 @@ attempt_ask(struct auth_attempt *attempt)
         return AUTH_UNANSWERED;
     }
     claim->conf->waiting->asked++;
+    attempt->next = claim->conf->waiting->asking;
+    claim->conf->waiting->asking = attempt;
     tp_meter_add(&claim->conf->asked, 1);
     return AUTH_LATER;
 }
 
+/* The one that a backend is being asked for with the same credential; NULL: none. */
+static struct auth_attempt *
+asking_find(const struct auth_waiting *waiting, const struct auth_attempt *attempt)
+{
+    struct auth_attempt *asked = waiting->asking;
+
+    if (attempt->pull == NULL || !attempt->has_key) {
+        return NULL;
+    }
+    while (asked != NULL
+           && (!asked->has_key
+               || CRYPTO_memcmp(asked->key.bytes, attempt->key.bytes, sizeof(asked->key.bytes))
+                      != 0)) {
+        asked = asked->next;
+    }
+    return asked;
+}
+
+static void
+asking_remove(struct auth_waiting *waiting, const struct auth_attempt *attempt)
+{
+    struct auth_attempt **link = &waiting->asking;
+
+    while (*link != attempt) {
+        link = &(*link)->next;
+    }
+    *link = attempt->next;
+}
+
+/* It gets the answer that the other one gets. */
+static enum auth_outcome
+attempt_follow(struct auth_attempt *attempt, struct auth_attempt *leader)
+{
+    struct auth_waiting *waiting = attempt->claim.conf->waiting;
+
+    if (waiting->follower_count >= WAITING_MAX) {
+        return AUTH_BUSY;
+    }
+    waiting->follower_count++;
+    attempt->next = leader->followers;
+    leader->followers = attempt;
+    return AUTH_LATER;
+}
+
+/* Each of them holds its exchange's configuration until it is finished. */
 static void
 attempt_on_answer(const struct tp_reply *reply, void *owner)
 {
     struct auth_attempt *attempt = owner;
-    const struct auth_conf *conf = attempt->claim.conf;
-    int64_t now_ms = tp_home_now_ms(attempt->claim.home);
+    struct auth_attempt *follower = attempt->followers;
+    struct auth_waiting *waiting = attempt->claim.conf->waiting;
+
+    waiting->asked--;
+    asking_remove(waiting, attempt);
+    attempt_take_answer(attempt, reply, false);
+    while (follower != NULL) {
+        struct auth_attempt *next = follower->next;
+
+        follower->claim.conf->waiting->follower_count--;
+        attempt_take_answer(follower, reply, true);
+        follower = next;
+    }
+}
+
+static void
+attempt_take_answer(struct auth_attempt *attempt, const struct tp_reply *reply, bool is_follower)
+{
+    const struct auth_claim *claim = &attempt->claim;
+    const struct auth_conf *conf = claim->conf;
+    int64_t now_ms = tp_home_now_ms(claim->home);
     struct auth_finding finding = { .outcome = AUTH_UNANSWERED };
 
-    conf->waiting->asked--;
     backend_answer_read(reply, now_ms, &finding);
     if (finding.outcome == AUTH_WRONG) {
-        finding.is_last_attempt = attempts_end_wrong(conf, &attempt->from, now_ms);
-    } else {
+        finding.is_last_attempt = is_follower ? attempts_add_wrong(conf, &attempt->from, now_ms)
+                                              : attempts_end_wrong(conf, &attempt->from, now_ms);
+    } else if (!is_follower) {
         attempts_end(conf, &attempt->from, now_ms);
     }
     if (finding.outcome == AUTH_GOOD) {
         memcpy(finding.identity.mark, attempt->mark, sizeof(attempt->mark));
-        if (attempt->has_key) {
-            keep_in_cache(&attempt->claim, &attempt->key, &finding.identity);
-        }
+    }
+    if (attempt->has_key && finding.outcome == AUTH_GOOD) {
+        keep_in_cache(claim, &attempt->key, &finding.identity);
+    } else if (attempt->has_key && finding.outcome == AUTH_WRONG) {
+        auth_cache_put(conf->refused, &attempt->key, &(struct tp_identity){ .expires_ms = 0 },
+                       now_ms + conf->refusal_time.ms);
+    }
+    if (finding.outcome == AUTH_GOOD) {
         expire_by(&finding.identity, attempt->pull, now_ms);
     }
-    waiting_go_on(conf->waiting);
+    if (!is_follower) {
+        waiting_go_on(conf->waiting);
+    }
     attempt_finish(attempt, &finding);
 }
 

@@ -145,8 +145,7 @@ require_refuse(struct tp_hook_call *call, enum tp_status_code code, const char *
     call->refusal = tp_status_of(code);
     call->refusal.cause = (struct tp_str){ cause, strlen(cause) };
     if (code == TP_STATUS_UNAUTHORIZED && tp_session_proves_each(call->session)
-        && tp_exchange_add_metadata(call->exchange, TP_STR("WWW-Authenticate"), TP_STR("Bearer"))
-               != TP_OK) {
+        && tp_exchange_add_challenge(call->exchange) != TP_OK) {
         call->refusal = tp_status_of(TP_STATUS_SERVICE_UNAVAILABLE);
     }
 }

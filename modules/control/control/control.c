@@ -1,31 +1,32 @@
 /*
  * control.c - sessions in an operator's hands: list them, push to one, pull from one, close one,
- * whichever worker has it.
+ * whichever worker has it, and see what is in flight.
  *
- * What is asked is the last part of the path: /control/sessions, push, pull, close.  Requests
- * and answers are JSON objects; the answer to a pull is the other end's reply as it came.
+ * What is asked is the last part of the path: /control/sessions, inflight, stats, push, pull, close, trace.
+ * Requests and answers are JSON objects; the answer to a pull is the other end's reply as it came.
  * docs/guide/control.md describes them all.
  *
  * Whoever may pull the routes may do all of this: they belong on a listen that only the operator
  * reaches.
  *
  * Runs in: worker.
+ * Read next: inflight.c, trace.c.
  */
-#include <teleport/json.h>
-#include <teleport/module.h>
+#include "control.h"
+
+#include "trace.h"
 
 enum {
     CONTROL_ROWS = 100, /* of a page, unless `limit` says more or less */
     CONTROL_TIMEOUT_SECONDS_MAX = 3600,
-    CONTROL_SECOND_MS = 1000,
-    CONTROL_SECOND_US = 1000 * CONTROL_SECOND_MS,
 };
 
 /* What can be asked; the members of a request that it knows end with NULL. */
 struct control_action {
     const char *name;
     const char *const *members;
-    void (*run)(struct tp_exchange *exchange, const cJSON *request);
+    void (*run)(struct tp_exchange *exchange, const cJSON *request,
+                const struct control_conf *conf);
 };
 
 /* A packet in the making: what it borrows, and what is to be let go when it was sent. */
@@ -35,27 +36,31 @@ struct control_packet {
     struct tp_chain encoded; /* the body, where it is JSON */
 };
 
+static void control_validate(const struct tp_block *block, void *module_conf);
+static enum tp_result control_start(struct tp_sessions *home, const void *module_conf);
+static void control_stop(struct tp_sessions *home, const void *module_conf);
+static void control_on_told(struct tp_sessions *home, unsigned from_slot, struct tp_str bytes);
 static void control_handle(struct tp_exchange *exchange, const void *module_conf);
 static const struct control_action *control_find_action(struct tp_str path);
 static bool control_read_request(struct tp_exchange *exchange, const struct control_action *action,
                                  cJSON **request);
 static const char *control_stranger(const cJSON *request, const char *const *members);
 
-static void control_sessions(struct tp_exchange *exchange, const cJSON *request);
+static void control_sessions(struct tp_exchange *exchange, const cJSON *request,
+                             const struct control_conf *conf);
 static const char *control_read_query(const cJSON *request, struct tp_session_query *query);
-static const char *control_read_text(const cJSON *request, const char *name, size_t len_max,
-                                     struct tp_str *text);
 static void control_on_page(enum tp_result result, const struct tp_session_page *page, void *owner);
 static cJSON *control_write_page(const struct tp_session_page *page);
 static cJSON *control_write_row(const struct tp_session_row *row);
-static void control_add_text(cJSON *object, const char *name, struct tp_str text);
-static void control_add_number(cJSON *object, const char *name, uint64_t number);
-static const char *control_state_word(enum tp_session_state state);
 
-static void control_push(struct tp_exchange *exchange, const cJSON *request);
-static void control_pull(struct tp_exchange *exchange, const cJSON *request);
-static void control_close(struct tp_exchange *exchange, const cJSON *request);
-static const char *control_read_name(const cJSON *request, struct tp_session_name *name);
+static void control_stats(struct tp_exchange *exchange, const cJSON *request,
+                          const struct control_conf *conf);
+static void control_push(struct tp_exchange *exchange, const cJSON *request,
+                         const struct control_conf *conf);
+static void control_pull(struct tp_exchange *exchange, const cJSON *request,
+                         const struct control_conf *conf);
+static void control_close(struct tp_exchange *exchange, const cJSON *request,
+                          const struct control_conf *conf);
 static bool control_read_packet(struct tp_exchange *exchange, const cJSON *request,
                                 struct control_packet *made);
 static const char *control_read_packet_fields(const cJSON *request, struct control_packet *made);
@@ -63,15 +68,16 @@ static const char *control_read_body(const cJSON *request, struct control_packet
 static enum tp_result control_encode_body(struct tp_exchange *exchange, const cJSON *body,
                                           struct control_packet *made);
 static const char *control_read_timeout(const cJSON *request, struct tp_msec *timeout);
-static void control_begin(struct tp_exchange *exchange, enum tp_result result);
 static void control_on_done(enum tp_result result, const struct tp_reply *reply, void *owner);
 static void control_on_reply(enum tp_result result, const struct tp_reply *reply, void *owner);
-static void control_refuse(struct tp_exchange *exchange, enum tp_result result);
-static void control_refuse_request(struct tp_exchange *exchange, const char *why);
-static struct tp_str control_text(const char *terminated);
+
+/* The text of control_read_limit() says it. */
+_Static_assert(TP_EXCHANGE_ROWS_MAX == 1000 && TP_SESSION_ROWS_MAX == 1000, "the message says so");
 
 static const char *const sessions_members[] = { "limit",   "cursor", "id_prefix",
                                                 "address", "listen", NULL };
+static const char *const inflight_members[] = { "limit", "id", "number", "uri", "older", NULL };
+static const char *const stats_members[] = { NULL };
 static const char *const push_members[] = { "id", "number", "uri", "body", "text", "gzip", NULL };
 static const char *const pull_members[] = { "id",   "number", "uri",     "body",
                                             "text", "gzip",   "timeout", NULL };
@@ -79,28 +85,98 @@ static const char *const close_members[] = { "id", "number", "reason", "redial",
 
 static const struct control_action control_actions[] = {
     { "/sessions", sessions_members, control_sessions },
+    { "/inflight", inflight_members, control_inflight },
+    { "/stats", stats_members, control_stats },
     { "/push", push_members, control_push },
     { "/pull", pull_members, control_pull },
     { "/close", close_members, control_close },
+    { "/untrace", untrace_members, trace_on_end },
+    { "/trace", trace_members, trace_on_begin },
+};
+
+static const struct tp_word trace_modes[] = {
+    { "off", CONTROL_TRACE_OFF },
+    { "headers", CONTROL_TRACE_HEADERS },
+    { "bodies", CONTROL_TRACE_BODIES },
+    { NULL, 0 },
 };
 
 static const struct tp_directive control_directives[] = {
     {
         .name = "control", .where = TP_IN_ROUTE, .takes_nothing = true, .since = "0.1",
-        .brief = "Lists sessions, pushes to them, pulls from them and closes them, as the last "
-                 "part of the path says; whoever may ask may do all of it.",
+        .brief = "Lists sessions and what is in flight, tells what is counted, pushes to sessions, "
+                 "pulls from them, closes them and traces what they say, as the last part of the "
+                 "path says; whoever may ask may do all of it.",
     },
+    {
+        .name = "control_trace", .where = TP_IN_ROUTE,
+        TP_WORD(struct control_conf, trace_mode, trace_modes),
+        .preset = "headers", .since = "0.1",
+        .brief = "What a trace may show: nothing, so that there are none, what packets are, or what "
+                 "is in their bodies, too; never credentials.",
+    },
+    {
+        .name = "control_trace_rate", .where = TP_IN_ROUTE,
+        TP_NUMBER(struct control_conf, trace_rate),
+        .preset = "200", .min = "1", .max = "100000", .since = "0.1",
+        .brief = "How many exchanges a second each worker shows to one trace; those beyond are "
+                 "counted.",
+    },
+    {
+        .name = "control_trace_body", .where = TP_IN_ROUTE,
+        TP_SIZE(struct control_conf, trace_body),
+        .preset = "1k", .min = "1", .max = "3k", .since = "0.1",
+        .brief = "How many bytes of a body a trace shows.",
+    },
+};
+
+static const struct tp_log_id control_log_ids[] = {
+    { "trace-end-untold",
+      "A session could not be told that its trace has ended: it is just ending itself, or memory is "
+      "short." },
 };
 
 const struct tp_module tp_module_control = {
     .name = "control",
-    .brief = "Lists, pushes to, pulls from and closes the sessions of all workers.",
-    .conf_size = 0,
+    .brief = "Lists, pushes to, pulls from, closes and traces the sessions of all workers, and shows "
+             "what is in flight.",
+    .conf_size = sizeof(struct control_conf),
     TP_DIRECTIVES(control_directives),
+    TP_LOG_IDS(control_log_ids),
     .run_after = "",
+    .validate = control_validate,
+    .start = control_start,
+    .stop = control_stop,
+    .on_told = control_on_told,
     .handler = "control",
     .handle = control_handle,
 };
+
+static void
+control_validate(const struct tp_block *block, void *module_conf)
+{
+    trace_validate(block, module_conf);
+}
+
+static enum tp_result
+control_start(struct tp_sessions *home, const void *module_conf)
+{
+    return trace_start(home, module_conf);
+}
+
+static void
+control_stop(struct tp_sessions *home, const void *module_conf)
+{
+    trace_stop(home, module_conf);
+}
+
+static void
+control_on_told(struct tp_sessions *home, unsigned from_slot, struct tp_str bytes)
+{
+    (void) from_slot;
+    (void) bytes;
+    trace_on_told(home);
+}
 
 static void
 control_handle(struct tp_exchange *exchange, const void *module_conf)
@@ -108,16 +184,14 @@ control_handle(struct tp_exchange *exchange, const void *module_conf)
     const struct control_action *action = control_find_action(tp_exchange_path(exchange));
     cJSON *request = NULL;
 
-    (void) module_conf;
     if (action == NULL) {
-        struct tp_status status = tp_status_of(TP_STATUS_NOT_FOUND);
-
-        status.text = TP_STR("no such request: sessions, push, pull or close");
-        tp_exchange_refuse(exchange, &status);
+        control_refuse_with(
+            exchange, TP_STATUS_NOT_FOUND,
+            "no such request: sessions, inflight, stats, push, pull, close, trace or untrace");
         return;
     }
     if (control_read_request(exchange, action, &request)) {
-        action->run(exchange, request);
+        action->run(exchange, request, module_conf);
     }
     cJSON_Delete(request);
 }
@@ -187,11 +261,13 @@ control_stranger(const cJSON *request, const char *const *members)
 }
 
 static void
-control_sessions(struct tp_exchange *exchange, const cJSON *request)
+control_sessions(struct tp_exchange *exchange, const cJSON *request,
+                 const struct control_conf *conf)
 {
     struct tp_session_query query = { .row_count_max = CONTROL_ROWS };
     const char *why = control_read_query(request, &query);
 
+    (void) conf;
     if (why != NULL) {
         control_refuse_request(exchange, why);
         return;
@@ -204,16 +280,12 @@ control_sessions(struct tp_exchange *exchange, const cJSON *request)
 static const char *
 control_read_query(const cJSON *request, struct tp_session_query *query)
 {
-    const cJSON *limit = cJSON_GetObjectItemCaseSensitive(request, "limit");
     const cJSON *cursor = cJSON_GetObjectItemCaseSensitive(request, "cursor");
-    struct tp_str address = { 0 };
     int64_t number;
+    const char *why = control_read_limit(request, TP_SESSION_ROWS_MAX, &query->row_count_max);
 
-    if (limit != NULL) {
-        if (!tp_json_get_integer(limit, &number) || number < 1 || number > TP_SESSION_ROWS_MAX) {
-            return "\"limit\" is a number from 1 to 1000";
-        }
-        query->row_count_max = (size_t) number;
+    if (why != NULL) {
+        return why;
     }
     if (cursor != NULL) {
         if (!tp_json_get_integer(cursor, &number) || number < 0) {
@@ -221,25 +293,33 @@ control_read_query(const cJSON *request, struct tp_session_query *query)
         }
         query->cursor = (uint64_t) number;
     }
-    const char *why = control_read_text(request, "id_prefix", TP_SESSION_ID_MAX, &query->id_prefix);
-
+    why = control_read_text(request, "id_prefix", TP_SESSION_ID_MAX, &query->id_prefix);
     if (why == NULL) {
         why = control_read_text(request, "listen", TP_SOURCE_NAME_MAX, &query->source);
     }
     if (why == NULL) {
-        why = control_read_text(request, "address", TP_ADDRESS_TEXT_MAX, &address);
-    }
-    if (why == NULL && address.len > 0 && tp_address_parse_ip(address, &query->address) != TP_OK) {
-        if (strcmp(address.data, "unix:") != 0) {
-            return "\"address\" is an IPv4 or IPv6 address without port, or \"unix:\"";
-        }
-        query->address = (struct tp_address){ .family = TP_ADDRESS_UNIX };
+        why = control_read_address(request, &query->address);
     }
     return why;
 }
 
-/* A text that may be missing; returns NULL, or what is wrong. */
-static const char *
+const char *
+control_read_limit(const cJSON *request, size_t max, size_t *limit)
+{
+    const cJSON *member = cJSON_GetObjectItemCaseSensitive(request, "limit");
+    int64_t number;
+
+    if (member == NULL) {
+        return NULL;
+    }
+    if (!tp_json_get_integer(member, &number) || number < 1 || (uint64_t) number > max) {
+        return "\"limit\" is a number from 1 to 1000";
+    }
+    *limit = (size_t) number;
+    return NULL;
+}
+
+const char *
 control_read_text(const cJSON *request, const char *name, size_t len_max, struct tp_str *text)
 {
     const cJSON *member = cJSON_GetObjectItemCaseSensitive(request, name);
@@ -254,6 +334,21 @@ control_read_text(const cJSON *request, const char *name, size_t len_max, struct
     return NULL;
 }
 
+const char *
+control_read_address(const cJSON *request, struct tp_address *address)
+{
+    struct tp_str text = { 0 };
+    const char *why = control_read_text(request, "address", TP_ADDRESS_TEXT_MAX, &text);
+
+    if (why == NULL && text.len > 0 && tp_address_parse_ip(text, address) != TP_OK) {
+        if (strcmp(text.data, "unix:") != 0) {
+            return "\"address\" is an IPv4 or IPv6 address without port, or \"unix:\"";
+        }
+        *address = (struct tp_address){ .family = TP_ADDRESS_UNIX };
+    }
+    return why;
+}
+
 static void
 control_on_page(enum tp_result result, const struct tp_session_page *page, void *owner)
 {
@@ -263,8 +358,12 @@ control_on_page(enum tp_result result, const struct tp_session_page *page, void 
         control_refuse(exchange, result);
         return;
     }
-    cJSON *value = control_write_page(page);
+    control_reply(exchange, control_write_page(page));
+}
 
+void
+control_reply(struct tp_exchange *exchange, cJSON *value)
+{
     if (value == NULL) {
         tp_exchange_refuse_result(exchange, TP_NO_MEMORY);
         return;
@@ -317,7 +416,7 @@ control_write_row(const struct tp_session_row *row)
         control_add_text(object, "protocol", row->protocol);
     }
     control_add_number(object, "worker", row->worker_slot);
-    cJSON_AddStringToObject(object, "state", control_state_word(row->state));
+    cJSON_AddStringToObject(object, "state", tp_session_state_word(row->state));
     cJSON_AddNumberToObject(object, "age", (double) row->age_ms / CONTROL_SECOND_MS);
     control_add_number(object, "in_flight", row->open_count);
     control_add_number(object, "asked", row->asked_count);
@@ -325,48 +424,52 @@ control_write_row(const struct tp_session_row *row)
     cJSON_AddNumberToObject(object, "queued_age", (double) row->queued_age_ms / CONTROL_SECOND_MS);
     control_add_number(object, "packets_received", row->packets_received);
     control_add_number(object, "packets_sent", row->packets_sent);
+    control_add_number(object, "bytes_received", row->bytes_received);
+    control_add_number(object, "bytes_sent", row->bytes_sent);
     if (row->rtt_us > 0) {
         cJSON_AddNumberToObject(object, "rtt", (double) row->rtt_us / CONTROL_SECOND_US);
     }
     return object;
 }
 
-static void
+void
 control_add_text(cJSON *object, const char *name, struct tp_str text)
 {
-    char terminated[TP_SOURCE_NAME_MAX + 1];
+    char terminated[CONTROL_TEXT_MAX + 1];
 
     snprintf(terminated, sizeof(terminated), "%.*s", TP_STR_ARG(text));
     cJSON_AddStringToObject(object, name, terminated);
 }
 
-static void
+void
 control_add_number(cJSON *object, const char *name, uint64_t number)
 {
     cJSON_AddItemToObject(object, name, tp_json_create_integer((int64_t) number));
 }
 
-static const char *
-control_state_word(enum tp_session_state state)
+/* All that is counted, as the handler "stats" tells it. */
+static void
+control_stats(struct tp_exchange *exchange, const cJSON *request, const struct control_conf *conf)
 {
-    switch (state) {
-    case TP_SESSION_CONNECTING:
-        return "connecting";
-    case TP_SESSION_GREETING:
-        return "greeting";
-    case TP_SESSION_OPEN:
-        return "open";
-    case TP_SESSION_ENDING:
-        return "ending";
+    struct tp_chain body = { 0 };
+    enum tp_result result = tp_stats_write_json(tp_exchange_home(exchange), &body);
+
+    (void) request;
+    (void) conf;
+    if (result == TP_OK) {
+        tp_exchange_reply(exchange, &body, TP_CODEC_JSON);
+    } else {
+        control_refuse(exchange, result);
     }
-    return "unknown";
+    tp_chain_clear(&body);
 }
 
 static void
-control_push(struct tp_exchange *exchange, const cJSON *request)
+control_push(struct tp_exchange *exchange, const cJSON *request, const struct control_conf *conf)
 {
     struct control_packet made = { 0 };
 
+    (void) conf;
     if (control_read_packet(exchange, request, &made)) {
         control_begin(exchange, tp_remote_push(tp_exchange_home(exchange), &made.packet,
                                                control_on_done, exchange));
@@ -375,10 +478,11 @@ control_push(struct tp_exchange *exchange, const cJSON *request)
 }
 
 static void
-control_pull(struct tp_exchange *exchange, const cJSON *request)
+control_pull(struct tp_exchange *exchange, const cJSON *request, const struct control_conf *conf)
 {
     struct control_packet made = { 0 };
 
+    (void) conf;
     if (control_read_packet(exchange, request, &made)) {
         control_begin(exchange, tp_remote_pull(tp_exchange_home(exchange), &made.packet,
                                                control_on_reply, exchange));
@@ -387,12 +491,13 @@ control_pull(struct tp_exchange *exchange, const cJSON *request)
 }
 
 static void
-control_close(struct tp_exchange *exchange, const cJSON *request)
+control_close(struct tp_exchange *exchange, const cJSON *request, const struct control_conf *conf)
 {
     const cJSON *redial = cJSON_GetObjectItemCaseSensitive(request, "redial");
     struct tp_remote_closing closing = { .may_redial = cJSON_IsTrue(redial) };
     const char *why = control_read_name(request, &closing.to);
 
+    (void) conf;
     if (why == NULL) {
         why = control_read_text(request, "reason", TP_CLOSE_WORDS_MAX, &closing.reason);
     }
@@ -407,8 +512,7 @@ control_close(struct tp_exchange *exchange, const cJSON *request)
                   tp_remote_close(tp_exchange_home(exchange), &closing, control_on_done, exchange));
 }
 
-/* Returns NULL, or what is wrong. */
-static const char *
+const char *
 control_read_name(const cJSON *request, struct tp_session_name *name)
 {
     const cJSON *number = cJSON_GetObjectItemCaseSensitive(request, "number");
@@ -536,8 +640,7 @@ control_read_timeout(const cJSON *request, struct tp_msec *timeout)
     return NULL;
 }
 
-/* What was asked is under way, or failed at once. */
-static void
+void
 control_begin(struct tp_exchange *exchange, enum tp_result result)
 {
     if (result == TP_OK) {
@@ -581,7 +684,7 @@ control_on_reply(enum tp_result result, const struct tp_reply *reply, void *owne
     tp_exchange_finish_copy(exchange, &status, tp_reply_body(reply), tp_reply_body_codec(reply));
 }
 
-static void
+void
 control_refuse(struct tp_exchange *exchange, enum tp_result result)
 {
     static const struct {
@@ -599,26 +702,29 @@ control_refuse(struct tp_exchange *exchange, enum tp_result result)
 
     for (size_t i = 0; i < TP_COUNT_OF(refusals); i++) {
         if (refusals[i].result == result) {
-            struct tp_status status = tp_status_of(refusals[i].code);
-
-            status.text = control_text(refusals[i].text);
-            tp_exchange_refuse(exchange, &status);
+            control_refuse_with(exchange, refusals[i].code, refusals[i].text);
             return;
         }
     }
     tp_exchange_refuse_result(exchange, result);
 }
 
-static void
+void
 control_refuse_request(struct tp_exchange *exchange, const char *why)
 {
-    struct tp_status status = tp_status_of(TP_STATUS_BAD_REQUEST);
+    control_refuse_with(exchange, TP_STATUS_BAD_REQUEST, why);
+}
+
+void
+control_refuse_with(struct tp_exchange *exchange, enum tp_status_code code, const char *why)
+{
+    struct tp_status status = tp_status_of(code);
 
     status.text = control_text(why);
     tp_exchange_refuse(exchange, &status);
 }
 
-static struct tp_str
+struct tp_str
 control_text(const char *terminated)
 {
     return (struct tp_str){ terminated, strlen(terminated) };

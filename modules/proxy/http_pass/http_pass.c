@@ -76,8 +76,7 @@ http_pass_handle(struct tp_exchange *exchange, const void *module_conf)
         tp_exchange_refuse_result(exchange, TP_NO_MEMORY);
         return;
     }
-    tp_upstream_pass(tp_upstream_at(conf->upstream, tp_exchange_home(exchange), exchange), exchange,
-                     &options);
+    tp_upstream_pass(conf->upstream, exchange, &options);
     tp_buf_release(buf);
 }
 

@@ -59,15 +59,6 @@ static void
 proxy_handle(struct tp_exchange *exchange, const void *module_conf)
 {
     const struct proxy_conf *conf = module_conf;
-    struct tp_upstream *upstream =
-        tp_upstream_at(conf->upstream, tp_exchange_home(exchange), exchange);
 
-    if (upstream == NULL) {
-        struct tp_status status = tp_status_of(TP_STATUS_NOT_FOUND);
-
-        status.cause = TP_STR("nobody has announced it");
-        tp_exchange_refuse(exchange, &status);
-        return;
-    }
-    tp_upstream_pass(upstream, exchange, conf->options);
+    tp_upstream_pass(conf->upstream, exchange, conf->options);
 }

@@ -28,6 +28,8 @@ struct session_pass_conf {
 struct passing {
     struct tp_exchange *exchange; /* kept; it holds the configuration that has under_way */
     size_t *under_way;
+    char id[TP_SESSION_ID_MAX]; /* of the session */
+    size_t id_len;
 };
 
 /* Where it is to go, as the uri says. */
@@ -47,6 +49,8 @@ static enum tp_result passing_begin(struct tp_exchange *exchange,
                                     const struct session_pass_conf *conf,
                                     const struct destination *to);
 static enum tp_result passing_send(struct passing *passing, struct tp_remote_packet *packet);
+static void passing_explain(const struct tp_exchange *exchange, void *owner,
+                            struct tp_awaited *awaited);
 static void passing_on_end(enum tp_result result, const struct tp_reply *reply, void *owner);
 static enum tp_result metadata_copy(struct tp_exchange *exchange, struct tp_buf **copy,
                                     struct tp_str *metadata);
@@ -221,7 +225,8 @@ passing_begin(struct tp_exchange *exchange, const struct session_pass_conf *conf
         result = metadata_copy(exchange, &buf, &options.metadata);
     }
     if (result == TP_OK) {
-        *passing = (struct passing){ exchange, conf->under_way };
+        *passing = (struct passing){ exchange, conf->under_way, "", to->id_len };
+        memcpy(passing->id, to->id, to->id_len);
         result = passing_send(passing, &packet);
     }
     tp_buf_release(buf);
@@ -236,15 +241,28 @@ passing_send(struct passing *passing, struct tp_remote_packet *packet)
 {
     struct tp_exchange *exchange = passing->exchange;
     struct tp_sessions *home = tp_exchange_home(exchange);
+
+    tp_trace_passed(exchange);
     enum tp_result result = tp_exchange_wants_reply(exchange)
                                 ? tp_remote_pull(home, packet, passing_on_end, passing)
                                 : tp_remote_push(home, packet, passing_on_end, passing);
 
     if (result == TP_OK) {
         tp_exchange_keep(exchange);
+        tp_exchange_explain(exchange, passing_explain, passing);
         ++*passing->under_way;
     }
     return result;
+}
+
+static void
+passing_explain(const struct tp_exchange *exchange, void *owner, struct tp_awaited *awaited)
+{
+    const struct passing *passing = owner;
+
+    (void) exchange;
+    awaited->what = TP_AWAITING_SESSION;
+    awaited->name = (struct tp_str){ passing->id, passing->id_len };
 }
 
 /* The configuration may go with the exchange, so that comes last. */

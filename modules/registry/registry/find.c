@@ -27,6 +27,7 @@ struct place_key {
     char text[TP_MEMBER_KEY_MAX + 1];
 };
 
+static void search_fail(struct tp_upstream_search *search);
 static bool group_says_failing(const struct registry_view *view, const struct registry_group *group,
                                const struct registry_entry *entry);
 static struct registry_place *place_find(const struct registry_use *use,
@@ -43,30 +44,33 @@ static struct tp_str place_key_of(const struct registry_place *place,
                                   const struct registry_entry *entry, struct place_key *key);
 
 struct tp_upstream *
-registry_find(struct tp_sessions *home, const void *module_conf, struct tp_str name,
-              const struct tp_exchange *exchange)
+registry_find(struct tp_upstream_search *search, const void *module_conf)
 {
     const struct registry_conf *conf = module_conf;
     struct registry_use *use = conf->use;
     const struct registry_group *group = NULL;
+    struct tp_str path = search->exchange == NULL ? TP_STR("") : tp_exchange_path(search->exchange);
+    enum registry_reach reach =
+        search->is_for_own ? REGISTRY_OWN : (enum registry_reach) conf->reach;
 
-    (void) home;
-    if (use == NULL || use->view == NULL) {
-        return NULL;
-    }
-    registry_groups_refresh(use->view);
-    if (name.len > 0) {
-        group = registry_group_find(use->view, conf->reach == REGISTRY_LOCAL ? 'S' : 's', name);
-    } else if (exchange != NULL && tp_exchange_path(exchange).len > 0) {
-        group = registry_group_of_path(use->view, conf->reach == REGISTRY_LOCAL ? 'U' : 'u',
-                                       tp_exchange_path(exchange));
+    if (use != NULL && use->view != NULL) {
+        registry_groups_refresh(use->view);
+        group = search->name.len > 0 ? registry_group_find(
+                    use->view, (int) REGISTRY_BY_SERVICE + (int) reach, search->name)
+                : path.len > 0 ? registry_group_of_path(use->view, reach, path)
+                               : NULL;
     }
     if (group == NULL || group->active_count == 0) {
+        search_fail(search);
         return NULL;
     }
     struct registry_place *place = place_of(use, group);
 
-    return place == NULL ? NULL : place->upstream;
+    if (place == NULL) {
+        search->status = tp_status_of(TP_STATUS_SERVICE_UNAVAILABLE);
+        return NULL;
+    }
+    return place->upstream;
 }
 
 const char *
@@ -121,10 +125,11 @@ registry_member_is_failing(const struct registry_view *view, const struct regist
     struct tp_str rest = registry_entry_uris(entry);
     struct tp_str uri;
     bool is_failing = group_says_failing(
-        view, registry_group_find(view, 's', registry_entry_service(entry)), entry);
+        view, registry_group_find(view, REGISTRY_BY_SERVICE, registry_entry_service(entry)), entry);
 
     while (!is_failing && registry_entry_next_uri(&rest, &uri)) {
-        is_failing = group_says_failing(view, registry_group_find(view, 'u', uri), entry);
+        is_failing =
+            group_says_failing(view, registry_group_find(view, REGISTRY_BY_URI, uri), entry);
     }
     return is_failing;
 }
@@ -133,7 +138,7 @@ bool
 registry_member_answers(const struct registry_view *view, const struct registry_entry *entry)
 {
     const struct registry_group *group =
-        registry_group_find(view, 's', registry_entry_service(entry));
+        registry_group_find(view, REGISTRY_BY_SERVICE, registry_entry_service(entry));
     struct tp_upstream_member_state state;
     struct place_key key;
 
@@ -148,6 +153,19 @@ registry_member_answers(const struct registry_view *view, const struct registry_
         }
     }
     return false;
+}
+
+/* Who has passed it on knows, or will in a moment, that somebody else may be asked. */
+static void
+search_fail(struct tp_upstream_search *search)
+{
+    if (search->is_for_own) {
+        search->status = tp_status_of(TP_STATUS_SERVICE_UNAVAILABLE);
+        search->status.cause = TP_STR("nobody who has dialed in here has announced it");
+    } else {
+        search->status = tp_status_of(TP_STATUS_NOT_FOUND);
+        search->status.cause = TP_STR("nobody has announced it");
+    }
 }
 
 /* Of upstreams that nobody has looked for nothing is known. */
@@ -264,6 +282,7 @@ member_of(const struct registry_entry *entry)
         .weight = entry->weight,
         .max_pulls = entry->max_pulls,
         .is_draining = entry->is_draining,
+        .is_server = entry->is_via,
     };
 
     if (entry->has_address) {
@@ -279,7 +298,7 @@ static struct tp_str
 place_key_of(const struct registry_place *place, const struct registry_entry *entry,
              struct place_key *key)
 {
-    if (place->name[0] == 's' || place->name[0] == 'S') {
+    if (place->name[0] >= REGISTRY_BY_SERVICE) {
         return registry_entry_key(entry);
     }
     int len = snprintf(key->text, sizeof(key->text), "%s/%s", entry->service, entry->key);

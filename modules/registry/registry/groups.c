@@ -15,13 +15,14 @@ enum {
     GROUP_ROOM_FIRST = 4,
 };
 
-static bool groups_add_local(struct registry_view *view, const struct registry_entry *entry);
-static bool groups_add(struct registry_view *view, char kind, struct tp_str name,
+static bool groups_add_all(struct registry_view *view, enum registry_reach reach,
+                           const struct registry_entry *entry);
+static bool groups_add(struct registry_view *view, int kind, struct tp_str name,
                        const struct registry_entry *entry);
-static struct registry_group *group_make(struct registry_view *view, char kind, struct tp_str name,
+static struct registry_group *group_make(struct registry_view *view, int kind, struct tp_str name,
                                          uint64_t hash);
 static bool group_append(struct registry_group *group, const struct registry_entry *entry);
-static uint64_t group_hash(char kind, struct tp_str name);
+static uint64_t group_hash(int kind, struct tp_str name);
 
 void
 registry_groups_refresh(struct registry_view *view)
@@ -34,14 +35,11 @@ registry_groups_refresh(struct registry_view *view)
     registry_groups_free(view);
     for (size_t i = 0; i < view->member_count; i++) {
         const struct registry_entry *entry = view->members[i];
-        struct tp_str rest = registry_entry_uris(entry);
-        struct tp_str uri;
+        bool is_own = !entry->is_via && !entry->has_address;
 
-        is_whole = groups_add(view, 's', registry_entry_service(entry), entry) && is_whole;
-        while (registry_entry_next_uri(&rest, &uri)) {
-            is_whole = groups_add(view, 'u', uri, entry) && is_whole;
-        }
-        is_whole = (entry->is_via || groups_add_local(view, entry)) && is_whole;
+        is_whole = groups_add_all(view, REGISTRY_EVERYWHERE, entry) && is_whole;
+        is_whole = (entry->is_via || groups_add_all(view, REGISTRY_LOCAL, entry)) && is_whole;
+        is_whole = (!is_own || groups_add_all(view, REGISTRY_OWN, entry)) && is_whole;
     }
     view->groups_are_old = !is_whole;
 }
@@ -62,13 +60,14 @@ registry_groups_free(struct registry_view *view)
 }
 
 struct registry_group *
-registry_group_find(const struct registry_view *view, char kind, struct tp_str name)
+registry_group_find(const struct registry_view *view, int kind, struct tp_str name)
 {
     uint64_t hash = group_hash(kind, name);
     struct registry_group *group = view->groups[hash % REGISTRY_GROUP_BUCKETS];
 
     while (group != NULL
-           && (group->hash != hash || group->name_len != name.len + 1 || group->name[0] != kind
+           && (group->hash != hash || group->name_len != name.len + 1
+               || group->name[0] != (char) kind
                || memcmp(group->name + 1, name.data, name.len) != 0)) {
         group = group->next;
     }
@@ -77,10 +76,12 @@ registry_group_find(const struct registry_view *view, char kind, struct tp_str n
 
 /* Exact, then the longest prefix that ends in a slash, then all others; "/math/" is not below. */
 struct registry_group *
-registry_group_of_path(const struct registry_view *view, char kind, struct tp_str path)
+registry_group_of_path(const struct registry_view *view, enum registry_reach reach,
+                       struct tp_str path)
 {
     char pattern[REGISTRY_URI_MAX + 1];
-    struct registry_group *group = registry_group_find(view, kind, path);
+    struct registry_group *group =
+        registry_group_find(view, (int) REGISTRY_BY_URI + (int) reach, path);
     size_t len = path.len > 0 ? path.len - 1 : 0;
 
     if (group != NULL && group->active_count > 0) {
@@ -92,12 +93,13 @@ registry_group_of_path(const struct registry_view *view, char kind, struct tp_st
         }
         memcpy(pattern, path.data, len);
         pattern[len] = '*';
-        group = registry_group_find(view, kind, (struct tp_str){ pattern, len + 1 });
+        group = registry_group_find(view, (int) REGISTRY_BY_URI + (int) reach,
+                                    (struct tp_str){ pattern, len + 1 });
         if (group != NULL && group->active_count > 0) {
             return group;
         }
     }
-    group = registry_group_find(view, kind, TP_STR("*"));
+    group = registry_group_find(view, (int) REGISTRY_BY_URI + (int) reach, TP_STR("*"));
     return group != NULL && group->active_count > 0 ? group : NULL;
 }
 
@@ -105,7 +107,7 @@ bool
 registry_view_has_service(struct registry_view *view, struct tp_str service)
 {
     registry_groups_refresh(view);
-    return registry_group_find(view, 's', service) != NULL;
+    return registry_group_find(view, REGISTRY_BY_SERVICE, service) != NULL;
 }
 
 size_t
@@ -117,29 +119,31 @@ registry_view_service_count(struct registry_view *view)
     for (size_t i = 0; i < REGISTRY_GROUP_BUCKETS; i++) {
         for (const struct registry_group *group = view->groups[i]; group != NULL;
              group = group->next) {
-            count += group->name[0] == 's' ? 1 : 0;
+            count += group->name[0] == REGISTRY_BY_SERVICE ? 1 : 0;
         }
     }
     return count;
 }
 
-/* Those that can be asked from here, without another server. */
+/* To its service and to each of its uris, for whoever has this reach. */
 static bool
-groups_add_local(struct registry_view *view, const struct registry_entry *entry)
+groups_add_all(struct registry_view *view, enum registry_reach reach,
+               const struct registry_entry *entry)
 {
     struct tp_str rest = registry_entry_uris(entry);
     struct tp_str uri;
-    bool is_whole = groups_add(view, 'S', registry_entry_service(entry), entry);
+    bool is_whole = groups_add(view, (int) REGISTRY_BY_SERVICE + (int) reach,
+                               registry_entry_service(entry), entry);
 
     while (registry_entry_next_uri(&rest, &uri)) {
-        is_whole = groups_add(view, 'U', uri, entry) && is_whole;
+        is_whole = groups_add(view, (int) REGISTRY_BY_URI + (int) reach, uri, entry) && is_whole;
     }
     return is_whole;
 }
 
 /* False: memory is out. */
 static bool
-groups_add(struct registry_view *view, char kind, struct tp_str name,
+groups_add(struct registry_view *view, int kind, struct tp_str name,
            const struct registry_entry *entry)
 {
     struct registry_group *group = registry_group_find(view, kind, name);
@@ -151,7 +155,7 @@ groups_add(struct registry_view *view, char kind, struct tp_str name,
 }
 
 static struct registry_group *
-group_make(struct registry_view *view, char kind, struct tp_str name, uint64_t hash)
+group_make(struct registry_view *view, int kind, struct tp_str name, uint64_t hash)
 {
     struct registry_group **bucket = &view->groups[hash % REGISTRY_GROUP_BUCKETS];
     struct registry_group *group = calloc(1, sizeof(*group) + name.len + 2);
@@ -159,7 +163,7 @@ group_make(struct registry_view *view, char kind, struct tp_str name, uint64_t h
     if (group != NULL) {
         group->hash = hash;
         group->name_len = name.len + 1;
-        group->name[0] = kind;
+        group->name[0] = (char) kind;
         memcpy(group->name + 1, name.data, name.len);
         group->next = *bucket;
         *bucket = group;
@@ -193,7 +197,9 @@ group_append(struct registry_group *group, const struct registry_entry *entry)
 }
 
 static uint64_t
-group_hash(char kind, struct tp_str name)
+group_hash(int kind, struct tp_str name)
 {
-    return registry_hash(registry_hash(0, (struct tp_str){ &kind, 1 }), name);
+    const char byte = (char) kind;
+
+    return registry_hash(registry_hash(0, (struct tp_str){ &byte, 1 }), name);
 }

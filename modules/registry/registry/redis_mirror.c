@@ -6,8 +6,8 @@
  * SERVER is a number that this server has drawn, ID what the member is to it.  A member with an
  * address is published as it is.  Those that are sessions are published together, as the address
  * where this server can be asked for them ("advertise"); what other servers have announced is never
- * published again, and who is asked at that address asks his own members only (registry_reach
- * local), so nothing goes round in circles.
+ * published again, and what is passed on to that address says that it is for this server's own
+ * members (X-Registry-Reach), so nothing goes round in circles.
  *
  * What is there no more gets a last "gone":true, so that others know at once.  An entry that is just
  * missing may have been lost with the Redis server, and stays for another ttl; where everything is

@@ -176,7 +176,7 @@ static const struct tp_directive registry_directives[] = {
         .name = "registry_reach", .where = TP_IN_PEER | TP_IN_SERVER | TP_IN_ROUTE,
         TP_WORD(struct registry_conf, reach, reach_words), .preset = "everywhere", .since = "0.1",
         .brief = "With local, what is asked here reaches no member that another server would have to "
-                 "ask, as it has to be where other servers ask (advertise=).",
+                 "ask, whoever asks. What another server passes on never does.",
     },
     {
         .name = "registry_ttl", .where = TP_IN_PEER | TP_IN_SERVER,
@@ -318,6 +318,7 @@ registry_validate(const struct tp_block *block, void *module_conf)
 
     registry_validate_rules(block, conf);
     registry_validate_store(block, conf);
+    registry_advise(block, conf);
     if (conf->store.mode == REGISTRY_OFF || !conf_make_use(block, conf)) {
         return;
     }

@@ -1,6 +1,7 @@
 /*
  * registry.h - what the files of this module share.
  *
+ *     advice.c     warns of a configuration that loads and lets nobody announce anything
  *     requests.c   what is asked of it: /registry/register and the others
  *     sessions.c   what it keeps of a session: its announcements, and whether it watches
  *     view.c       a worker's copy of all members, brought up to date change by change
@@ -42,10 +43,12 @@ enum registry_mode {
     REGISTRY_REDIS, /* and shared with other servers */
 };
 
-/* Which members a server's exchanges reach. */
+/* Which members an exchange reaches. */
 enum registry_reach {
     REGISTRY_EVERYWHERE,
     REGISTRY_LOCAL, /* not those that another server would have to ask */
+    REGISTRY_OWN,   /* only those that have dialed in to this one: another one has passed it on */
+    REGISTRY_REACH_COUNT,
 };
 
 /* Where other servers find what is announced here: arguments of "registry". */
@@ -114,7 +117,13 @@ struct registry_group {
     size_t member_count;
     size_t member_room;
     size_t name_len;
-    char name[]; /* begins with 's' for a service, 'u' for a uri */
+    char name[]; /* begins with the kind: what it is the name of, and who is in it */
+};
+
+/* Kinds of groups: what they are the names of; the reach that has just their members is added. */
+enum registry_kind {
+    REGISTRY_BY_URI = 'a', /* as it was announced */
+    REGISTRY_BY_SERVICE = 's',
 };
 
 /* What a session has announced, as it was. */
@@ -172,6 +181,9 @@ extern const struct tp_module tp_module_registry;
 bool registry_may_announce(const struct registry_conf *conf, const struct tp_identity *identity,
                            struct tp_str service, struct tp_str uri);
 bool registry_may_look(const struct registry_conf *conf, const struct tp_identity *identity);
+
+/* advice.c: warns of rules that let nobody announce anything; for peers and servers. */
+void registry_advise(const struct tp_block *block, const struct registry_conf *conf);
 
 /* requests.c */
 void registry_handle(struct tp_exchange *exchange, const void *module_conf);
@@ -248,22 +260,18 @@ cJSON *registry_member_show(const struct registry_view *view, const struct regis
 void registry_groups_refresh(struct registry_view *view);
 void registry_groups_free(struct registry_view *view);
 
-/*
- * Those of a service ('s') or of a uri as it was announced ('u'), and of these the ones that are asked
- * without another server ('S', 'U'); NULL: there is none.
- */
-struct registry_group *registry_group_find(const struct registry_view *view, char kind,
+/* Those of a kind, the reach added; NULL: there is none. */
+struct registry_group *registry_group_find(const struct registry_view *view, int kind,
                                            struct tp_str name);
 
 /* Those who have announced what says most of this path, and take something new; NULL. */
-struct registry_group *registry_group_of_path(const struct registry_view *view, char kind,
-                                              struct tp_str path);
+struct registry_group *registry_group_of_path(const struct registry_view *view,
+                                              enum registry_reach reach, struct tp_str path);
 size_t registry_view_service_count(struct registry_view *view);
 bool registry_view_has_service(struct registry_view *view, struct tp_str service);
 
 /* find.c: for proxy_pass registry:NAME, and registry. */
-struct tp_upstream *registry_find(struct tp_sessions *home, const void *module_conf,
-                                  struct tp_str name, const struct tp_exchange *exchange);
+struct tp_upstream *registry_find(struct tp_upstream_search *search, const void *module_conf);
 const char *registry_find_check(const void *module_conf, struct tp_str name);
 
 /* Lets upstreams that were found have the members that there are now; and lets go of them. */

@@ -257,6 +257,10 @@ enum tp_result tp_conf_expand(const struct tp_block *block, const char *pattern,
 void tp_conf_complain(const struct tp_block *block, const char *directive, size_t item,
                       const char *format, ...) TP_PRINTF(4, 5);
 
+/* The same of what is no mistake, but can hardly be meant: the configuration loads. */
+void tp_conf_warn(const struct tp_block *block, const char *directive, size_t item,
+                  const char *format, ...) TP_PRINTF(4, 5);
+
 #ifdef __cplusplus
 }
 #endif

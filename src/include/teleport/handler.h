@@ -8,6 +8,7 @@
 #ifndef TELEPORT_HANDLER_H
 #define TELEPORT_HANDLER_H
 
+#include <teleport/awaiting.h>
 #include <teleport/directive.h>
 #include <teleport/exchange.h>
 #include <teleport/packet.h>
@@ -87,6 +88,13 @@ enum tp_result tp_template_expand(const struct tp_template *source, struct tp_ex
  * identity, but for exchanges with an identity of their own.
  */
 bool tp_template_is_of_session(const struct tp_template *source);
+
+/*
+ * Says, of a request over HTTP that is refused with 401, what credentials are taken.  A browser that
+ * wants a page (Upgrade-Insecure-Requests) is offered Basic besides, and asks its user; what pages
+ * and programs ask is not, so that no window opens for them.
+ */
+enum tp_result tp_exchange_add_challenge(struct tp_exchange *exchange) TP_MUST_CHECK;
 
 /*
  * Says that the answer comes later: the handler's on_time is called after `delay`, in

@@ -13,7 +13,8 @@
  *
  * A hook that is given an exchange may answer a PULL itself, before its handler is run (say,
  * from a cache); what was answered passes no further hook or handler but pre_write_reply and
- * post_write_reply.  A hook ends a session with tp_session_close().
+ * post_write_reply.  A hook ends a session with tp_session_close(), or with
+ * tp_session_end() and a reason.
  *
  * Threads: the peer's loop.
  */

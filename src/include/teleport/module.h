@@ -29,6 +29,7 @@
 #include <teleport/session.h>
 #include <teleport/session_data.h>
 #include <teleport/table.h>
+#include <teleport/trace.h>
 #include <teleport/upstream.h>
 
 #ifdef __cplusplus

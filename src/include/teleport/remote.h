@@ -14,8 +14,8 @@
  *     TP_GONE         the session, or its worker, has ended.  If it was the worker, a packet
  *                     may have left before
  *     TP_FULL         the session's send queue, or its count of PULLs, has reached its limit
- *     TP_TOO_LARGE    the packet is larger than packet_limit where the session is; a REPLY is
- *                     too large for bus_queue
+ *     TP_TOO_LARGE    the packet is larger than packet_limit where the session is, or than
+ *                     bus_queue.  A REPLY that is becomes one with status 502
  *     TP_INVALID      a codec or level that cannot be
  *     TP_TIMED_OUT    the worker has not answered in time: it is not known what became of it
  *     TP_INTERRUPTED  this worker stops
@@ -33,6 +33,7 @@
 #define TELEPORT_REMOTE_H
 
 #include <teleport/address.h>
+#include <teleport/awaiting.h>
 #include <teleport/session.h>
 
 #ifdef __cplusplus
@@ -91,6 +92,8 @@ enum {
     TP_CLOSE_WORDS_MAX = 200,   /* bytes */
     TP_SESSION_ROWS_MAX = 1000, /* of a page */
     TP_SOURCE_NAME_MAX = 256,   /* bytes; the name of a listen or dial */
+    TP_EXCHANGE_ROWS_MAX = 1000,
+    TP_EXCHANGE_URI_MAX = 256, /* bytes of a uri that are told */
 };
 
 /* Which sessions are wanted; what is empty is not looked at.  Texts are copied. */
@@ -116,6 +119,8 @@ struct tp_session_row {
     int64_t queued_age_ms; /* the oldest of that waits for so long, at least */
     uint64_t packets_received;
     uint64_t packets_sent;
+    uint64_t bytes_received; /* as they came, sealed by TLS or not */
+    uint64_t bytes_sent;
     int64_t rtt_us; /* 0: nobody has measured it */
     struct tp_str id;
     struct tp_str source;
@@ -139,6 +144,57 @@ typedef void (*tp_page_fn)(enum tp_result result, const struct tp_session_page *
 /* Asks all workers.  TP_FULL, TP_TIMED_OUT: one of them; the same page may be asked for again. */
 enum tp_result tp_remote_list(struct tp_sessions *home, const struct tp_session_query *query,
                               tp_page_fn on_page, void *owner) TP_MUST_CHECK;
+
+/* Which exchanges in flight are wanted; what is empty is not looked at.  Texts are copied. */
+struct tp_exchange_query {
+    struct tp_session_name session; /* of this one alone; neither number nor id: of all */
+    struct tp_str uri_prefix;       /* of the path; at most TP_EXCHANGE_URI_MAX bytes */
+    struct tp_msec age_min;
+    size_t row_count_max;            /* 1 to TP_EXCHANGE_ROWS_MAX */
+    const struct tp_exchange *asker; /* is left out; or NULL */
+};
+
+/* What is known of an exchange in flight. */
+struct tp_exchange_row {
+    uint64_t session_number;
+    unsigned worker_slot;
+    bool is_ours;   /* this end asks or tells */
+    bool is_dialed; /* `source` is a dial, else a listen */
+    int32_t type;   /* of packet */
+    uint64_t seq;
+    struct tp_address remote;
+    int64_t age_us;
+    int64_t left_ms; /* until its handler goes on, or its time runs out; -1: no time was set */
+    enum tp_awaiting awaiting;
+    uint32_t tries; /* see struct tp_awaited, here and below */
+    uint64_t awaited_session;
+    struct tp_str awaited;
+    struct tp_str address;
+    struct tp_str session_id;
+    struct tp_str source;
+    struct tp_str uri;    /* the beginning of it, escaped, without what lets somebody in */
+    struct tp_str route;  /* its uri as it is configured; empty where it has none */
+    struct tp_str module; /* whose handler or hook has it, or had it */
+    struct tp_str point;  /* of the hook that has it */
+};
+
+/* The oldest of them, the oldest first. */
+struct tp_exchange_page {
+    const struct tp_exchange_row *rows;
+    size_t row_count;
+    uint64_t found_count;   /* how many there are in all, as far as workers have answered */
+    const unsigned *silent; /* slots of workers that have not answered in time */
+    size_t silent_count;
+};
+
+/* `page` is for the length of the call, and NULL unless `result` is TP_OK. */
+typedef void (*tp_exchanges_fn)(enum tp_result result, const struct tp_exchange_page *page,
+                                void *owner);
+
+/* Asks all workers, or that of the session.  Who does not answer is among `silent`. */
+enum tp_result tp_remote_list_exchanges(struct tp_sessions *home,
+                                        const struct tp_exchange_query *query,
+                                        tp_exchanges_fn on_page, void *owner) TP_MUST_CHECK;
 
 #ifdef __cplusplus
 }

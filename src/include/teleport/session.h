@@ -138,6 +138,9 @@ bool tp_session_is_dialed(const struct tp_session *session);
 
 enum tp_session_state tp_session_get_state(const struct tp_session *session);
 
+/* What it is called: "open". */
+const char *tp_session_state_word(enum tp_session_state state);
+
 /* The peer that it belongs to; NULL in the server. */
 struct tp_peer *tp_session_peer(const struct tp_session *session);
 

@@ -54,10 +54,19 @@ void tp_upstream_declare_url(const struct tp_block *block, const char *directive
                              const struct tp_upstream_ref **ref, struct tp_str url,
                              struct tp_str *path);
 
+/* What is looked for. */
+struct tp_upstream_search {
+    struct tp_sessions *home;
+    struct tp_str name;                 /* what stands behind the ':' */
+    const struct tp_exchange *exchange; /* NULL: nothing was asked by a session */
+    bool is_for_own;                    /* among members that have dialed in to this server only */
+    struct tp_status status;            /* why there is none */
+};
+
 /*
  * A part of a module's descriptor: what it finds by names that begin with its word.  `conf` is the
- * module's conf of the block that was given to tp_upstream_declare(), and `name` what stands behind
- * the ':'; empty where there is none, and then the exchange's uri says it.
+ * module's conf of the block that was given to tp_upstream_declare(); where nothing stands behind the
+ * word, `name` is empty, and the exchange's uri says what is meant.
  */
 struct tp_upstream_finder {
     const char *word; /* "registry"; NULL: it finds nothing */
@@ -68,9 +77,8 @@ struct tp_upstream_finder {
      */
     const char *(*check)(const void *conf, struct tp_str name);
 
-    /* NULL: there is none now.  `exchange` is NULL where nothing was asked by a session. */
-    struct tp_upstream *(*find)(struct tp_sessions *home, const void *conf, struct tp_str name,
-                                const struct tp_exchange *exchange);
+    /* NULL: there is none now, which may set search->status; else that is 404. */
+    struct tp_upstream *(*find)(struct tp_upstream_search *search, const void *conf);
 };
 
 /* The upstream that it means now, for this exchange or for none; NULL: there is none. */
@@ -111,12 +119,12 @@ struct tp_pass_options {
 const struct tp_pass_options *tp_pass_options_of(const struct tp_block *block);
 
 /*
- * Passes the exchange on and answers it, later or now: with what comes back; with 503 when no place
- * has taken it, 502 when one was lost that may have done it, 504 when it has not answered in time;
+ * Passes the exchange on and answers it, later or now: with what comes back; with 404 when there is
+ * no such upstream now, 503 when no place has taken it, 502 when one was lost that may have done it, 504 when it has not answered in time;
  * at once and whatever dies.  A PUSH goes as a PULL where the other protocol has none, and what is
  * answered ends it.  For handlers.
  */
-void tp_upstream_pass(struct tp_upstream *upstream, struct tp_exchange *exchange,
+void tp_upstream_pass(const struct tp_upstream_ref *ref, struct tp_exchange *exchange,
                       const struct tp_pass_options *options);
 
 /*
@@ -161,6 +169,9 @@ struct tp_upstream_member {
     uint32_t weight;         /* 1 to 1 000 000 */
     uint32_t max_pulls;      /* that may wait for an answer of it; 0: any number */
     bool is_draining;        /* it gets nothing new */
+
+    /* It is another server that passes on: it is told to do so only to who has dialed in to it. */
+    bool is_server;
 };
 
 /*

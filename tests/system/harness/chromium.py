@@ -65,6 +65,13 @@ class Chromium:
     def wait_for(self, code):
         return wait_until(lambda: self.run(code), code)
 
+    def become(self, width, height, scheme="light"):
+        """A window of that size, whose user likes it light or dark."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
+                  deviceScaleFactor=1, mobile=width < 600)
+        self.call("Emulation.setEmulatedMedia",
+                  features=[{"name": "prefers-color-scheme", "value": scheme}])
+
     def screenshot(self, path):
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 

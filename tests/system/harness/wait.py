@@ -6,7 +6,7 @@ PATIENCE_SECONDS = 20
 PAUSE_SECONDS = 0.005
 
 
-def wait_until(holds, what="", seconds=PATIENCE_SECONDS):
+def wait_until(holds, what="", seconds=PATIENCE_SECONDS, pause_seconds=PAUSE_SECONDS):
     """Returns what `holds()` returns as soon as that is true; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -15,4 +15,4 @@ def wait_until(holds, what="", seconds=PATIENCE_SECONDS):
             return outcome
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {what or holds.__name__}")
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(pause_seconds)

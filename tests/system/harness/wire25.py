@@ -252,6 +252,12 @@ class Caller:
         assert not self._reader.rest, f"half a packet: {self._reader.rest.hex(' ')}"
         return packets
 
+    def reset(self):
+        """Ends the connection so that nothing can be answered on it any more."""
+        if self.socket.fileno() != -1:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close()
+
     def close(self):
         self.socket.close()
 

@@ -60,6 +60,50 @@ START_TEST(broken_utf8_is_shown)
 }
 END_TEST
 
+static void
+clean(const char *bytes, size_t len, size_t columns, const char *wanted)
+{
+    char text[64];
+    size_t width = tp__screen_clean((struct tp_str){ bytes, len }, columns, text, sizeof(text));
+
+    ck_assert_str_eq(wanted, text);
+    ck_assert_uint_le(width, columns);
+}
+
+#define CLEAN(bytes, columns, wanted) clean(bytes, sizeof(bytes) - 1, columns, wanted)
+
+START_TEST(a_line_is_cleaned_and_cut)
+{
+    CLEAN("plain", 10, "plain");
+    CLEAN("plain", 5, "plain");
+    CLEAN("plain", 4, "pla~");
+    CLEAN("plain", 0, "");
+    CLEAN("a\nb\tc", 20, "a\\x0ab\\x09c");
+    CLEAN("\033[2J", 20, "\\x1b[2J");
+    CLEAN("\033", 3, "~");
+    CLEAN("\xff\xc3", 20, "\\xff\\xc3");
+    CLEAN("\xe2\x80\xae", 20, "\\xe2\\x80\\xae");
+    /* Two columns each, for all that is known. */
+    CLEAN("\xe4\xbd\xa0\xe5\xa5\xbd", 4, "\xe4\xbd\xa0\xe5\xa5\xbd");
+    CLEAN("\xe4\xbd\xa0\xe5\xa5\xbd", 3, "\xe4\xbd\xa0~");
+    CLEAN("\xc3\xa4\xc3\xb6", 1, "~");
+}
+END_TEST
+
+START_TEST(a_line_never_outgrows_its_room)
+{
+    char text[8];
+    char long_text[100];
+
+    memset(long_text, 0x1b, sizeof(long_text));
+    tp__screen_clean((struct tp_str){ long_text, sizeof(long_text) }, 1000, text, sizeof(text));
+    ck_assert_uint_lt(strlen(text), sizeof(text));
+    memset(long_text, 'a', sizeof(long_text));
+    tp__screen_clean((struct tp_str){ long_text, sizeof(long_text) }, 1000, text, sizeof(text));
+    ck_assert_str_eq("aaaaaa~", text);
+}
+END_TEST
+
 START_TEST(a_bar_fills)
 {
     char bar[13];
@@ -82,6 +126,8 @@ tp_suite_cli_terminal(void)
     tcase_add_test(tests, text_stays_as_it_is);
     tcase_add_test(tests, control_characters_are_shown);
     tcase_add_test(tests, broken_utf8_is_shown);
+    tcase_add_test(tests, a_line_is_cleaned_and_cut);
+    tcase_add_test(tests, a_line_never_outgrows_its_room);
     tcase_add_test(tests, a_bar_fills);
     suite_add_tcase(suite, tests);
     return suite;

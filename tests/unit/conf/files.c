@@ -30,7 +30,7 @@ badge_validate(const struct tp_block *block, void *conf)
         tp_conf_complain(block, "badge", 0, "%s", tp_result_word(result));
     } else if (content.len < sizeof(badge->content)) {
         memcpy(badge->content, content.data, content.len + 1);
-        tp__conf_warn(block, "badge", 0, "%zu bytes", content.len);
+        tp_conf_warn(block, "badge", 0, "%zu bytes", content.len);
         ck_assert_int_eq(TP_OK, tp_conf_read_file(block, badge->path.data, &badge->kept));
     }
     tp__text_fini(&content);

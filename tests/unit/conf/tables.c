@@ -3,7 +3,7 @@
  *
  * Read next: src/conf/tables.c.
  */
-#include "session/hooks.h"
+#include "server/hooks.h"
 
 #include "conf_fixture.h"
 

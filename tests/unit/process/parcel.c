@@ -83,6 +83,69 @@ START_TEST(packets_arrive)
 }
 END_TEST
 
+/* Bytes that live as long as the test. */
+static enum tp_result
+chain_append(struct tp_chain *chain, const char *bytes)
+{
+    const struct tp_slice slice = { .data = (const uint8_t *) bytes, .len = strlen(bytes) };
+
+    return tp_chain_append(chain, slice);
+}
+
+START_TEST(what_is_passed_on_arrives)
+{
+    struct tp_chain body = { 0 };
+    struct tp_parcel_forward forward = {
+        .request = 5,
+        .number = UINT64_MAX,
+        .timeout.ms = 1234567890123,
+        .is_pull = true,
+        .packet = { .type = TP_PACKET_PUSH,
+                    .body_codec = 's',
+                    .has_body_codec = true,
+                    .accept_codec = 'j',
+                    .gzip_level = -2,
+                    .reply_gzip = 9,
+                    .filters = "gm",
+                    .filter_count = 2,
+                    .uri = TP_STR("/lamp/on"),
+                    .metadata = TP_STR("from=switch") },
+        .plain_uri = TP_STR("/lamp/on?from=switch"),
+        .body = &body,
+    };
+    struct tp_parcel_forward read;
+    struct tp_parcel parcel;
+
+    ck_assert_int_eq(TP_OK, chain_append(&body, "in three "));
+    ck_assert_int_eq(TP_OK, chain_append(&body, "pieces, "));
+    ck_assert_int_eq(TP_OK, chain_append(&body, "at least"));
+    tp__parcel_write_forward(&parcel, &forward);
+    struct arrived arrived = send_parcel(&parcel, TP_BUS_FORWARD);
+
+    ck_assert(tp__parcel_read_forward(arrived.bytes, &read));
+    ck_assert_uint_eq(5, read.request);
+    ck_assert_uint_eq(UINT64_MAX, read.number);
+    ck_assert_int_eq(1234567890123, read.timeout.ms);
+    ck_assert(read.is_pull && read.packet.has_body_codec);
+    ck_assert_int_eq(TP_PACKET_PUSH, read.packet.type);
+    ck_assert_uint_eq('s', read.packet.body_codec);
+    ck_assert_uint_eq('j', read.packet.accept_codec);
+    ck_assert_int_eq(-2, read.packet.gzip_level);
+    ck_assert_int_eq(9, read.packet.reply_gzip);
+    ck_assert_uint_eq(2, read.packet.filter_count);
+    ck_assert_int_eq(0, memcmp("gm", read.packet.filters, 2));
+    assert_text("/lamp/on", read.packet.uri);
+    assert_text("/lamp/on?from=switch", read.plain_uri);
+    assert_text("from=switch", read.packet.metadata);
+    assert_text("in three pieces, at least", read.read_body);
+    ck_assert_uint_eq(0, read.packet.body.len);
+    ck_assert(!tp__parcel_read_forward((struct tp_str){ arrived.bytes.data, arrived.bytes.len - 1 },
+                                       &read));
+    free(arrived.memory);
+    tp_chain_clear(&body);
+}
+END_TEST
+
 START_TEST(closings_arrive)
 {
     struct tp_parcel_closing closing = {
@@ -111,11 +174,13 @@ START_TEST(outcomes_arrive)
     struct tp_parcel_outcome outcome = {
         .request = 9,
         .result = TP_OK,
+        .has_reply = true,
         .status = { .code = -5, .text = TP_STR("dark"), .cause = TP_STR("no bulb") },
         .metadata = TP_STR("room=4"),
         .body_codec = 'p',
         .body = { "\0\xff", 2 },
     };
+    struct tp_chain chain = { 0 };
     struct tp_parcel_outcome bare = { .request = 9, .result = TP_FULL };
     struct tp_parcel_outcome read;
     struct tp_parcel parcel;
@@ -126,6 +191,7 @@ START_TEST(outcomes_arrive)
     ck_assert(tp__parcel_read_outcome(arrived.bytes, &read));
     ck_assert_uint_eq(9, read.request);
     ck_assert_int_eq(TP_OK, read.result);
+    ck_assert(read.has_reply && !read.is_lost);
     ck_assert_int_eq(-5, read.status.code);
     assert_text("dark", read.status.text);
     assert_text("no bulb", read.status.cause);
@@ -135,11 +201,26 @@ START_TEST(outcomes_arrive)
     ck_assert_int_eq(0, memcmp("\0\xff", read.body.data, 2));
     free(arrived.memory);
 
+    ck_assert_int_eq(TP_OK, chain_append(&chain, "as it "));
+    ck_assert_int_eq(TP_OK, chain_append(&chain, "came"));
+    outcome.gzip_level = -2;
+    outcome.has_body_codec = true;
+    outcome.body_chain = &chain;
+    tp__parcel_write_outcome(&parcel, &outcome);
+    arrived = send_parcel(&parcel, TP_BUS_OUTCOME);
+    ck_assert(tp__parcel_read_outcome(arrived.bytes, &read));
+    assert_text("as it came", read.body);
+    ck_assert_int_eq(-2, read.gzip_level);
+    ck_assert(read.has_body_codec && !read.is_answered && !read.was_sent);
+    free(arrived.memory);
+    tp_chain_clear(&chain);
+
     tp__parcel_write_outcome(&parcel, &bare);
     arrived = send_parcel(&parcel, TP_BUS_OUTCOME);
     ck_assert_uint_le(arrived.bytes.len + TP_FRAME_HEADER_BYTES, TP_PARCEL_OUTCOME_BYTES);
     ck_assert(tp__parcel_read_outcome(arrived.bytes, &read));
     ck_assert_int_eq(TP_FULL, read.result);
+    ck_assert(!read.has_reply);
     ck_assert_int_eq(0, read.status.code);
     ck_assert_uint_eq(0, read.body.len);
     free(arrived.memory);
@@ -234,6 +315,102 @@ START_TEST(rows_arrive_one_behind_the_other)
 }
 END_TEST
 
+START_TEST(surveys_arrive)
+{
+    struct tp_parcel_survey survey = {
+        .request = 7,
+        .now_us = INT64_MAX,
+        .asker_number = 17,
+        .asker_seq = UINT64_MAX,
+        .query = { .session.number = 4711,
+                   .uri_prefix = TP_STR("/math/"),
+                   .age_min.ms = 1500,
+                   .row_count_max = TP_EXCHANGE_ROWS_MAX },
+    };
+    struct tp_parcel_survey read;
+    struct tp_parcel parcel;
+
+    tp__parcel_write_survey(&parcel, &survey);
+    struct arrived arrived = send_parcel(&parcel, TP_BUS_SURVEY);
+
+    ck_assert(tp__parcel_read_survey(arrived.bytes, &read));
+    ck_assert_uint_eq(7, read.request);
+    ck_assert_int_eq(INT64_MAX, read.now_us);
+    ck_assert_uint_eq(17, read.asker_number);
+    ck_assert_uint_eq(UINT64_MAX, read.asker_seq);
+    ck_assert_uint_eq(4711, read.query.session.number);
+    ck_assert_int_eq(1500, read.query.age_min.ms);
+    ck_assert_uint_eq(TP_EXCHANGE_ROWS_MAX, read.query.row_count_max);
+    assert_text("/math/", read.query.uri_prefix);
+    free(arrived.memory);
+}
+END_TEST
+
+START_TEST(a_survey_for_more_rows_than_there_may_be_is_none)
+{
+    struct tp_parcel_survey survey = { .query.row_count_max = TP_EXCHANGE_ROWS_MAX + 1 };
+    struct tp_parcel_survey read;
+    struct tp_parcel parcel;
+
+    tp__parcel_write_survey(&parcel, &survey);
+    struct arrived arrived = send_parcel(&parcel, TP_BUS_SURVEY);
+
+    ck_assert(!tp__parcel_read_survey(arrived.bytes, &read));
+    free(arrived.memory);
+}
+END_TEST
+
+START_TEST(exchanges_arrive)
+{
+    const struct tp_exchange_row passed = {
+        .session_number = 17,
+        .is_ours = true,
+        .seq = 9,
+        .age_us = -3,
+        .left_ms = -1,
+        .awaiting = TP_AWAITING_UPSTREAM,
+        .tries = 2,
+        .awaited_session = 4,
+        .awaited = TP_STR("math"),
+        .address = TP_STR("10.0.0.7:9191"),
+        .session_id = TP_STR("lamp"),
+        .source = TP_STR("[::1]:9090"),
+        .uri = TP_STR("/math/add?1"),
+        .route = TP_STR("/math/*"),
+        .module = TP_STR("proxy"),
+        .point = TP_STR("pre_write_reply"),
+    };
+    const struct tp_exchange_row plain = { .seq = 1, .uri = TP_STR("/x") };
+    struct tp_text rows = { 0 };
+    struct tp_exchange_row row;
+
+    tp__parcel_add_exchange(&rows, &passed);
+    tp__parcel_add_exchange(&rows, &plain);
+    struct tp_str rest = tp__text_get(&rows);
+
+    ck_assert(tp__parcel_next_exchange(&rest, &row));
+    ck_assert_uint_eq(17, row.session_number);
+    ck_assert(row.is_ours && !row.is_dialed);
+    ck_assert_int_eq(-3, row.age_us);
+    ck_assert_int_eq(TP_AWAITING_UPSTREAM, row.awaiting);
+    ck_assert_uint_eq(2, row.tries);
+    ck_assert_uint_eq(4, row.awaited_session);
+    assert_text("math", row.awaited);
+    assert_text("10.0.0.7:9191", row.address);
+    assert_text("lamp", row.session_id);
+    assert_text("[::1]:9090", row.source);
+    assert_text("/math/add?1", row.uri);
+    assert_text("/math/*", row.route);
+    assert_text("proxy", row.module);
+    assert_text("pre_write_reply", row.point);
+    ck_assert(tp__parcel_next_exchange(&rest, &row));
+    assert_text("/x", row.uri);
+    assert_text("", row.module);
+    ck_assert(!tp__parcel_next_exchange(&rest, &row));
+    tp__text_fini(&rows);
+}
+END_TEST
+
 /* Whether these bytes, of a parcel of one kind, are read as one of that kind. */
 static bool
 is_read_as(uint16_t kind, struct tp_str bytes)
@@ -243,6 +420,7 @@ is_read_as(uint16_t kind, struct tp_str bytes)
     struct tp_parcel_outcome outcome;
     struct tp_parcel_question question;
     struct tp_parcel_description description;
+    struct tp_parcel_survey survey;
 
     switch (kind) {
     case TP_BUS_PUSH:
@@ -253,6 +431,8 @@ is_read_as(uint16_t kind, struct tp_str bytes)
         return tp__parcel_read_outcome(bytes, &outcome);
     case TP_BUS_DESCRIBE:
         return tp__parcel_read_question(bytes, &question);
+    case TP_BUS_SURVEY:
+        return tp__parcel_read_survey(bytes, &survey);
     default:
         return tp__parcel_read_description(bytes, &description);
     }
@@ -284,6 +464,8 @@ START_TEST(another_length_is_no_parcel)
     struct tp_parcel_outcome outcome = { .status.text = TP_STR("text"), .body = TP_STR("body") };
     struct tp_parcel_question question = { .number_count = 2, .filter.source = TP_STR("s") };
     struct tp_parcel_description description = { .rows = TP_STR("rows") };
+    struct tp_parcel_survey survey = { .query = { .uri_prefix = TP_STR("/x"),
+                                                  .row_count_max = 1 } };
     struct tp_parcel parcel;
 
     tp__parcel_write_packet(&parcel, TP_BUS_PUSH, &packet);
@@ -295,6 +477,8 @@ START_TEST(another_length_is_no_parcel)
     tp__parcel_write_question(&parcel, &question);
     assert_has_one_length(&parcel);
     tp__parcel_write_description(&parcel, &description);
+    assert_has_one_length(&parcel);
+    tp__parcel_write_survey(&parcel, &survey);
     assert_has_one_length(&parcel);
 }
 END_TEST
@@ -352,10 +536,14 @@ tp_suite_process_parcel(void)
     TCase *tests = tcase_create("parcels");
 
     tcase_add_test(tests, packets_arrive);
+    tcase_add_test(tests, what_is_passed_on_arrives);
     tcase_add_test(tests, closings_arrive);
     tcase_add_test(tests, outcomes_arrive);
     tcase_add_test(tests, questions_arrive);
     tcase_add_test(tests, rows_arrive_one_behind_the_other);
+    tcase_add_test(tests, surveys_arrive);
+    tcase_add_test(tests, a_survey_for_more_rows_than_there_may_be_is_none);
+    tcase_add_test(tests, exchanges_arrive);
     tcase_add_test(tests, another_length_is_no_parcel);
     tcase_add_test(tests, what_is_told_arrives);
     tcase_add_test(tests, more_numbers_than_may_be_asked_for_are_no_question);

@@ -4,6 +4,9 @@
  */
 #include "session_fixture.h"
 
+#include "base/str.h"
+#include "session/forward.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
@@ -291,6 +294,65 @@ START_TEST(a_kept_exchange_is_answered_when_its_handler_knows)
 }
 END_TEST
 
+/* Of an exchange that was passed on. */
+struct passed {
+    struct tp_exchange *exchange;
+    bool is_idempotent;
+    unsigned sent_count;
+};
+
+static void
+passed_on_sent(void *owner)
+{
+    struct passed *passed = owner;
+
+    passed->sent_count++;
+    tp__exchange_end_loan(passed->exchange, passed->is_idempotent);
+}
+
+static void
+passed_on_reply(const struct tp_reply *reply, void *owner)
+{
+    struct passed *passed = owner;
+
+    tp__exchange_finish_forwarded(passed->exchange, reply);
+}
+
+/* It comes back to where it came from. */
+START_TEST(a_request_that_was_passed_on_keeps_what_is_needed)
+{
+    struct fixture fixture;
+    struct answer answer = { 0 };
+    struct passed passed = { .is_idempotent = _i == 1 };
+    const struct tp_forwarding forwarding = {
+        .is_pull = true,
+        .asking = { .on_reply = passed_on_reply, .on_sent = passed_on_sent, .owner = &passed },
+    };
+
+    fixture_open(&fixture);
+    ck_assert_int_eq(TP_OK, pull(fixture.ends[0], "/keep?a=1", "body", &answer));
+    tp__test_bench_turn(&fixture.bench, 5);
+    passed.exchange = tp__test_take_kept();
+    ck_assert_int_eq(TP_OK, tp__session_forward(fixture.ends[1], passed.exchange, &forwarding));
+    ck_assert_uint_eq(0, passed.sent_count);
+    tp__test_bench_turn(&fixture.bench, 5);
+    const struct tp_packet *request = tp_exchange_request(passed.exchange);
+
+    ck_assert_uint_eq(1, passed.sent_count);
+    ck_assert_uint_eq(passed.is_idempotent ? 4 : 0, request->body.len);
+    ck_assert(tp__str_equal(TP_STR("/keep?a=1"), request->uri));
+    ck_assert(tp__str_equal(TP_STR("a=1"), passed.exchange->query));
+    struct tp_exchange *there = tp__test_take_kept();
+
+    ck_assert(tp__str_equal(TP_STR("/keep?a=1"), tp_exchange_request(there)->uri));
+    ck_assert_int_eq(TP_OK, tp_exchange_echo(there));
+    tp__test_bench_turn(&fixture.bench, 5);
+    ck_assert_str_eq("body", answer.body);
+    ck_assert_uint_eq(1, fixture.bench.sessions.read_buf.buf->holders);
+    fixture_close(&fixture);
+}
+END_TEST
+
 START_TEST(a_kept_exchange_outlives_its_session)
 {
     struct fixture fixture;
@@ -468,6 +530,7 @@ tp_suite_session_asking(void)
     tcase_add_test(tcase, a_session_may_be_closed_by_who_is_told);
     tcase_add_test(tcase, a_push_is_told_and_not_answered);
     tcase_add_test(tcase, a_kept_exchange_is_answered_when_its_handler_knows);
+    tcase_add_loop_test(tcase, a_request_that_was_passed_on_keeps_what_is_needed, 0, 2);
     tcase_add_test(tcase, a_kept_exchange_outlives_its_session);
     tcase_add_test(tcase, a_kept_exchange_that_nobody_ends_is_freed_with_all);
     tcase_add_test(tcase, a_kept_exchange_times_out_and_is_its_handlers_still);

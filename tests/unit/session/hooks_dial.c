@@ -1,5 +1,5 @@
 /*
- * hooks_dial.c - tests of session/hooks where a session is dialed.
+ * hooks_dial.c - tests of hooks where a session is dialed.
  */
 #include "base/str.h"
 #include "os/file.h"

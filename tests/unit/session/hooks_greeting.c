@@ -1,5 +1,5 @@
 /*
- * hooks_greeting.c - tests of session/hooks where a session begins: a connection is refused or
+ * hooks_greeting.c - tests of hooks where a session begins: a connection is refused or
  * has to wait, what is asked and expected while it greets, packets that wait before they are read.
  */
 #include "witness_fixture.h"

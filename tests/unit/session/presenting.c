@@ -1,5 +1,5 @@
 /*
- * presenting.c - tests of session/presenting and session/credentials: a dialed session says who
+ * presenting.c - tests of session/presenting and server/credentials: a dialed session says who
  * it is to a listener whose sessions are guarded, in each protocol.
  */
 #include <teleport/identity.h>

@@ -156,6 +156,7 @@ static const struct value values[] = {
     { "$duration", "2.000042", "2.000042" },
     { "[$slow]", "[]", "[-]" },
     { "$worker", "3", "3" },
+    { "$upstream_addr|$upstream_status|$upstream_time|$upstream_tries", "|||", "-|-|-|-" },
 };
 
 START_TEST(variables_have_their_values)

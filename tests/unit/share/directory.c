@@ -375,7 +375,7 @@ START_TEST(a_death_in_the_middle_of_a_change_leaves_a_whole_directory)
         struct tp_directory_entry entry;
         char text[32];
 
-        fixture_init(&fixture, 1);
+        fixture_init(&fixture, 1000);
         ck_assert_int_eq(TP_OK, tp__directory_add(&fixture.directory, 1, 0));
         ck_assert_int_eq(TP_OK, tp__directory_add(&fixture.directory, 2, 0));
         child_start(&child, churn_for_ever, &fixture.directory);

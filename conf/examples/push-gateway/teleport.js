@@ -1,0 +1,1 @@
+../../../docs/examples/browser/teleport.js
