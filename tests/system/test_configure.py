@@ -1,4 +1,5 @@
 """configure, as one who builds the server meets it: help, mistakes, modules, speed."""
+import os
 import time
 
 import pytest
@@ -6,12 +7,15 @@ import pytest
 from harness.build import LEFT_OUT, ROOT, configure, run, write_module
 
 
+def write_program(path, script):
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
 def write_compiler(folder, body):
     """A compiler that does `body` before it is the real one; "$*" are its words."""
-    compiler = folder / "compiler"
-    compiler.write_text(f'#!/bin/sh\n{body}\nexec cc "$@"\n')
-    compiler.chmod(0o755)
-    return compiler
+    return write_program(folder / "compiler", f'{body}\nexec cc "$@"')
 
 
 def test_help_lists_options_and_modules():
@@ -86,6 +90,43 @@ def test_a_module_without_its_library_can_be_left_out(tmp_path):
     listed = run(["make", "-n", "-f", f"{tmp_path}/objs/Makefile", f"{tmp_path}/objs/tests/unit/run"])
     assert listed.returncode == 0, listed.stdout
     assert "filter/gzip" not in listed.stdout
+
+
+def install(folder, compiler, apt):
+    """configure --install-deps=build by root, with this script as apt-get."""
+    programs = folder / "bin"
+    programs.mkdir(exist_ok=True)
+    write_program(programs / "id", "echo 0")
+    write_program(programs / "apt-get", apt)
+    return run(["env", f"PATH={programs}:{os.environ['PATH']}", "./configure",
+                "--install-deps=build", f"--objs={folder}/objs", f"--cc={compiler}"])
+
+
+def test_what_is_missing_is_installed_and_then_found(tmp_path):
+    shelf = tmp_path / "installed"
+    compiler = write_compiler(tmp_path, f'case "$*" in *-lz*) [ -e {shelf} ] || exit 1 ;; esac')
+    apt = f'case "$*" in *install*) echo "$*" >{shelf} ;; esac'
+
+    answer = install(tmp_path, compiler, apt)
+
+    assert answer.returncode == 0, answer.stdout
+    assert "Installing with apt-get: zlib1g-dev" in answer.stdout
+    assert shelf.read_text().endswith("install --yes --no-install-recommends zlib1g-dev\n")
+    assert (tmp_path / "objs" / "Makefile").exists()
+
+    answer = install(tmp_path, compiler, "exit 1")
+
+    assert answer.returncode == 0, answer.stdout
+    assert "Everything is there; nothing to install." in answer.stdout
+
+
+def test_what_an_installation_does_not_bring_is_named(tmp_path):
+    compiler = write_compiler(tmp_path, 'case "$*" in *-lz*) exit 1 ;; esac')
+
+    answer = install(tmp_path, compiler, "exit 0")
+
+    assert answer.returncode == 1
+    assert "still missing after the installation: zlib1g-dev" in answer.stdout
 
 
 def write_module_with_part(folder):
