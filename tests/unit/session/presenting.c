@@ -448,11 +448,14 @@ START_TEST(an_answer_that_does_not_come_ends_the_attempt)
 
     fixture_open(&fixture, protocols[_i]);
     fixture.is_silent = true;
-    fixture_dial_slowly(&fixture, 0, &credentials, 30);
+    fixture_dial_slowly(&fixture, 0, &credentials, 100);
     fixture_run_until(&fixture, fixture_is_gone);
     ck_assert(tp__test_bench_has_logged(&fixture.bench, "credentials-refused"));
     ck_assert(tp__test_bench_has_logged(&fixture.bench, "status=504"));
-    tp_exchange_finish_copy(fixture.kept, &ok, TP_STR(""), TP_CODEC_NONE);
+    /* Where the machine stood still for that long, the attempt ended before the guard heard. */
+    if (fixture.kept != NULL) {
+        tp_exchange_finish_copy(fixture.kept, &ok, TP_STR(""), TP_CODEC_NONE);
+    }
     fixture_close(&fixture);
 }
 END_TEST
