@@ -11,8 +11,8 @@
 #include "conf/word.h"
 
 #include "base/str.h"
-#include "conf/template.h"
 #include "base/utf8.h"
+#include "conf/template.h"
 
 /* A word being read. */
 struct word_reader {

@@ -5,8 +5,8 @@
 
 #include "cycle/built.h"
 #include "cycle/core_directives.h"
-#include "cycle/log_directives.h"
 #include "cycle/dial_directives.h"
+#include "cycle/log_directives.h"
 #include "cycle/server_directives.h"
 #include "cycle/tls_directives.h"
 #include "cycle/upstream_directives.h"

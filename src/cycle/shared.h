@@ -6,12 +6,12 @@
 
 #include "cycle/descriptors.h"
 #include "metrics/counters.h"
+#include "metrics/meters.h"
+#include "metrics/slow_ring.h"
 #include "share/directory.h"
 #include "share/keyring.h"
 #include "share/lease.h"
-#include "metrics/meters.h"
 #include "share/roster.h"
-#include "metrics/slow_ring.h"
 
 struct tp_shared {
     struct tp_counters counters;

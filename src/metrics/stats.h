@@ -14,9 +14,9 @@
 #include <teleport/stats.h>
 
 #include "metrics/counters.h"
-#include "share/roster.h"
 #include "metrics/slow_ring.h"
 #include "metrics/stats_groups.h"
+#include "share/roster.h"
 
 /* Rows of one family that were seen: see tp__meter_key_set_foreign(). */
 struct tp_stats_family {

@@ -3,8 +3,8 @@
  *
  * Read next: packet/filters.h.
  */
-#include <teleport/protocol.h>
 #include <teleport/http_head.h>
+#include <teleport/protocol.h>
 
 #include "base/str.h"
 #include "packet/filters.h"

@@ -10,10 +10,10 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "conf/conf.h"
-#include "session/close_reason.h"
-#include "server/hooks.h"
-#include "session/variables.h"
 #include "metrics/stats.h"
+#include "server/hooks.h"
+#include "session/close_reason.h"
+#include "session/variables.h"
 
 #include <string.h>
 

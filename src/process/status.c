@@ -11,9 +11,9 @@
 #include "base/buf_pool.h"
 #include "base/clock.h"
 #include "config.h"
+#include "metrics/stats_json.h"
 #include "os/file.h"
 #include "os/process.h"
-#include "metrics/stats_json.h"
 
 enum {
     STATUS_STATS_BYTES_MAX = 64 * 1024 * 1024, /* more than all that can be counted takes */

@@ -16,8 +16,8 @@
 #include "process/parcel.h"
 #include "process/watch.h"
 #include "session/session.h"
-#include "upstream/upstream.h"
 #include "share/bus.h"
+#include "upstream/upstream.h"
 
 /* What a new worker is born with; `cycle` and `descriptors` are its own from here on. */
 struct tp_worker_birth {

@@ -8,8 +8,8 @@
 #ifndef TP_SESSION_COUNTING_H
 #define TP_SESSION_COUNTING_H
 
-#include "session/record.h"
 #include "metrics/stats.h"
+#include "session/record.h"
 
 /* An exchange has begun: for others its route is known, ours is to be sent. */
 static inline void

@@ -5,8 +5,8 @@
  */
 #include <teleport/stats.h>
 
-#include "session/session.h"
 #include "metrics/stats_json.h"
+#include "session/session.h"
 
 #include "config.h"
 

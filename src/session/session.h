@@ -20,9 +20,9 @@
 #include "os/thread.h"
 #include "packet/filters.h"
 #include "packet/output.h"
+#include "server/server.h"
 #include "session/close_reason.h"
 #include "session/home.h"
-#include "server/server.h"
 
 enum {
     TP_REFUSAL_TEXT_MAX = 64, /* bytes that are kept of a status's text, with a terminator */

@@ -13,8 +13,8 @@
 #include "base/list.h"
 #include "base/text.h"
 #include "event/loop.h"
-#include "session/home.h"
 #include "server/server.h"
+#include "session/home.h"
 
 enum {
     TP_MAX_FAILS_PRESET = 3,

@@ -5,9 +5,9 @@
 #define TP_TESTS_FUZZ_PACKET_FUZZ_H
 
 #include "base/buf_pool.h"
+#include "cycle/built.h"
 #include "packet/filters.h"
 #include "packet/output.h"
-#include "cycle/built.h"
 
 #include <stdlib.h>
 #include <string.h>

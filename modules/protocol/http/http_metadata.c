@@ -10,6 +10,7 @@
 #include "http.h"
 
 #include <teleport/family.h>
+
 #include <string.h>
 
 /* Where a field is left out. */

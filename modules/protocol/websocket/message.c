@@ -9,14 +9,15 @@
  */
 #include "message.h"
 
-#include "frame.h"
-#include "utf8.h"
-
 #include <teleport/directive.h>
 #include <teleport/family.h>
 #include <teleport/filter.h>
 #include <teleport/json_fields.h>
 #include <teleport/protobuf_fields.h>
+
+#include "frame.h"
+#include "utf8.h"
+
 #include <string.h>
 
 enum {

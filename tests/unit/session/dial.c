@@ -6,8 +6,8 @@
 
 #include "base/str.h"
 #include "os/file.h"
-#include "session_fixture.h"
 #include "scratch.h"
+#include "session_fixture.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -7,9 +7,9 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "os/file.h"
+#include "scratch.h"
 #include "session/dial.h"
 #include "session_fixture.h"
-#include "scratch.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -3,10 +3,10 @@
  */
 #include "share/lease.h"
 
-#include "children.h"
-#include "scratch.h"
 #include "base/clock.h"
+#include "children.h"
 #include "os/file.h"
+#include "scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>

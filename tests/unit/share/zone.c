@@ -4,9 +4,9 @@
 #include "share/zone.h"
 
 #include "children.h"
-#include "scratch.h"
 #include "os/file.h"
 #include "os/memfd.h"
+#include "scratch.h"
 
 #include <fcntl.h>
 #include <string.h>
