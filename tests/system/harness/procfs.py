@@ -89,12 +89,22 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
+def _state(pid):
+    """The letter of its state; "X" when there is no such process."""
+    try:
+        return _stat_fields(pid)[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
+
+
 def is_alive(pid):
     """Whether the process runs; a zombie does not."""
-    try:
-        return _stat_fields(pid)[0] not in ("Z", "X")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    return _state(pid) not in ("Z", "X")
+
+
+def is_stopped(pid):
+    """Whether a signal has stopped the process."""
+    return _state(pid) == "T"
 
 
 def title(pid):
