@@ -42,6 +42,8 @@ static void sheet_read_value(const struct tp_column *column, struct tp_str json,
 static uint64_t sheet_hash_key(const struct tp_sheet *sheet, struct tp_str json);
 static double read_number(struct tp_str value);
 static bool column_is_rate(const struct tp_column *column);
+static bool row_is_older(const struct tp_sheet *sheet, const struct tp_sheet_row *row,
+                         double seconds);
 static bool index_make(struct sheet_index *index, const struct tp_sheet *sheet);
 static const struct tp_sheet_row *index_find(const struct sheet_index *index, uint64_t key);
 static int row_compare(const void *left, const void *right, void *how);
@@ -97,6 +99,7 @@ tp__sheet_compare(struct tp_sheet *sheet, const struct tp_sheet *before, double 
     for (size_t i = 0; i < sheet->row_count; i++) {
         struct tp_sheet_row *row = &sheet->rows[i];
         const struct tp_sheet_row *old = index_find(&index, row->key);
+        bool is_unknown = old == NULL && row_is_older(sheet, row, seconds);
 
         for (size_t at = 0; at < sheet->column_count; at++) {
             double was = old == NULL || isnan(old->totals[at]) ? 0 : old->totals[at];
@@ -104,7 +107,7 @@ tp__sheet_compare(struct tp_sheet *sheet, const struct tp_sheet *before, double 
             double more = row->totals[at] >= was ? row->totals[at] - was : row->totals[at];
 
             if (column_is_rate(&sheet->columns[at])) {
-                row->numbers[at] = more / seconds;
+                row->numbers[at] = is_unknown ? NAN : more / seconds;
             }
         }
     }
@@ -308,6 +311,18 @@ static bool
 column_is_rate(const struct tp_column *column)
 {
     return column->kind == TP_CELL_RATE || column->kind == TP_CELL_SIZE_RATE;
+}
+
+/* It was there then, though the sheet before had no room for it. */
+static bool
+row_is_older(const struct tp_sheet *sheet, const struct tp_sheet_row *row, double seconds)
+{
+    for (size_t at = 0; at < sheet->column_count; at++) {
+        if (sheet->columns[at].kind == TP_CELL_SECONDS) {
+            return row->numbers[at] > seconds;
+        }
+    }
+    return false;
 }
 
 static bool

@@ -72,7 +72,8 @@ enum tp_result tp__sheet_add(struct tp_sheet *sheet, struct tp_str array,
                              size_t row_count_max) TP_MUST_CHECK;
 
 /*
- * Rates become known: a row that was not in the sheet of `seconds` before has begun with nothing.
+ * Rates become known: a row that was not in the sheet of `seconds` before has begun with nothing,
+ * unless its age says that it was there; its rates are not known then.
  * TP_NO_MEMORY: they stay unknown.
  */
 enum tp_result tp__sheet_compare(struct tp_sheet *sheet, const struct tp_sheet *before,

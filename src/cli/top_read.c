@@ -230,7 +230,10 @@ read_take_totals(struct tp_top *top, struct tp_str answer)
         double now = total_of(answer, row);
 
         totals->counts[i] = now;
-        totals->values[i] = row->is_rate ? (now - before) / seconds : now;
+        /* What counts less than before has begun anew. */
+        double more = now < before ? now : now - before;
+
+        totals->values[i] = row->is_rate ? more / seconds : now;
     }
     top->totals_ns = top->asked_ns;
 }

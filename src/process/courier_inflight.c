@@ -163,7 +163,7 @@ tp__courier_survey(struct tp_courier *courier, unsigned from_slot, struct tp_str
     if (session != NULL) {
         survey_on_session(&survey->walk, session);
     }
-    survey_answer(survey);
+    survey_on_done(&survey->walk);
 }
 
 void
@@ -405,9 +405,11 @@ survey_wants(const struct survey *survey, const struct tp_exchange *exchange)
     bool is_asker = !tp_exchange_is_ours(exchange)
                     && tp__exchange_session_number(exchange) == what->asker_number
                     && tp_exchange_seq(exchange) == what->asker_seq;
+    uint64_t number = what->query.session.number;
     int64_t age_us = what->now_us - tp__exchange_begun_us(exchange);
 
-    return !is_asker && (what->query.age_min.ms == 0 || age_us >= what->query.age_min.ms * 1000)
+    return !is_asker && (number == 0 || tp__exchange_session_number(exchange) == number)
+           && (what->query.age_min.ms == 0 || age_us >= what->query.age_min.ms * 1000)
            && tp__exchange_uri_begins(exchange, what->query.uri_prefix);
 }
 

@@ -57,8 +57,8 @@ struct outcome_head {
     uint32_t cause_len;
     uint32_t metadata_len;
     uint32_t body_len;
+    int32_t gzip_level; /* the wire has so many */
     uint8_t body_codec;
-    int8_t gzip_level;
     bool has_reply : 1;
     bool is_lost : 1;
     bool is_answered : 1;
@@ -209,8 +209,8 @@ tp__parcel_write_outcome(struct tp_parcel *parcel, const struct tp_parcel_outcom
         .metadata_len = (uint32_t) outcome->metadata.len,
         .body_len =
             (uint32_t) (outcome->body_chain != NULL ? outcome->body_chain->len : outcome->body.len),
+        .gzip_level = outcome->gzip_level,
         .body_codec = outcome->body_codec,
-        .gzip_level = (int8_t) outcome->gzip_level,
         .has_body_codec = outcome->has_body_codec,
         .has_reply = outcome->has_reply,
         .is_lost = outcome->is_lost,

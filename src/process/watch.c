@@ -17,6 +17,7 @@
 
 enum {
     WATCH_LEASE_TTL_MS = 3000, /* how long nobody watches when the watcher itself hangs */
+    WATCH_ASK_AGAIN = 64,      /* rounds after which who is silent is asked once more */
 };
 
 static const char watch_lease_name[] = "worker-watch";
@@ -126,6 +127,7 @@ watch_on_timer(struct tp_timer *timer)
     struct tp_watch *watch = TP_CONTAINER_OF(timer, struct tp_watch, timer);
 
     tp__loop_start_timer(watch->loop, &watch->timer, watch_period_ms(watch));
+    watch->round++;
     if (!tp__lease_keeper_is_held(&watch->keeper)) {
         return;
     }
@@ -160,8 +162,9 @@ watch_ask(struct tp_watch *watch, unsigned slot)
         watch->is_silent[slot] = false;
         return;
     }
-    if (watch->is_silent[slot] && !watch->has_answered[slot]) {
-        /* One question is waiting for it already: no need to fill its queue. */
+    if (watch->is_silent[slot] && !watch->has_answered[slot]
+        && watch->round % WATCH_ASK_AGAIN != 0) {
+        /* A question waits for it already, or was lost, which is rare: its queue is not filled. */
         watch->was_asked[slot] = true;
         return;
     }

@@ -13,6 +13,10 @@
 #include "share/bus.h"
 #include "share/lease_keeper.h"
 
+enum {
+    TP_WATCH_ANSWERS_BYTES = TP_WORKER_SLOTS_MAX * TP_FRAME_HEADER_BYTES, /* from one worker */
+};
+
 struct tp_watch {
     struct tp_loop *loop;
     struct tp_bus *bus;
@@ -21,6 +25,7 @@ struct tp_watch {
     struct tp_lease_keeper keeper;
     struct tp_timer timer;
     bool is_started;
+    unsigned round; /* of questions */
     bool was_asked[TP_WORKER_SLOTS_MAX];
     bool has_answered[TP_WORKER_SLOTS_MAX];
     bool is_silent[TP_WORKER_SLOTS_MAX]; /* was named in the log, and has not answered since */

@@ -310,7 +310,7 @@ worker_start_bus(struct tp_worker *worker)
         .slot = worker->slot,
         .message_bytes_max = (size_t) worker->cycle->core->bus_queue.bytes - TP_FRAME_HEADER_BYTES,
         .queue_bytes_max = (size_t) worker->cycle->core->bus_queue.bytes,
-        .answer_bytes_max = TP_COURIER_ANSWERS_BYTES,
+        .answer_bytes_max = TP_COURIER_ANSWERS_BYTES + TP_WATCH_ANSWERS_BYTES,
         .link_wait_max_ms = WORKER_BUS_LINK_WAIT_MS,
     };
     enum tp_result result =
@@ -607,7 +607,9 @@ worker_on_bus_message(void *owner, unsigned from_slot, uint16_t kind, struct tp_
         tp__acceptor_accept_now(&worker->acceptor);
         return;
     case TP_BUS_ASK:
-        if (tp__bus_send(worker->bus, from_slot, TP_BUS_ANSWER, TP_STR("")) != TP_OK) {
+        if (tp__bus_answer(worker->bus, from_slot,
+                           &(struct tp_frame_pieces){ .kind = TP_BUS_ANSWER })
+            != TP_OK) {
             tp_log_warn(&worker->cycle->log, "answer-refused", "to_slot=%u", from_slot);
         }
         return;

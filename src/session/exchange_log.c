@@ -82,6 +82,10 @@ tp__exchange_log_end(struct tp_exchange *exchange)
     if (!is_sent && (tp_exchange_wants_reply(exchange) || !exchange->is_finished)) {
         exchange->reply.status = tp_status_of(TP_STATUS_CONNECTION_CLOSED);
     }
+    if (exchange->counts == NULL) {
+        /* It ended before its route was known: it counts as one that has none. */
+        tp__exchange_count_begin(exchange, logging->counts);
+    }
     tp__exchange_count_end(exchange);
     if (logging->access_file != NULL) {
         exchange_log_access(exchange);

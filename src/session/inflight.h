@@ -19,7 +19,7 @@ typedef void (*tp_exchange_visit_fn)(const struct tp_exchange *exchange, void *o
 void tp__session_each_exchange(const struct tp_session *session, tp_exchange_visit_fn visit,
                                void *owner);
 
-/* Visits those whose sessions have left them, and whose handlers or hooks have not. */
+/* Visits those that handlers or hooks have still: their session has ended, or waits no more for them. */
 void tp__sessions_each_orphan(const struct tp_sessions *sessions, tp_exchange_visit_fn visit,
                               void *owner);
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness import family
 from harness.backend import Backend, answer
-from harness.http import Browser
+from harness.http import Browser, request
 from harness.wait import wait_until
 from harness.wire25 import PLAIN, Caller, Packet
 
@@ -114,6 +114,25 @@ def test_each_request_over_http(backend, start):
     assert browser.ask("GET", "/who", Authorization="Bearer bad").code == 401
     assert browser.ask("GET", "/who").code == 401
     assert len(backend.asked) == 2
+
+
+def test_who_waits_for_it_too_long_is_counted_though_no_route_is_known(backend, start):
+    backend.answers["check"] = lambda _: b"" if backend.released.wait() else None
+    server = start(in_server="exchange_timeout 100ms;")
+
+    assert Browser(server).ask("GET", "/who", Authorization="Basic YW5uOnMzY3JldA==").code == 504
+    left = Browser(server)
+    left.send(request("GET", "/who", Authorization="Basic Ym9iOnMzY3JldA=="))
+    wait_until(lambda: len(backend.asked) == 2, "both are asked for")
+    left.close()
+
+    def none_is_missing():
+        row = next(row for row in server.status()["routes"] if row["uri"] == "-")
+        return row["exchanges"] == 2 and row
+
+    row = wait_until(none_is_missing, "both are counted")
+    assert (row["errors"], row["in_flight"], row["duration"]["count"]) == (2, 0, 2)
+    assert row["duration"]["max_us"] >= 90_000
 
 
 def test_nothing_is_known_for_longer_than_it_counts(backend, start):

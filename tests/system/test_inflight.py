@@ -195,8 +195,11 @@ def test_what_a_hook_still_has_when_its_time_is_over_is_shown(start):
     caller.send(*(Packet(uri="/echo", seq=seq) for seq in (1, 2)))
 
     assert [caller.receive().outcome()[0] for _ in range(2)] == [200, 504]
-    row = Operator(server).row()
+    operator = Operator(server)
+    row = operator.row()
     assert (row["waits_for"], row["uri"]) == ("nothing", "/echo")
+    assert operator.row(number=row["number"])["seq"] == row["seq"] == 2
+    assert operator.ask(number=row["number"] + 1)["count"] == 0
     assert "hook" not in row and row.get("module") != "echo"
 
 

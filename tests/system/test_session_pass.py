@@ -4,12 +4,13 @@ import hashlib
 import hmac
 import json
 import threading
+import zlib
 
 import pytest
 
 from harness import family
 from harness.http import Browser
-from harness.wire25 import PLAIN, PUSH, REPLY, Caller, Packet
+from harness.wire25 import PLAIN, PUSH, REPLY, Caller, Packet, whole_gzip
 
 CONF = """
 worker_processes 2;
@@ -86,6 +87,24 @@ def test_an_id_is_decoded(server, written, name):
                     {"status_code": 200})
 
     assert pull.uri == "/x/y"
+
+
+def inflated(data):
+    return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(data)
+
+
+def test_a_level_of_gzip_that_is_none_is_answered_as_any(server):
+    teleport = server()
+    lamp = client(teleport)
+    text = json.dumps("x" * 5000).encode()
+
+    for level in (100, 256, -5) * 4:  # to backends of both workers
+        pull, reply = asked(Caller(teleport, "$PORT2"), "/session/lamp/x", lamp,
+                            {"status_code": 200, "body": whole_gzip(text), "gzip": level},
+                            body=whole_gzip(text), gzip=level)
+        for packet in (pull, reply):
+            assert (inflated(packet.body) if packet.gzip != 0 else packet.body) == text
+        assert pull.gzip != 0
 
 
 def test_metadata_crosses_both_ways(server):

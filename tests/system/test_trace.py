@@ -45,6 +45,7 @@ peer {
     }
 }
 """
+STALE_SECONDS = 7  # a second more than a trace may be left alone, and one to see that
 STAGES = ("read", "wait", "handler", "order", "queue")
 
 
@@ -371,6 +372,21 @@ def test_a_worker_that_dies_is_followed_by_one_that_knows(start_server):
     os.kill(pid, signal.SIGKILL)
     server.wait_for_replacement(other, pid)
     slots_shown(server, tracer, {0, 1})
+
+
+def test_it_goes_on_where_its_worker_stood_still_for_longer_than_it_counts(start_server):
+    server = start_server(conf(workers=2))
+    tracer = Tracer(server, begins=False)
+    slot = worker_of(server, tracer)
+    assert tracer.begin(uri="/echo").outcome() == (200, "OK")
+    slots_shown(server, tracer, {0, 1})
+
+    pid = server.worker_pids()[slot]
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(STALE_SECONDS)  # the other one takes it for a dead worker's
+    os.kill(pid, signal.SIGCONT)
+    slots_shown(server, tracer, {0, 1})
+    assert tracer.end().outcome() == (200, "OK")
 
 
 def test_a_trace_ends_with_its_session_and_its_worker(start_server):

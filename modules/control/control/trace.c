@@ -20,6 +20,7 @@
 
 enum {
     TRACE_STALE_MS = 5 * TRACE_TICK_MS, /* an entry that nobody has renewed for so long */
+    TRACE_LAST_MS = 50, /* how long the last of a counted trace may be on the way from a worker */
     TRACE_ENTRIES_READ_MAX = 2 * TRACES_MAX,
 };
 
@@ -34,6 +35,9 @@ struct trace_reading {
 
 static void desk_close(struct trace_desk *desk);
 static void desk_read(struct trace_desk *desk);
+static enum tp_result desk_write(const struct trace_desk *desk, const struct trace_entry *entry);
+static void desk_enter_anew(struct trace_desk *desk, struct trace_watch *watch);
+static bool desk_has_shown_all(struct trace_desk *desk, struct trace_watch *watch);
 static bool desk_visit(struct tp_str key, void *value, void *owner);
 static struct trace_watch *desk_find(const struct trace_desk *desk, uint64_t number);
 static void desk_on_tick(struct tp_home_timer *timer, void *owner);
@@ -223,11 +227,9 @@ trace_refusal(const struct tp_exchange *exchange, const struct control_conf *con
 static enum tp_result
 trace_enter(struct trace_desk *desk, struct trace_entry *entry)
 {
-    struct tp_table *table = trace_desk_table(desk);
     enum tp_result result = TP_OK;
-    void *value;
 
-    if (tp_table_count(table) >= TRACES_MAX) {
+    if (tp_table_count(trace_desk_table(desk)) >= TRACES_MAX) {
         return TP_FULL;
     }
     struct trace_watch *watch = trace_watch_begin(desk, entry, &result);
@@ -236,15 +238,28 @@ trace_enter(struct trace_desk *desk, struct trace_entry *entry)
         return result;
     }
     watch->is_own = true;
-    result = tp_table_enter(table, trace_entry_key(&entry->number), entry->renewed_ms, &value);
+    result = desk_write(desk, entry);
     if (result != TP_OK) {
         trace_watch_end(watch);
         return result;
     }
-    memcpy(value, entry, sizeof(*entry));
-    tp_table_leave(table, &value);
     trace_desk_tell(desk);
     return TP_OK;
+}
+
+static enum tp_result
+desk_write(const struct trace_desk *desk, const struct trace_entry *entry)
+{
+    struct tp_table *table = trace_desk_table(desk);
+    void *value;
+    enum tp_result result =
+        tp_table_enter(table, trace_entry_key(&entry->number), entry->renewed_ms, &value);
+
+    if (result == TP_OK) {
+        memcpy(value, entry, sizeof(*entry));
+        tp_table_leave(table, &value);
+    }
+    return result;
 }
 
 static void
@@ -326,13 +341,47 @@ desk_read(struct trace_desk *desk)
         if (watch == NULL) {
             continue;
         }
-        if (watch->is_own && watch->is_found && watch->entry.is_counted && watch->entry.left == 0) {
-            trace_watch_flush(watch);
-            trace_watch_end_own(watch, "count");
+        if (watch->is_own && !watch->is_found) {
+            desk_enter_anew(desk, watch);
         } else if (!watch->is_found) {
             trace_watch_end(watch);
+        } else if (watch->is_own && desk_has_shown_all(desk, watch)) {
+            trace_watch_flush(watch);
+            trace_watch_end_own(watch, "count");
         }
     }
+}
+
+/* Its entry was taken out: this worker was stopped, or busy, for longer than it counts. */
+static void
+desk_enter_anew(struct trace_desk *desk, struct trace_watch *watch)
+{
+    watch->entry.renewed_ms = tp_home_now_ms(desk->home);
+    if (desk_write(desk, &watch->entry) == TP_OK) {
+        trace_desk_tell(desk);
+    } else {
+        trace_watch_end_own(watch, "lost");
+    }
+}
+
+/* What other workers have taken for the last may be on its way, or come back refused. */
+static bool
+desk_has_shown_all(struct trace_desk *desk, struct trace_watch *watch)
+{
+    int64_t now_ms = tp_home_now_ms(desk->home);
+
+    if (!watch->entry.is_counted || watch->entry.left > 0) {
+        watch->spent_ms = 0;
+        return false;
+    }
+    if (watch->spent_ms == 0) {
+        watch->spent_ms = now_ms;
+    }
+    if (now_ms - watch->spent_ms < TRACE_LAST_MS) {
+        trace_desk_tick_in(desk, watch->spent_ms + TRACE_LAST_MS - now_ms);
+        return false;
+    }
+    return true;
 }
 
 static bool

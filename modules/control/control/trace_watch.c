@@ -31,6 +31,7 @@ static void watch_on_traced(const struct tp_traced *traced, void *owner);
 static bool watch_may_say(struct trace_watch *watch);
 static bool watch_take_one(struct trace_watch *watch);
 static void watch_give_back(const struct trace_watch *watch);
+static bool watch_has_session(const struct trace_watch *watch);
 static enum tp_result watch_push(struct trace_watch *watch, const char *json, uint64_t lost,
                                  bool is_event);
 static void watch_on_pushed(enum tp_result result, const struct tp_reply *reply, void *owner);
@@ -125,9 +126,8 @@ trace_watch_renew(struct trace_watch *watch)
 {
     struct trace_desk *desk = watch->desk;
     int64_t now_ms = tp_home_now_ms(desk->home);
-    const struct tp_session_handle session = { desk->home, watch->entry.number };
 
-    if (tp_session_at(session) == NULL) {
+    if (!watch_has_session(watch)) {
         trace_entry_remove(desk, &watch->entry);
         trace_watch_end(watch);
         return;
@@ -250,6 +250,15 @@ watch_give_back(const struct trace_watch *watch)
     }
 }
 
+/* Of one that is our own: is who has asked there still? */
+static bool
+watch_has_session(const struct trace_watch *watch)
+{
+    const struct tp_session_handle session = { watch->desk->home, watch->entry.number };
+
+    return tp_session_at(session) != NULL;
+}
+
 static enum tp_result
 watch_push(struct trace_watch *watch, const char *json, uint64_t lost, bool is_event)
 {
@@ -293,7 +302,7 @@ watch_on_pushed(enum tp_result result, const struct tp_reply *reply, void *owner
         if (watch->under_way == 0) {
             free(watch);
         }
-    } else if (result == TP_GONE || result == TP_NOT_FOUND) {
+    } else if (watch->is_own && !watch_has_session(watch)) {
         trace_entry_remove(watch->desk, &watch->entry);
         trace_watch_end(watch);
     } else {

@@ -16,6 +16,9 @@
 enum {
     SECRET_NAME_MAX = 32, /* bytes; no name of secret_names is longer */
     ESCAPE_LEN = 3,       /* %XX */
+    GZIP_LEVEL_MIN = -2,
+    GZIP_LEVEL_MAX = 9,
+    GZIP_LEVEL_DEFAULT = -1,
 };
 
 struct session_pass_conf {
@@ -199,6 +202,15 @@ take_byte(struct tp_str *rest)
     return byte;
 }
 
+/* As the other end has deflated it; the wire has numbers that are no level. */
+static int8_t
+gzip_level_of(const struct tp_packet *packet)
+{
+    bool is_level = packet->gzip_level >= GZIP_LEVEL_MIN && packet->gzip_level <= GZIP_LEVEL_MAX;
+
+    return is_level ? (int8_t) packet->gzip_level : GZIP_LEVEL_DEFAULT;
+}
+
 static enum tp_result
 passing_begin(struct tp_exchange *exchange, const struct session_pass_conf *conf,
               const struct destination *to)
@@ -207,7 +219,7 @@ passing_begin(struct tp_exchange *exchange, const struct session_pass_conf *conf
     struct tp_send_options options = {
         .body_codec = request->body_codec,
         .has_gzip = request->gzip_level != 0,
-        .gzip_level = (int8_t) request->gzip_level,
+        .gzip_level = gzip_level_of(request),
         .accept_codec = request->accept_codec,
         .timeout = conf->timeout,
     };

@@ -73,6 +73,22 @@ START_TEST(rates_are_differences)
 }
 END_TEST
 
+START_TEST(what_is_older_than_the_reading_before_has_no_rate_yet)
+{
+    struct tp_sheet before = sheet_of("[{\"number\":1,\"in\":10,\"age\":90}]");
+    struct tp_sheet after = sheet_of("[{\"number\":2,\"in\":5000,\"age\":80},"
+                                     "{\"number\":3,\"in\":8,\"age\":1.5},"
+                                     "{\"number\":1,\"in\":30,\"age\":92}]");
+
+    ck_assert_int_eq(TP_OK, tp__sheet_compare(&after, &before, 2.0));
+    ck_assert(isnan(after.rows[0].numbers[1]));
+    ck_assert_double_eq_tol(4, after.rows[1].numbers[1], 1e-9);
+    ck_assert_double_eq_tol(10, after.rows[2].numbers[1], 1e-9);
+    tp__sheet_fini(&before);
+    tp__sheet_fini(&after);
+}
+END_TEST
+
 static void
 assert_order(struct tp_sheet *sheet, size_t column, bool is_reversed, const char *wanted)
 {
@@ -175,6 +191,7 @@ tp_suite_cli_sheet(void)
 
     tcase_add_test(tests, cells_show_what_members_say);
     tcase_add_test(tests, rates_are_differences);
+    tcase_add_test(tests, what_is_older_than_the_reading_before_has_no_rate_yet);
     tcase_add_test(tests, rows_are_sorted_and_those_without_a_number_come_last);
     tcase_add_test(tests, more_rows_than_wanted_are_cut_and_said_to_be);
     tcase_add_test(tests, letters_are_found_in_texts_only);
