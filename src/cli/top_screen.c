@@ -29,7 +29,7 @@ enum {
 
 /* A screen in the making. */
 struct drawing {
-    const struct tp_top *top;
+    struct tp_top *top;      /* where its tables stand follows from what fits */
     struct tp_screen screen; /* to memory */
     unsigned line;           /* lines that are whole */
     size_t left;             /* columns of the line that are free */
@@ -273,8 +273,8 @@ draw_row(struct drawing *drawing, const struct tp_top_table *table, const struct
 static void
 draw_detail(struct drawing *drawing)
 {
-    const struct tp_top *top = drawing->top;
-    struct tp_top_table *flight = (struct tp_top_table *) &top->detail;
+    struct tp_top *top = drawing->top;
+    struct tp_top_table *flight = &top->detail;
     struct tp_sheet_row row = { .key = 0 };
     struct tp_str name, value;
     struct tp_json_cursor at;

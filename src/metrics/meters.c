@@ -11,6 +11,8 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/str.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
@@ -45,6 +47,7 @@ static struct meter_name *meter_name_at(const struct tp_meters *meters, uint32_t
 static enum tp_result meters_add(const struct tp_meters *meters, const struct tp_meter_key *key,
                                  uint32_t *place);
 static void key_set_name(struct tp_meter_key *key, const char *name);
+static size_t label_len(struct tp_str label);
 static void key_add_label(struct tp_meter_key *key, struct tp_str label);
 static void key_add_width(struct tp_meter_key *key, const struct tp_meter_row *row);
 static void key_finish(struct tp_meter_key *key);
@@ -339,10 +342,26 @@ key_set_name(struct tp_meter_key *key, const char *name)
     memcpy(key->name, name, len);
 }
 
+/* Of a label that is too long so many bytes count: whole characters. */
+static size_t
+label_len(struct tp_str label)
+{
+    size_t len = 0;
+
+    if (label.len <= TP_METER_LABEL_MAX) {
+        return label.len;
+    }
+    for (size_t next = 0; next <= TP_METER_LABEL_MAX;) {
+        len = next;
+        next += tp__utf8_read(tp__str_skip(label, next)).len;
+    }
+    return len;
+}
+
 static void
 key_add_label(struct tp_meter_key *key, struct tp_str label)
 {
-    size_t len = label.len < TP_METER_LABEL_MAX ? label.len : TP_METER_LABEL_MAX;
+    size_t len = label_len(label);
 
     TP_ASSERT(key->label_len + len < TP_METER_LABELS_BYTES);
     for (size_t i = 0; i < len; i++) {

@@ -323,7 +323,7 @@ json_write_slow_row(struct tp_writer *writer, const struct tp_stats_slow *slow)
     tp_writer_put(writer, TP_STR(", \"remote\": "));
     tp_writer_put_json_string(writer, tp__str(slow->remote));
     tp_writer_printf(writer, ", \"seq\": %" PRIu64 ", \"type\": \"%s\", \"uri\": ", slow->seq,
-                     slow->type == TP_PACKET_PUSH ? "PUSH" : "PULL");
+                     tp_packet_type_word(slow->type));
     tp_writer_put_json_string(writer, tp__str(slow->uri));
     tp_writer_printf(writer, ", \"code\": %" PRId32 ", \"is_ours\": %s, \"worker\": %u", slow->code,
                      slow->is_ours ? "true" : "false", slow->worker_slot);

@@ -144,6 +144,13 @@ tp_address_in_network(const struct tp_address *address, const struct tp_address 
            || (address->ip[whole_bytes] & last_mask) == (network->ip[whole_bytes] & last_mask);
 }
 
+bool
+tp_address_is_of_host(const struct tp_address *address, const struct tp_address *host)
+{
+    return address->family == host->family
+           && memcmp(address->ip, host->ip, sizeof(address->ip)) == 0;
+}
+
 struct tp_address
 tp_address_customer(const struct tp_address *address)
 {

@@ -18,6 +18,25 @@ static bool packet_is_pinning(const struct tp_packet *packet);
 static bool packet_is_large(const struct tp_buf *buf);
 static uint8_t *packet_move_text(struct tp_str *text, uint8_t *to);
 
+const char *
+tp_packet_type_word(int32_t type)
+{
+    switch (type) {
+    case TP_PACKET_PULL:
+        return "PULL";
+    case TP_PACKET_REPLY:
+        return "REPLY";
+    case TP_PACKET_PUSH:
+        return "PUSH";
+    case TP_PACKET_AUTH_CALL:
+        return "AUTH_CALL";
+    case TP_PACKET_AUTH_REPLY:
+        return "AUTH_REPLY";
+    default:
+        return "packet";
+    }
+}
+
 void
 tp_packet_clear(struct tp_packet *packet)
 {

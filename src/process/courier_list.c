@@ -86,8 +86,10 @@ tp__courier_describe(struct tp_courier *courier, unsigned from_slot, struct tp_s
 {
     struct tp_parcel_question question;
     struct tp_text rows = { 0 };
+    bool is_sound = tp__parcel_read_question(bytes, &question);
 
-    TP_ASSERT(tp__parcel_read_question(bytes, &question));
+    /* Workers are of one binary: this is no mistake of the world's. */
+    TP_ASSERT(is_sound);
     for (uint32_t i = 0; i < question.number_count; i++) {
         struct tp_session_handle handle = { courier->sessions, question.numbers[i] };
         const struct tp_session *session = tp_session_at(handle);
@@ -286,10 +288,8 @@ row_compare(const void *left, const void *right)
 static bool
 row_is_wanted(const struct tp_session_row *row, const struct tp_session_query *filter)
 {
-    const struct tp_address *address = &filter->address;
-    bool is_from_there = address->family == TP_ADDRESS_NONE
-                         || (row->remote.family == address->family
-                             && memcmp(row->remote.ip, address->ip, sizeof(address->ip)) == 0);
+    bool is_from_there = filter->address.family == TP_ADDRESS_NONE
+                         || tp_address_is_of_host(&row->remote, &filter->address);
 
     return is_from_there && tp__str_starts_with(row->id, filter->id_prefix)
            && (filter->source.len == 0 || tp__str_equal(row->source, filter->source));

@@ -53,12 +53,6 @@ tp__exchange_count_end(struct tp_exchange *exchange)
     }
 }
 
-uint64_t
-tp__sessions_bytes(const struct tp_sessions *sessions)
-{
-    return (uint64_t) sessions->count * sizeof(struct tp_session);
-}
-
 void
 tp__session_count_in(struct tp_session *session)
 {

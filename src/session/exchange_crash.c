@@ -36,7 +36,7 @@ tp__exchange_trace(const struct tp_sessions *sessions, struct tp_exchange_trace 
         return false;
     }
     *trace = (struct tp_exchange_trace){
-        .type = exchange->request.type == TP_PACKET_PULL ? "PULL" : "PUSH",
+        .type = tp_packet_type_word(exchange->request.type),
         .handler = exchange->route->handler->handler,
         .uri = exchange->request.uri,
         .seq = exchange->request.seq,

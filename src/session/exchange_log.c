@@ -33,7 +33,6 @@ static void exchange_log_packet(const struct tp_exchange *exchange, const struct
 static struct tp_chain packet_plain_body(const struct tp_exchange *exchange,
                                          const struct tp_packet *packet);
 static const char *show_uri(struct tp_str uri, char *text);
-static const char *type_word(const struct tp_packet *packet);
 static char codec_letter(uint8_t codec);
 
 void
@@ -174,7 +173,7 @@ exchange_log_slow(const struct tp_exchange *exchange)
     tp_log_warn(
         &exchange->server->log, "slow-exchange",
         "uri=\"%s\" type=%s asked_by=%s duration=%lld.%06llds seq=%llu number=%llu remote=%s status=%d",
-        show_uri(exchange->request.uri, uri), type_word(&exchange->request),
+        show_uri(exchange->request.uri, uri), tp_packet_type_word(exchange->request.type),
         exchange->is_ours ? "us" : "them", duration_us / 1000000, duration_us % 1000000,
         (unsigned long long) exchange->request.seq, (unsigned long long) exchange->session_number,
         tp_address_format(&exchange->remote, remote), exchange->reply.status.code);
@@ -219,15 +218,15 @@ exchange_log_packet(const struct tp_exchange *exchange, const struct tp_packet *
         snprintf(more, sizeof(more), "%s... %zu bytes more", has_lines ? "\n    " : " ",
                  body.len - shown.taken);
     }
-    tp__log_write_lines(log, TP_LOG_INFO, id,
-                        "number=%llu type=%s seq=%llu uri=\"%s\" status=%d header_codec=%c "
-                        "body_codec=%c gzip=%d wire_bytes=%zu body_bytes=%zu%s%s%s%s%s",
-                        (unsigned long long) exchange->session_number, type_word(packet),
-                        (unsigned long long) packet->seq, show_uri(packet->uri, uri),
-                        packet->status.code, codec_letter(packet->header_codec),
-                        codec_letter(packet->body_codec), (int) packet->gzip_level,
-                        packet->wire_bytes, body.len, shown.form[0] == '\0' ? "" : " ", shown.form,
-                        shown.form[0] == '\0' ? "" : "=", shown.text, more);
+    tp__log_write_lines(
+        log, TP_LOG_INFO, id,
+        "number=%llu type=%s seq=%llu uri=\"%s\" status=%d header_codec=%c "
+        "body_codec=%c gzip=%d wire_bytes=%zu body_bytes=%zu%s%s%s%s%s",
+        (unsigned long long) exchange->session_number, tp_packet_type_word(packet->type),
+        (unsigned long long) packet->seq, show_uri(packet->uri, uri), packet->status.code,
+        codec_letter(packet->header_codec), codec_letter(packet->body_codec),
+        (int) packet->gzip_level, packet->wire_bytes, body.len, shown.form[0] == '\0' ? "" : " ",
+        shown.form, shown.form[0] == '\0' ? "" : "=", shown.text, more);
     tp_chain_clear(&body);
 }
 
@@ -259,19 +258,6 @@ show_uri(struct tp_str uri, char *text)
     tp__value_write_uri(&writer, uri);
     *writer.next = '\0';
     return text;
-}
-
-static const char *
-type_word(const struct tp_packet *packet)
-{
-    switch (packet->type) {
-    case TP_PACKET_PULL:
-        return "PULL";
-    case TP_PACKET_REPLY:
-        return "REPLY";
-    default:
-        return "PUSH";
-    }
 }
 
 static char

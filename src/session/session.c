@@ -469,6 +469,12 @@ tp__sessions_close_all(struct tp_sessions *sessions, enum tp_close_reason reason
     }
 }
 
+uint64_t
+tp__sessions_bytes(const struct tp_sessions *sessions)
+{
+    return (uint64_t) sessions->count * sizeof(struct tp_session);
+}
+
 void
 tp__sessions_check_thread(const struct tp_sessions *sessions)
 {

@@ -312,8 +312,7 @@ filter_matches_begin(const struct tp_trace_filter *filter, const struct tp_excha
         return false;
     }
     if (filter->address.family != TP_ADDRESS_NONE
-        && (filter->address.family != exchange->remote.family
-            || memcmp(filter->address.ip, exchange->remote.ip, sizeof(filter->address.ip)) != 0)) {
+        && !tp_address_is_of_host(&exchange->remote, &filter->address)) {
         return false;
     }
     return filter->uri.len == 0 || tp__trace_uri_matches(filter->uri, uri);

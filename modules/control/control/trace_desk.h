@@ -26,7 +26,7 @@ struct trace_watch {
     struct tp_trace *trace;
     bool is_own; /* its session is here */
     bool is_found;
-    int64_t spent_ms; /* since when nothing more may be shown; 0: there may */
+    int64_t spent_ms;  /* since when nothing more may be shown; 0: there may */
     int64_t second_ms; /* when the present second of its rate has begun */
     int64_t second_count;
     int64_t silent_until_ms;

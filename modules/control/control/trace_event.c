@@ -25,7 +25,6 @@ static void add_text(cJSON *object, const char *name, struct tp_str text);
 static void add_number(cJSON *object, const char *name, uint64_t number);
 static void add_decimals(cJSON *object, const char *name, int64_t thousandths);
 static void add_codec(cJSON *object, const char *name, uint8_t codec);
-static const char *type_word(int32_t type);
 
 char *
 trace_event_write(const struct tp_traced *traced, const struct trace_saying *saying)
@@ -70,7 +69,7 @@ write_head(cJSON *event, const struct tp_traced *traced, const struct trace_sayi
     add_text(event, "source", traced->source);
     add_text(event, "protocol", traced->protocol);
     cJSON_AddStringToObject(event, "asked_by", traced->is_ours ? "us" : "them");
-    cJSON_AddStringToObject(event, "type", type_word(traced->request.type));
+    cJSON_AddStringToObject(event, "type", tp_packet_type_word(traced->request.type));
     add_number(event, "seq", traced->seq);
     add_text(event, "uri", traced->uri);
     add_text(event, "route", traced->route);
@@ -194,20 +193,5 @@ add_codec(cJSON *object, const char *name, uint8_t codec)
         cJSON_AddStringToObject(object, name, text);
     } else if (codec != TP_CODEC_NONE) {
         add_number(object, name, codec);
-    }
-}
-
-static const char *
-type_word(int32_t type)
-{
-    switch (type) {
-    case TP_PACKET_PULL:
-        return "PULL";
-    case TP_PACKET_PUSH:
-        return "PUSH";
-    case TP_PACKET_AUTH_CALL:
-        return "AUTH_CALL";
-    default:
-        return "packet";
     }
 }

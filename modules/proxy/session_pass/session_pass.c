@@ -16,8 +16,6 @@
 enum {
     SECRET_NAME_MAX = 32, /* bytes; no name of secret_names is longer */
     ESCAPE_LEN = 3,       /* %XX */
-    GZIP_LEVEL_MIN = -2,
-    GZIP_LEVEL_MAX = 9,
     GZIP_LEVEL_DEFAULT = -1,
 };
 
@@ -206,7 +204,8 @@ take_byte(struct tp_str *rest)
 static int8_t
 gzip_level_of(const struct tp_packet *packet)
 {
-    bool is_level = packet->gzip_level >= GZIP_LEVEL_MIN && packet->gzip_level <= GZIP_LEVEL_MAX;
+    bool is_level =
+        packet->gzip_level >= TP_GZIP_LEVEL_MIN && packet->gzip_level <= TP_GZIP_LEVEL_MAX;
 
     return is_level ? (int8_t) packet->gzip_level : GZIP_LEVEL_DEFAULT;
 }

@@ -80,7 +80,7 @@ static void mirror_on_state(void *owner, bool is_connected);
 static void mirror_on_change(void *owner);
 static void mirror_on_look(struct tp_home_timer *timer, void *owner);
 static void mirror_on_soon(struct tp_home_timer *timer, void *owner);
-static void mirror_drop_foreign(const struct registry_view *view);
+static void mirror_drop_foreign(struct registry_view *view);
 
 static void publish_all(struct registry_mirror *mirror, bool is_anew);
 static bool publish_entry(struct registry_mirror *mirror, const struct registry_entry *entry,
@@ -106,7 +106,7 @@ static bool foreign_miss(struct registry_mirror *mirror, const struct registry_e
 static bool foreign_remove(struct registry_mirror *mirror, const struct registry_entry *entry);
 static int64_t missed_ms(struct registry_mirror *mirror, uint64_t id);
 static void missed_forget(struct registry_mirror *mirror, uint64_t id);
-static const struct foreign *foreign_find(const struct registry_mirror *mirror, uint64_t id);
+static struct foreign *foreign_find(const struct registry_mirror *mirror, uint64_t id);
 static void foreign_free(struct registry_mirror *mirror);
 static bool entries_are_same(const struct registry_entry *left, const struct registry_entry *right);
 static bool is_foreign(const struct registry_entry *entry, void *owner);
@@ -319,7 +319,7 @@ mirror_on_soon(struct tp_home_timer *timer, void *owner)
 }
 
 static void
-mirror_drop_foreign(const struct registry_view *view)
+mirror_drop_foreign(struct registry_view *view)
 {
     const struct registry_tables *tables = registry_view_tables(view);
     int64_t now_ms = tp_home_now_ms(view->home);
@@ -329,7 +329,7 @@ mirror_drop_foreign(const struct registry_view *view)
             && registry_store_remove(tables, view->members[i], REGISTRY_LEFT, is_foreign, NULL,
                                      now_ms)
                    == TP_OK) {
-            registry_view_changed_soon((struct registry_view *) (uintptr_t) view);
+            registry_view_changed_soon(view);
         }
     }
 }
@@ -596,7 +596,7 @@ foreign_parse(struct registry_mirror *mirror, uint64_t server, struct tp_str val
 static void
 foreign_add(struct registry_mirror *mirror, const struct registry_entry *entry, bool is_gone)
 {
-    struct foreign *known = (struct foreign *) (uintptr_t) foreign_find(mirror, entry->id);
+    struct foreign *known = foreign_find(mirror, entry->id);
     struct registry_entry *copy = registry_entry_copy(entry);
     struct foreign *added = NULL;
 
@@ -746,10 +746,10 @@ missed_forget(struct registry_mirror *mirror, uint64_t id)
     }
 }
 
-static const struct foreign *
+static struct foreign *
 foreign_find(const struct registry_mirror *mirror, uint64_t id)
 {
-    const struct foreign *one = mirror->foreign;
+    struct foreign *one = mirror->foreign;
 
     while (one != NULL && one->entry->id != id) {
         one = one->next;

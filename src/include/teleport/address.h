@@ -42,6 +42,9 @@ enum tp_result tp_address_parse_ip(struct tp_str text, struct tp_address *addres
 bool tp_address_in_network(const struct tp_address *address, const struct tp_address *network,
                            unsigned bits);
 
+/* True when they are of one family and one ip, whatever their ports. */
+bool tp_address_is_of_host(const struct tp_address *address, const struct tp_address *host);
+
 /*
  * What counts as one other end: without a port, and of an IPv6 address the first 64 bits, since
  * whoever has one such network has all its addresses.

@@ -45,6 +45,9 @@ struct tp_packet {
     size_t wire_bytes; /* what the packet took on the wire */
 };
 
+/* "PULL", "AUTH_CALL" and so on; "packet" for a type that is none of enum tp_packet_type. */
+const char *tp_packet_type_word(int32_t type);
+
 /* Lets go of what the packet holds; it is all zeros afterwards. */
 void tp_packet_clear(struct tp_packet *packet);
 

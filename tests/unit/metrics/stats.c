@@ -299,9 +299,30 @@ START_TEST(labels_are_cut_and_cannot_be_mistaken)
     const struct tp_str others[] = { TP_STR("a"), TP_STR("\x1f"), TP_STR("b") };
 
     memset(text, 'x', sizeof(text));
-    ck_assert_ptr_ne(find_route(&homes[0], labels), find_route(&homes[0], others));
+    const struct tp_exchange_counts *cut = find_route(&homes[0], labels);
+
+    ck_assert_ptr_ne(cut, find_route(&homes[0], others));
     labels[2].len = TP_METER_LABEL_MAX;
-    ck_assert_ptr_eq(find_route(&homes[0], labels), find_route(&homes[0], labels));
+    ck_assert_ptr_eq(cut, find_route(&homes[0], labels));
+    labels[2].len--;
+    ck_assert_ptr_ne(cut, find_route(&homes[0], labels));
+}
+END_TEST
+
+/* Each character has two bytes, and the longest label an odd number of them. */
+START_TEST(labels_are_cut_between_characters)
+{
+    char text[2 * TP_METER_LABEL_MAX];
+    struct tp_str labels[] = { TP_STR("a"), TP_STR("b"), { text, sizeof(text) } };
+
+    _Static_assert(TP_METER_LABEL_MAX % 2 == 1, "half a character would fit");
+    for (size_t i = 0; i < sizeof(text); i++) {
+        text[i] = i % 2 == 0 ? '\xc3' : '\xa9';
+    }
+    const struct tp_exchange_counts *cut = find_route(&homes[0], labels);
+
+    labels[2].len = TP_METER_LABEL_MAX - 1;
+    ck_assert_ptr_eq(cut, find_route(&homes[0], labels));
 }
 END_TEST
 
@@ -356,6 +377,7 @@ tp_suite_metrics_stats(void)
     tcase_add_test(tcase, what_others_name_has_a_bounded_number_of_places);
     tcase_add_test(tcase, whatever_others_name_leaves_room_for_routes);
     tcase_add_test(tcase, labels_are_cut_and_cannot_be_mistaken);
+    tcase_add_test(tcase, labels_are_cut_between_characters);
     tcase_add_test(tcase, each_value_is_in_its_bucket);
     tcase_add_test(tcase, the_slowest_come_first_and_newer_ones_replace_older);
     suite_add_tcase(suite, tcase);
