@@ -405,7 +405,6 @@ serve_exec(struct serve *serve, struct tp_exchange *exchange)
     job->exchange = exchange;
     job->began_ns = tp__system_clock_ns();
     job->request_len = body.len;
-    job->child.input = body;
     job->child.output_max = (size_t) settings->packet_limit.bytes;
     tp_exchange_keep(exchange);
     *serve->waiting_end = job;
@@ -425,7 +424,9 @@ serve_start_jobs(struct serve *serve)
             serve->waiting_end = &serve->waiting;
         }
         serve->waiting_count--;
-        if (job_start(serve, job) == TP_OK) {
+        if (tp__system_clock_ns() >= job_deadline_ns(serve, job)) {
+            job_refuse(serve, job, TP_STATUS_GATEWAY_TIMEOUT, "its turn did not come in time");
+        } else if (job_start(serve, job) == TP_OK) {
             job->next = serve->running;
             serve->running = job;
             serve->running_count++;
@@ -443,7 +444,13 @@ job_start(struct serve *serve, struct serve_job *job)
     char remote[TP_ADDRESS_TEXT_MAX] = "";
     char letter[2];
     struct tp_str id = { "", 0 };
+    struct tp_str body;
+    /* Not as it was when the PULL came: that lay in a buffer that others are read into by now. */
+    enum tp_result result = tp_exchange_read_body(job->exchange, &body);
 
+    if (result != TP_OK) {
+        return result;
+    }
     if (session != NULL) {
         snprintf(number, sizeof(number), "%" PRIu64, tp_session_number(session));
         tp_address_format(tp_session_remote(session), remote);
@@ -461,7 +468,7 @@ job_start(struct serve *serve, struct serve_job *job)
     };
 
     return tp__child_start(&job->child, serve->client.settings->exec, variables,
-                           TP_COUNT_OF(variables), job->child.input);
+                           TP_COUNT_OF(variables), body);
 }
 
 /* True when the job is over, and answered. */

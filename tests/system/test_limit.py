@@ -111,6 +111,18 @@ def test_a_reload_counts_who_is_there_already(start_server):
     wait_until(lambda: is_let_in(server), "there is room for one more")
 
 
+def test_a_reload_counts_by_all_rules_that_share_a_zone(start_server):
+    rules = "limit_total 2 zone=main; limit_conn 100 zone=main;"
+    server = start_server(conf(rules))
+    held = [is_let_in(server) for _ in range(2)]
+
+    for _ in range(2):
+        assert all(held) and is_let_in(server) is None
+        server.reload()
+    held.pop().close()
+    wait_until(lambda: is_let_in(server), "there is room for one more")
+
+
 def test_ipv6_addresses_of_one_network_count_together(start_server):
     rules = "proxy_protocol_from 127.0.0.1; limit_conn 2 zone=addr;"
     server = start_server(conf(rules).replace("$PORT;", "$PORT proxy_protocol;"))
@@ -257,6 +269,30 @@ def test_an_id_has_a_rate_in_all_its_sessions(start_proving):
     assert codes(first, "/echo", 3) == [200] * 3
     assert codes(second, "/echo", 3) == [200, 429, 429]
     assert codes(login(server, "bob"), "/echo", 4) == [200] * 4
+
+
+def test_a_reload_gives_a_rate_another_key_for_who_is_there_too(start_proving):
+    rules = "limit_rate 1r/m zone=work key=KEY burst=4;"
+    server = start_proving(rules.replace("KEY", "$remote_addr"), workers=1)
+    first, second = login(server, "ann"), login(server, "bob")
+    assert codes(first, "/echo", 4) + codes(second, "/echo", 1) == [200] * 4 + [429]
+
+    server.write_conf(conf(PROVED + rules.replace("KEY", "$auth_id")))
+    server.reload()
+    assert codes(second, "/echo", 5) == [200] * 4 + [429]
+    assert codes(first, "/echo", 1) == [200]
+
+
+def test_rates_of_one_zone_have_keys_of_their_own(start_server):
+    server = start_server(conf("", routes="""
+        pull /mine { limit_rate 1r/m zone=work key=$session_number burst=2; echo; }
+        pull /ours { limit_rate 1r/m zone=work key=$remote_addr burst=2; echo; }"""))
+    first, second = Caller(server), Caller(server)
+
+    assert codes(first, "/mine", 3) == [200, 200, 429]
+    assert codes(first, "/ours", 2) == [200, 200]
+    assert codes(second, "/ours", 1) == [429]
+    assert codes(second, "/mine", 2) == [200, 200]
 
 
 def test_each_session_has_a_rate_of_its_own(start_server):

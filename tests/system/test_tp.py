@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -466,6 +467,32 @@ def test_commands_are_bounded(tp, tmp_path):
     answers = caller.receive_many(3)
     assert {reply.seq for reply in answers} == {1, 2, 3}
     assert {reply.status_code for reply in answers} == {200}
+
+
+def test_who_waits_gets_what_came_of_its_own_body(tp, tmp_path):
+    gate = tmp_path / "gate"
+    port = tp.listen_at("serve", "/x", "--jobs", "1", "--exec",
+                        f"until test -e {gate}; do sleep 0.01; done; cat")[1]
+    callers = [Caller(AtPort(port)) for _ in range(6)]
+    bodies = [json.dumps(chr(ord("a") + number) * 300).encode() for number in range(6)]
+    for caller, body in zip(callers, bodies):
+        caller.send(Packet(uri="/x", seq=1, body=body))
+        time.sleep(0.02)  # each comes with a read of its own
+    gate.touch()
+
+    assert [caller.receive().body for caller in callers] == bodies
+
+
+def test_whose_turn_does_not_come_in_time_begins_nothing(tp, tmp_path):
+    started = tmp_path / "started"
+    port = tp.listen_at("serve", "/x", "--jobs", "1", "--timeout", "500ms", "--exec",
+                        f"echo $$ >>{started}; sleep 20")[1]
+    caller = Caller(AtPort(port))
+    for seq in range(1, 4):
+        caller.send(Packet(uri="/x", seq=seq, body=b"1"))
+
+    assert {reply.status_code for reply in caller.receive_many(3)} == {504}
+    assert len(started.read_text().splitlines()) == 1
 
 
 def test_serve_dials_and_answers_there(tp):

@@ -24,6 +24,8 @@ static void limit_validate(const struct tp_block *block, void *module_conf);
 static void limit_validate_conns(const struct tp_block *block, const char *directive,
                                  const struct tp_items *conns);
 static void limit_validate_rates(const struct tp_block *block, const struct tp_items *rates);
+static uint32_t rate_place_hash(const struct limit_rate *rate);
+static uint32_t hash_add(uint32_t hash, struct tp_str text);
 static void rate_validate_burst(const struct tp_block *block, size_t item, struct limit_rate *rate);
 static void rule_validate(const struct tp_block *block, const char *directive, size_t item,
                           struct limit_rule *rule);
@@ -207,12 +209,34 @@ const struct tp_module tp_module_limit = {
 uint32_t
 limit_zone_hash(struct tp_str zone)
 {
-    uint32_t hash = ZONE_HASH_START;
+    uint32_t hash = hash_add(ZONE_HASH_START, zone);
 
-    for (size_t i = 0; i < zone.len; i++) {
-        hash = (hash ^ (uint8_t) zone.data[i]) * ZONE_HASH_PRIME;
+    return hash == 0 ? 1 : hash;
+}
+
+/* Rates that share a zone may have different keys, and a reload may bring another one. */
+static uint32_t
+rate_place_hash(const struct limit_rate *rate)
+{
+    uint32_t hash = rate->rule.zone_hash;
+
+    for (size_t i = 0; i < rate->key.count; i++) {
+        const struct tp_template_part *part = &rate->key.parts[i];
+
+        hash = hash_add(hash, part->text);
+        hash = (hash ^ (uint32_t) part->variable) * ZONE_HASH_PRIME;
+        hash = hash_add(hash, part->name);
     }
     return hash == 0 ? 1 : hash;
+}
+
+static uint32_t
+hash_add(uint32_t hash, struct tp_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        hash = (hash ^ (uint8_t) text.data[i]) * ZONE_HASH_PRIME;
+    }
+    return hash;
 }
 
 void
@@ -315,6 +339,7 @@ limit_validate_rates(const struct tp_block *block, const struct tp_items *rates)
         rule_validate(block, "limit_rate", i, rule);
         rate_validate_burst(block, i, &items[i]);
         items[i].is_of_session = tp_template_is_of_session(&items[i].key);
+        items[i].place_hash = rate_place_hash(&items[i]);
         if (rule->zone.len > 0 && items[i].key.count > 0) {
             tp_table_declare(block, "limit_rate", &rule->table, &limit_rate_layout, rule->zone,
                              (uint32_t) rule->entries);

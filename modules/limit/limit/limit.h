@@ -67,7 +67,8 @@ struct limit_rate {
     struct tp_msec delay;   /* as long may one wait; 0: it is refused at once */
 
     /* Filled when the configuration is checked. */
-    bool is_of_session; /* the key stays the same */
+    bool is_of_session;  /* the key stays the same */
+    uint32_t place_hash; /* names the zone and the key */
     int64_t unit_ns;    /* what a packet costs, or a byte; 0: less than a nanosecond */
     int64_t burst_ns;
 };
@@ -80,11 +81,11 @@ struct limit_conf {
 };
 
 /*
- * What a session has of a rule, which is named by its zone: a count of its own, or where in the
- * rule's table that of its key is.
+ * What a session has of a rule: a count of its own, by the name of its zone, or where in the rule's
+ * table that of its key is, by the names of both.
  */
 struct limit_bucket {
-    uint32_t zone;  /* see limit_zone_hash(); 0: free */
+    uint32_t name;  /* see limit_zone_hash(), and place_hash of a rate; 0: free */
     uint32_t place; /* in the table; 0: the count is its own */
     union {
         int64_t full_ns;

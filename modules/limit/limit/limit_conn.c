@@ -352,7 +352,7 @@ conn_tag(const struct limit_conn *conn)
     return tag == 0 ? UINT32_MAX : tag;
 }
 
-/* Of rules with the same tag: a table of the same size is the same one. */
+/* Of rules with the same zone: a table of the same size is the same one. */
 static bool
 conn_has_table_of(const struct limit_conn *conn, const struct limit_conn *other)
 {
@@ -449,20 +449,23 @@ conn_clear_slot(struct tp_str key, void *value, void *owner)
     return !conn_is_idle(value, 0);
 }
 
-/* Where its own conf has the rule, and the same table. */
+/* By all rules of its own conf that count it in the table. */
 static void
 conn_count_session(struct tp_session *session, void *owner)
 {
     const struct conn_recount *recount = owner;
     struct limit_session *data = tp_session_data_get(session, &tp_module_limit);
 
-    if (data == NULL || data->conf == NULL
-        || session_charge_at(data, conn_tag(recount->conn)) == NULL) {
-        return;
-    }
-    const struct limit_conn *own = conf_find_conn(data->conf, conn_tag(recount->conn));
+    for (size_t i = 0; data != NULL && data->conf != NULL && i < LIMIT_CHARGES_MAX; i++) {
+        const struct limit_conn *own =
+            data->charges[i] == 0 ? NULL : conf_find_conn(data->conf, data->charges[i]);
 
-    if (own != NULL && conn_has_table_of(recount->conn, own)) {
-        conn_count(session, data, recount->conn);
+        if (own != NULL && own->rule.zone_hash == recount->conn->rule.zone_hash
+            && conn_has_table_of(recount->conn, own)) {
+            struct limit_conn counted = *own;
+
+            counted.rule.table = recount->conn->rule.table;
+            conn_count(session, data, &counted);
+        }
     }
 }

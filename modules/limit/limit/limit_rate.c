@@ -42,10 +42,10 @@ static struct rate_answer rate_ask_table(const struct tp_hook_call *call,
 static bool rate_ask_place(const struct tp_hook_call *call, const struct limit_rate *rate,
                            struct limit_bucket *bucket, struct rate_answer *answer);
 static void rate_give_back(const struct tp_hook_call *call, const struct limit_rate *rate);
-static int64_t *session_count(struct limit_session *data, uint32_t zone, int64_t now_ns);
+static int64_t *session_count(struct limit_session *data, uint32_t name, int64_t now_ns);
 static struct limit_bucket *session_place(const struct tp_hook_call *call,
                                           const struct limit_rate *rate);
-static struct limit_bucket *session_bucket(struct limit_session *data, uint32_t zone,
+static struct limit_bucket *session_bucket(struct limit_session *data, uint32_t name,
                                            int64_t now_ns);
 static int64_t rate_cost_ns(const struct limit_rate *rate, uint64_t cost);
 static uint64_t rate_cost(const struct tp_hook_call *call, const struct limit_rate *rate);
@@ -101,7 +101,7 @@ limit_rate_forget_places(struct limit_session *data)
 {
     for (size_t i = 0; i < LIMIT_BUCKETS_MAX; i++) {
         if (data->buckets[i].place != 0) {
-            data->buckets[i] = (struct limit_bucket){ .zone = 0 };
+            data->buckets[i] = (struct limit_bucket){ .name = 0 };
         }
     }
 }
@@ -251,16 +251,16 @@ rate_give_back(const struct tp_hook_call *call, const struct limit_rate *rate)
 
 /* The session's own count of a zone; NULL: no room. */
 static int64_t *
-session_count(struct limit_session *data, uint32_t zone, int64_t now_ns)
+session_count(struct limit_session *data, uint32_t name, int64_t now_ns)
 {
-    struct limit_bucket *bucket = session_bucket(data, zone, now_ns);
+    struct limit_bucket *bucket = session_bucket(data, name, now_ns);
 
     if (bucket == NULL) {
         return NULL;
     }
     if (bucket->place != 0) {
         /* Before a reload the rule had a key. */
-        *bucket = (struct limit_bucket){ .zone = zone };
+        *bucket = (struct limit_bucket){ .name = name };
     }
     return &bucket->full_ns;
 }
@@ -278,31 +278,31 @@ session_place(const struct tp_hook_call *call, const struct limit_rate *rate)
     struct limit_session *data = tp_session_data_make(call->session, &tp_module_limit);
 
     return data == NULL ? NULL
-                        : session_bucket(data, rate->rule.zone_hash,
+                        : session_bucket(data, rate->place_hash,
                                          tp_session_now_ms(call->session) * NS_PER_MS);
 }
 
-/* What the session has of a zone; one that is full is as good as none.  NULL: no room. */
+/* What the session has under a name; one that is full is as good as none.  NULL: no room. */
 static struct limit_bucket *
-session_bucket(struct limit_session *data, uint32_t zone, int64_t now_ns)
+session_bucket(struct limit_session *data, uint32_t name, int64_t now_ns)
 {
     struct limit_bucket *free_bucket = NULL;
 
     for (size_t i = 0; i < LIMIT_BUCKETS_MAX; i++) {
         struct limit_bucket *bucket = &data->buckets[i];
 
-        if (bucket->zone == zone) {
+        if (bucket->name == name) {
             return bucket;
         }
         if (free_bucket == NULL
-            && (bucket->zone == 0 || bucket->place != 0 || bucket->full_ns <= now_ns)) {
+            && (bucket->name == 0 || bucket->place != 0 || bucket->full_ns <= now_ns)) {
             free_bucket = bucket;
         }
     }
     if (free_bucket == NULL) {
         return NULL;
     }
-    *free_bucket = (struct limit_bucket){ .zone = zone };
+    *free_bucket = (struct limit_bucket){ .name = name };
     return free_bucket;
 }
 

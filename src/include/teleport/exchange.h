@@ -120,6 +120,9 @@ enum tp_result tp_exchange_refuse_result(struct tp_exchange *exchange, enum tp_r
  * Says, from within a handler, that the answer comes later: the exchange stays, whatever
  * becomes of its session, until it is ended by one of the calls above, which must come.  When
  * `exchange_timeout` passes first, the caller is told 504, and that call then does nothing.
+ *
+ * When the handler returns, the exchange may move to a place of its own: a uri, a body and whatever
+ * else was borrowed from it before is void then, and to be asked for again.
  */
 void tp_exchange_keep(struct tp_exchange *exchange);
 
