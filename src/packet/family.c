@@ -149,6 +149,15 @@ family_take_status(struct tp_wire *wire, struct tp_str status, struct tp_packet 
     return TP_DECODE_PACKET;
 }
 
+void
+tp_family_refuse(struct tp_packet *packet)
+{
+    tp_chain_clear(&packet->body);
+    packet->body_codec = TP_CODEC_NONE;
+    packet->has_body_codec = false;
+    packet->metadata = TP_STR("");
+}
+
 /* No code is OK, as an empty status is. */
 static bool
 family_take_code(struct tp_str status, int32_t *code)

@@ -232,6 +232,8 @@ void
 tp__own_exchange_resume(struct tp_exchange *exchange, enum tp_verdict verdict,
                         const struct tp_status *refusal)
 {
+    const struct tp_status closed = tp_status_of(TP_STATUS_CONNECTION_CLOSED);
+
     if (exchange->has_reply) {
         if (verdict == TP_PASS) {
             ask_read_reply(exchange);
@@ -242,6 +244,9 @@ tp__own_exchange_resume(struct tp_exchange *exchange, enum tp_verdict verdict,
         ask_tell(exchange);
     } else if (verdict == TP_REFUSE) {
         ask_end(exchange, refusal);
+    } else if (exchange->session->is_ending && !tp__session_is_connected(exchange->session)) {
+        /* Its session is about to be freed: nothing is queued there any more. */
+        ask_end(exchange, &closed);
     } else if (ask_pass(exchange) == TP_DENIED) {
         tp__session_want_turn_end(exchange->session);
         tp__exchange_free(exchange);
@@ -498,7 +503,17 @@ ask_on_timeout(struct tp_timer *timer)
         session->queued_bytes -= tp__exchange_queue_cost(&exchange->request);
         exchange->is_queued = false;
     }
+    struct tp_session_handle handle = tp_session_get_handle(session);
+    bool blocks_others =
+        exchange->is_sent && tp__session_is_connected(session)
+        && (tp__session_protocol(session)->abilities & TP_PROTOCOL_IN_ORDER) != 0;
+
     ask_end(exchange, &status);
+    session = blocks_others ? tp_session_at(handle) : NULL;
+    if (session != NULL && tp__session_is_connected(session) && !session->is_ending) {
+        /* What is asked behind it cannot be answered on this connection. */
+        tp_session_cut(session, TP_CLOSE_READ_TIMEOUT);
+    }
 }
 
 static uint64_t

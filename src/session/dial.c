@@ -84,6 +84,8 @@ tp__session_dial(struct tp_sessions *sessions, const struct tp_source *source, u
     dialed->protocol = dialing->protocol;
     if (tp__credentials_copy(&dialing->credentials, &dialed->credentials) != TP_OK) {
         tp__session_close(&session, TP_CLOSE_NO_RESOURCES);
+        free(dialed->tls_name);
+        free(dialed);
         return TP_NO_MEMORY;
     }
     if (dialing->tls != NULL) {
@@ -97,8 +99,8 @@ tp__session_dial(struct tp_sessions *sessions, const struct tp_source *source, u
     session->dialed = dialed;
     enum tp_result result = dialed_begin(dialed);
 
-    if (result == TP_DENIED && dialed->redial.times != 0) {
-        /* A hook may let the next attempt pass. */
+    if (result == TP_DENIED && dialed->redial.times != 0 && !session->is_ending) {
+        /* A hook may let the next attempt pass, but for one that has closed the session, too. */
         dialed_on_failure(dialed, result);
         result = TP_OK;
     }

@@ -113,7 +113,7 @@ present_on_reply(const struct tp_reply *reply, void *owner)
     int32_t code = reply->status.code;
 
     /* The connection has ended, or will for a reason that is known already. */
-    if (code == TP_STATUS_CONNECTION_CLOSED || !session->is_presenting) {
+    if ((code == TP_STATUS_CONNECTION_CLOSED && !reply->is_answered) || !session->is_presenting) {
         return;
     }
     if (code != TP_STATUS_OK) {

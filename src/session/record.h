@@ -307,8 +307,11 @@ tp__session_must_pause(const struct tp_session *session)
     bool is_stuffed = session->queued_bytes > limits->send_queue.bytes;
 
     if (session->is_greeting) {
-        /* What waits to be sent waits for the hook, which is not to wait for that. */
-        is_stuffed = !tp__session_reads_early(session);
+        /* What waits to be sent waits for the hook, which is not to wait for that; but what leaves
+           before, and is not taken, is a reason to wait as ever. */
+        is_stuffed = !tp__session_reads_early(session)
+                     || session->unsent.len > limits->send_queue.bytes
+                     || (session->unsent.len > 0 && tp__session_next_early(session) != NULL);
     }
     return is_stuffed || session->exchange_count >= limits->pending_pulls;
 }

@@ -329,6 +329,9 @@ session_take_one(struct tp_session *session, struct tp_wire *wire, int64_t now_u
         wire->ponged = 0;
     }
     if (wire->own.len > 0 && tp__session_take_own(session, wire) != TP_OK) {
+        if (outcome == TP_DECODE_PACKET || outcome == TP_DECODE_REFUSED) {
+            tp_packet_clear(&packet);
+        }
         outcome = TP_DECODE_NO_MEMORY;
     }
     if (outcome == TP_DECODE_PACKET) {

@@ -10,13 +10,14 @@ import time
 
 import pytest
 
-from harness import family, wire25
+from harness import family, procfs, wire25
 from harness.certificates import secure_socket
 from harness.http import Browser
 from harness.wait import PATIENCE_SECONDS, wait_until
-from harness.websocket import WebSocketCaller, message
+from harness.websocket import WebSocketCaller, frame, message
 
 AUTH_CALL = 4
+FLOOD_BYTES = 64 << 20  # many times what the buffers of a connection take
 SECRET = "key-of-thirty-two-bytes-or-more-x"
 PROTOCOLS = ["teleport", "raw", "json", "protobuf", "http", "websocket"]
 SESSIONS = [one for one in PROTOCOLS if one != "http"]
@@ -483,6 +484,28 @@ def test_what_is_too_large_before_that_ends_the_session(start):
 
     server.wait_for_log("session-closed", "reason=packet-too-large")
     assert meter(server, "auth_hashes") == 0
+
+
+# What is answered before anybody is let in.
+FLOODS = {
+    "http": b"PUT /x HTTP/1.1\r\nHost: a\r\n\r\n",
+    "raw": family.Packet(method="/x", meta="X-Accept-Body-Codec=none", body=b"1").encode("raw"),
+    "websocket": frame(9),
+}
+
+
+@pytest.mark.parametrize("protocol", FLOODS)
+def test_who_takes_no_answers_is_not_listened_to_any_more(start, protocol):
+    server = start(conf("auth_timeout 1m; send_queue 256k;", workers=1))
+    guest = Guest(server, protocol).caller.socket
+    before = procfs.resident_bytes(server.worker_pids()[0])
+    flood = FLOODS[protocol] * 10_000
+    guest.settimeout(1)
+
+    with pytest.raises(TimeoutError):
+        for _ in range(FLOOD_BYTES // len(flood)):
+            guest.sendall(flood)
+    assert procfs.resident_bytes(server.worker_pids()[0]) - before < FLOOD_BYTES // 4
 
 
 def test_deflated_credentials_are_none(start):

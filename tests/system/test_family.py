@@ -116,6 +116,7 @@ def test_nobody_says_of_himself_what_a_gateway_would_say(caller):
 def test_a_codec_that_is_none_is_refused(caller):
     reply = caller.call("/home/echo", b"1", meta="X-Accept-Body-Codec=json", seq=5)
     assert (reply.seq, reply.outcome()[0]) == (5, 400)
+    assert (reply.meta, reply.body) == ("", b"")
     assert is_well(caller)
 
 

@@ -104,6 +104,9 @@ family_decode(const struct family_form *form, struct tp_wire *wire, struct tp_pa
         outcome = form->read(wire, &payload, packet);
         tp_chain_clear(&plain);
     }
+    if (outcome == TP_DECODE_REFUSED) {
+        tp_family_refuse(packet);
+    }
     if (outcome == TP_DECODE_PACKET || outcome == TP_DECODE_REFUSED) {
         tp_chain_skip(wire->input, packet->wire_bytes);
     } else {

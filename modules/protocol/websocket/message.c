@@ -309,9 +309,13 @@ message_take(struct tp_wire *wire, const struct tp_family_message *record, struc
     TP_ASSERT(result == TP_OK);
     enum tp_decode_outcome outcome = tp_family_take(wire, record, packet);
 
-    return outcome == TP_DECODE_PACKET && packet->filter_count > 0
-               ? message_undo_filters(wire, packet)
-               : outcome;
+    if (outcome == TP_DECODE_PACKET && packet->filter_count > 0) {
+        outcome = message_undo_filters(wire, packet);
+    }
+    if (outcome == TP_DECODE_REFUSED) {
+        tp_family_refuse(packet);
+    }
+    return outcome;
 }
 
 /* The framing is intact whatever a filter says, so only this packet is refused. */

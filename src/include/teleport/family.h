@@ -58,6 +58,9 @@ tp_family_is_reply(int32_t type)
     return type == TP_PACKET_REPLY || type == TP_PACKET_AUTH_REPLY;
 }
 
+/* Of a request that is answered with its status at once: what it carried is not in the answer. */
+void tp_family_refuse(struct tp_packet *packet);
+
 /* Is its status written "code=0"?  Who asks has none, which is OK, too. */
 static inline bool
 tp_family_says_ok(const struct tp_packet *packet)
