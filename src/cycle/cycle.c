@@ -68,6 +68,7 @@ tp__cycle_load(const struct tp_program *program, struct tp_conf_loader *loader, 
     size_t errors_before = messages->len;
 
     tp__counted_init(&cycle->counted, cycle_on_unused);
+    tp__list_init(&cycle->node);
     tp__arena_init(&cycle->arena, CYCLE_ARENA_CHUNK_BYTES);
     cycle->generation = generation;
     cycle->conf = conf;
@@ -230,6 +231,7 @@ cycle_on_unused(struct tp_counted *counted)
 {
     struct tp_cycle *cycle = TP_CONTAINER_OF(counted, struct tp_cycle, counted);
 
+    tp__list_remove(&cycle->node);
     tp__cycle_stop_modules(cycle);
     if (cycle->is_attached) {
         tp__cycle_unshare_tickets(cycle);

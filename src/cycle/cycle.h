@@ -47,7 +47,8 @@ struct tp_cycle_route {
 
 struct tp_cycle {
     struct tp_counted counted;
-    uint64_t generation; /* 1 for the configuration the server started with */
+    struct tp_list_node node; /* in a worker's list of those that are not freed yet */
+    uint64_t generation;      /* 1 for the configuration the server started with */
     struct tp_arena arena;
     struct tp_conf *conf;
     const struct tp_core_conf *core;

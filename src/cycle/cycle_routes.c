@@ -135,6 +135,7 @@ routes_add_own(struct route_list *list)
 
                 *route = tp__route_of_module(module, own, conf, tp__cycle_bodies_of(list->server),
                                              &list->served->logging);
+                route->hooks = own->is_guarded ? list->served->unrouted_hooks : NULL;
                 routes_add(list, route);
             }
         }

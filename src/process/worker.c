@@ -171,6 +171,8 @@ worker_init(struct tp_worker *worker, struct tp_worker_birth *birth)
     worker->channel_fd = birth->channel_fd;
     worker->signals_fd = -1;
     worker->cycle = birth->cycle;
+    tp__list_init(&worker->cycles);
+    tp__list_append(&worker->cycles, &worker->cycle->node);
     worker->descriptors = birth->descriptors;
     tp__timer_init(&worker->beat, worker_on_beat);
     tp__timer_init(&worker->shutdown, worker_on_shutdown_timeout);
@@ -214,15 +216,11 @@ worker_fini(struct tp_worker *worker)
 static void
 worker_end_sessions(struct tp_worker *worker)
 {
-    struct tp_cycle *const cycles[] = { worker->prepared, worker->previous, worker->cycle };
-
     tp__sessions_close_all(&worker->sessions, TP_CLOSE_SHUTDOWN);
     worker->sessions.threads = NULL;
     tp__pool_destroy(&worker->pool);
-    for (size_t i = 0; i < TP_COUNT_OF(cycles); i++) {
-        if (cycles[i] != NULL) {
-            tp__cycle_stop_modules(cycles[i]);
-        }
+    TP_LIST_EACH (node, &worker->cycles) {
+        tp__cycle_stop_modules(TP_CONTAINER_OF(node, struct tp_cycle, node));
     }
     tp__sessions_fini(&worker->sessions);
 }
@@ -477,13 +475,12 @@ worker_on_descriptor(struct tp_worker *worker, const char *label, int fd)
 static void
 worker_on_reopened(struct tp_worker *worker, const char *name, int fd)
 {
-    struct tp_cycle *cycles[] = { worker->cycle, worker->prepared, worker->previous };
     int kept_fd = tp__descriptors_find(&worker->descriptors, TP_DESCRIPTOR_LOG, name);
     enum tp_result result = kept_fd == -1 ? TP_OK : tp__descriptor_replace(kept_fd, fd);
 
-    for (size_t i = 0; i < TP_COUNT_OF(cycles) && result == TP_OK; i++) {
-        if (cycles[i] != NULL) {
-            result = tp__cycle_reopen_log(cycles[i], name, fd);
+    TP_LIST_EACH (node, &worker->cycles) {
+        if (result == TP_OK) {
+            result = tp__cycle_reopen_log(TP_CONTAINER_OF(node, struct tp_cycle, node), name, fd);
         }
     }
     if (result != TP_OK) {

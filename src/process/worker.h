@@ -74,9 +74,10 @@ struct tp_worker {
     int exit_code;
 
     /* At most one configuration is prepared, and one was left, at a time: see worker_cycle.c. */
-    struct tp_cycle *cycle;    /* in force */
-    struct tp_cycle *prepared; /* built, and not in force yet */
-    struct tp_cycle *previous; /* left, and kept for going back until all have switched */
+    struct tp_cycle *cycle;     /* in force */
+    struct tp_cycle *prepared;  /* built, and not in force yet */
+    struct tp_cycle *previous;  /* left, and kept for going back until all have switched */
+    struct tp_list_node cycles; /* these, and older ones that something goes on by */
 };
 
 /* Serves until told to stop; returns the exit code of the process. */

@@ -162,6 +162,7 @@ worker_load(struct tp_worker *worker, uint64_t generation, struct tp_str recordi
         tp__cycle_release(&worker->prepared);
         return result;
     }
+    tp__list_append(&worker->cycles, &worker->prepared->node);
     tp__cycle_use_slot(worker->prepared, worker->slot);
     tp__cycle_count_in(worker->prepared, &worker->stats.stats);
     return TP_OK;

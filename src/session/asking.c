@@ -504,9 +504,8 @@ ask_on_timeout(struct tp_timer *timer)
         exchange->is_queued = false;
     }
     struct tp_session_handle handle = tp_session_get_handle(session);
-    bool blocks_others =
-        exchange->is_sent && tp__session_is_connected(session)
-        && (tp__session_protocol(session)->abilities & TP_PROTOCOL_IN_ORDER) != 0;
+    bool blocks_others = exchange->is_sent && tp__session_is_connected(session)
+                         && (tp__session_protocol(session)->abilities & TP_PROTOCOL_IN_ORDER) != 0;
 
     ask_end(exchange, &status);
     session = blocks_others ? tp_session_at(handle) : NULL;

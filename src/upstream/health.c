@@ -35,6 +35,7 @@ static void health_on_told(struct tp_home_ear *ear, unsigned from_slot, struct t
 static bool upstreams_have_checks(const struct tp_upstreams *upstreams);
 static bool upstream_has_check(const struct tp_upstream *upstream);
 static void upstream_forget_checks(struct tp_upstream *upstream);
+static void check_wait(struct upstream_target *target);
 static void check_begin(struct upstream_target *target);
 static void check_on_reply(const struct tp_reply *reply, void *owner);
 static void check_take(struct upstream_target *target, bool is_passed);
@@ -87,11 +88,17 @@ tp__check_on_timer(struct tp_timer *timer)
         || !upstream_has_check(upstream) || target->place.is_down) {
         return;
     }
-    tp__loop_start_timer(target->upstreams->home->loop, &target->check,
-                         upstream->options.check.interval.ms);
+    check_wait(target);
     if (!target->is_being_checked) {
         check_begin(target);
     }
+}
+
+static void
+check_wait(struct upstream_target *target)
+{
+    target->check_wait_ms = target->upstream->options.check.interval.ms;
+    tp__loop_start_timer(target->upstreams->home->loop, &target->check, target->check_wait_ms);
 }
 
 void
@@ -112,9 +119,10 @@ health_on_gained(struct tp_home_lease *lease, void *owner)
         for (size_t i = 0; i < upstream->balancer.count && upstream_has_check(upstream); i++) {
             struct upstream_target *target = upstream->targets[i];
 
-            if (!target->check.is_running) {
-                tp__loop_start_timer(upstreams->home->loop, &target->check,
-                                     upstream->options.check.interval.ms);
+            /* A reload may have made it shorter. */
+            if (!target->check.is_running
+                || target->check_wait_ms > upstream->options.check.interval.ms) {
+                check_wait(target);
             }
         }
     }

@@ -48,6 +48,7 @@ struct upstream_target {
     struct tp_timer recovery; /* to that time */
     bool is_ill;              /* its health check says so */
     struct tp_timer check;    /* to the next one, in the worker that asks */
+    int64_t check_wait_ms;    /* that it was started with */
     struct upstream_link *check_link;
     bool is_being_checked;
     int64_t passes_in_row; /* of checks */

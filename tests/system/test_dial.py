@@ -1,9 +1,11 @@
 """`dial`: sessions that the server connects, and connects again."""
+import json
 import signal
 import socket
 
 import pytest
 
+from harness.backend import Backend as HttpBackend
 from harness.wait import PATIENCE_SECONDS, wait_until
 from harness.wire25 import PUSH, Caller, Packet
 
@@ -115,6 +117,27 @@ def test_it_comes_back_as_often_as_it_is_dropped(dialed):
         assert caller.is_well()
         caller.socket.close()
     assert len(server.log_lines("session-dialed")) >= 20
+
+
+def test_a_pull_over_http_that_is_not_answered_costs_the_connection(make_server):
+    other = HttpBackend()
+    server = make_server(conf(f"dial http://127.0.0.1:{other.port} {{ }}",
+                              "pull /control/* { control; }").replace("$PORT1", "$PORT"))
+    server.start()
+    operator = Caller(server)
+
+    def ask(uri):
+        rows = json.loads(operator.pull("/control/sessions", b"{}").body)["sessions"]
+        number = next(row["number"] for row in rows if "dial" in row)
+        return operator.pull("/control/pull", json.dumps(
+            {"number": number, "uri": uri, "body": [1], "timeout": 0.3}).encode())
+
+    wait_until(lambda: ask("/echo").status_code == 200, "it is dialed")
+    assert ask("/never").status_code == 504
+    wait_until(lambda: ask("/echo").status_code == 200, "it answers again", 5)
+    assert len(other.connections) == 2
+    stop_dialing(server)
+    other.close()
 
 
 def test_it_comes_when_there_is_somebody(make_server):

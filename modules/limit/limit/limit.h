@@ -69,7 +69,7 @@ struct limit_rate {
     /* Filled when the configuration is checked. */
     bool is_of_session;  /* the key stays the same */
     uint32_t place_hash; /* names the zone and the key */
-    int64_t unit_ns;    /* what a packet costs, or a byte; 0: less than a nanosecond */
+    int64_t unit_ns;     /* what a packet costs, or a byte; 0: less than a nanosecond */
     int64_t burst_ns;
 };
 

@@ -241,11 +241,11 @@ static const struct tp_log_id registry_log_ids[] = {
 };
 
 static const struct tp_own_route registry_routes[] = {
-    { "/registry/register", registry_is_wanted, registry_is_logged, true },
-    { "/registry/renew", registry_is_wanted, registry_is_logged, true },
-    { "/registry/deregister", registry_is_wanted, registry_is_logged, true },
-    { "/registry/list", registry_is_wanted, registry_is_logged, true },
-    { "/registry/watch", registry_is_wanted, registry_is_logged, true },
+    { "/registry/register", registry_is_wanted, registry_is_logged, true, true },
+    { "/registry/renew", registry_is_wanted, registry_is_logged, true, true },
+    { "/registry/deregister", registry_is_wanted, registry_is_logged, true, true },
+    { "/registry/list", registry_is_wanted, registry_is_logged, true, true },
+    { "/registry/watch", registry_is_wanted, registry_is_logged, true, true },
 };
 
 const struct tp_module tp_module_registry = {

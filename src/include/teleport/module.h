@@ -39,7 +39,7 @@ extern "C" {
 /*
  * A uri that is the module's own: in each server whose conf of the module wants it, PULLs and PUSHes
  * to it are given to the module's `handle`, unless a route is configured for exactly that uri.  What
- * guards and limits routes does not stand before it.
+ * guards and limits the routes of the server stands before it only with `is_guarded`.
  *
  * It is for conversations, in which both ends ask; with `is_for_all` also for those that only ask,
  * as over HTTP.
@@ -50,6 +50,7 @@ struct tp_own_route {
     bool (*is_logged)(
         const void *conf); /* in the access log, and as slow, like what has no route */
     bool is_for_all;
+    bool is_guarded;
 };
 
 struct tp_module {
