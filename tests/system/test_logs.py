@@ -1,10 +1,12 @@
 """The error log: its lines, levels, files, and how they are rotated."""
 import re
 import signal
+import time
 
 import pytest
 
 from harness.wait import wait_until
+from harness.wire25 import Caller, Packet
 
 ONE_SERVER = "peer { server { listen 127.0.0.1:$PORT; } }\n"
 
@@ -145,6 +147,28 @@ peer {
     assert "stopped: " in server.log()
     assert "started: " in server.log("logs/error.log.1")
     assert "stopped: " not in server.log("logs/error.log.1")
+
+
+def test_what_goes_on_by_an_older_configuration_writes_to_the_new_file(start_server):
+    text = conf(rest="""
+peer {
+    access_log logs/access.log flush=10ms;
+    server { listen 127.0.0.1:$PORT; pull /slow { sleep 2s; } }
+}
+""")
+    server = start_server(text)
+    caller = Caller(server)
+    caller.send(Packet(uri="/slow", seq=7))
+    time.sleep(0.2)
+    for _ in range(2):
+        server.reload()
+    path = server.prefix / "logs/access.log"
+    path.rename(path.with_name("access.log.1"))
+    assert server.run("-s", "reopen") == (0, "", "")
+    wait_until(path.exists, "there is a new file")
+
+    assert caller.receive().status_code == 200
+    wait_until(lambda: "/slow" in path.read_text(), "the new file has the line")
 
 
 def _count(server, words, *names):

@@ -513,6 +513,18 @@ def test_who_fails_its_checks_is_left_alone_until_it_passes_them(upstream):
         line["pid"] for line in front.log_lines("upstream-well")}
 
 
+def test_a_shorter_interval_of_checks_counts_at_once(upstream):
+    upstream.backs.append(upstream.make_server(BACK.replace(
+        "listen 127.0.0.1:$PORT;", "listen 127.0.0.1:$PORT; pull /health { return 200; }")).start())
+    front = upstream.front(workers=1, in_upstream="health_check pull=/health interval=1h;")
+    log = upstream.backs[0].prefix / "logs/access.log"
+    text = front.conf_path.read_text()
+
+    front.write_conf(text.replace("interval=1h", "interval=20ms"), preamble="")
+    assert front.ask("reload")[0] == "ok"
+    wait_until(lambda: log.exists() and "/health " in log.read_text(), "it is checked")
+
+
 def test_checks_go_on_when_their_worker_dies(upstream):
     upstream.backs.append(upstream.make_server(BACK.replace(
         "listen 127.0.0.1:$PORT;", "listen 127.0.0.1:$PORT; pull /health { return 200; }")).start())

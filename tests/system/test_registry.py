@@ -336,6 +336,17 @@ def test_who_may_not_look_is_told_so(start_server):
             (403, "registry_show does not show you who is there")
 
 
+def test_what_guards_the_routes_of_a_server_guards_its_registry(start_server):
+    server = start_server(conf(OPEN + "limit_rate 1r/m zone=all key=$remote_addr burst=2;"))
+    asker = Member(server)
+    assert [asker.ask("list").status_code for _ in range(4)] == [200, 200, 429, 429]
+
+    server.write_conf(conf(OPEN + "require id;"))
+    server.reload()
+    assert Member(server).ask("list").status_code == 401
+    assert Member(server).ask("register", service="math").status_code == 401
+
+
 def test_the_registry_is_there_where_it_is_opened_only(start_server):
     server = start_server(conf())
     assert Member(server, "$PORT2").ask("list").status_code == 404
