@@ -495,7 +495,7 @@ FLOODS = {
 
 
 @pytest.mark.parametrize("protocol", FLOODS)
-def test_who_takes_no_answers_is_not_listened_to_any_more(start, protocol):
+def test_who_takes_no_answers_is_not_listened_to_any_more(start, sanitized, protocol):
     server = start(conf("auth_timeout 1m; send_queue 256k;", workers=1))
     guest = Guest(server, protocol).caller.socket
     before = procfs.resident_bytes(server.worker_pids()[0])
@@ -505,7 +505,9 @@ def test_who_takes_no_answers_is_not_listened_to_any_more(start, protocol):
     with pytest.raises(TimeoutError):
         for _ in range(FLOOD_BYTES // len(flood)):
             guest.sendall(flood)
-    assert procfs.resident_bytes(server.worker_pids()[0]) - before < FLOOD_BYTES // 4
+    # What was freed is kept for a while under the sanitizers.
+    after = procfs.resident_bytes(server.worker_pids()[0])
+    assert sanitized or after - before < FLOOD_BYTES // 4
 
 
 def test_deflated_credentials_are_none(start):
